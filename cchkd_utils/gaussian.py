@@ -17,12 +17,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cchkd_utils._gaussian_limits import (
+from cchkd_utils._gaussian_covariance import (
     admissible_g,
     block_mi,
     check_correlations,
     check_positive_definite,
+    covariance_from_correlations,
     q_for_gap,
+    random_rotation,
 )
 
 __all__ = ["JointGaussian", "admissible_g", "block_mi", "q_for_gap"]
@@ -57,12 +59,11 @@ class JointGaussian:
     def from_covariance(
         cls, cov: ArrayLike, p1: int, p2: int, w1: ArrayLike | None = None
     ) -> JointGaussian:
-        """Build the model from the full covariance of (x1, x2, y).
+        """Build the model from the full covariance of (x1, x2, y), in this order.
 
         Parameters
         ----------
         cov : array_like [p1 + p2 + 1, p1 + p2 + 1]
-            Symmetric positive definite covariance; x1 first, then x2, then y.
         p1, p2 : int
             Dimensions of x1 and x2, at least 1.
         w1 : array_like [p1], optional
@@ -134,22 +135,10 @@ class JointGaussian:
         """
         p1 = p if p1 is None else p1
         teacher_sd = check_correlations(r, q, g, teacher_sd)
-        if p < 1 or p1 < 1:
-            raise ValueError(f"p and p1 must be at least 1, got p={p}, p1={p1}")
-        if not -1 < nuisance < 1 or (nuisance and min(p, p1) < 2):
-            raise ValueError(f"nuisance must lie in (-1, 1) and needs p, p1 >= 2, got {nuisance}")
-        cov = np.eye(p1 + p + 1)
-        for i, j, value in ((0, p1, q), (0, -1, g), (p1, -1, r)):
-            cov[i, j] = cov[j, i] = value
-        if nuisance:
-            cov[1, p1 + 1] = cov[p1 + 1, 1] = nuisance
-        w1 = np.zeros(p1)
-        w1[0] = teacher_sd
+        cov = covariance_from_correlations(r, q, g, p, p1, nuisance)
+        w1 = np.eye(1, p1)[0] * teacher_sd
         if rotate is not None:
-            rng = np.random.default_rng(rotate)
-            turn = np.eye(p1 + p + 1)
-            turn[:p1, :p1] = _random_orthogonal(p1, rng)
-            turn[p1:-1, p1:-1] = _random_orthogonal(p, rng)
+            turn = random_rotation(p1, p, np.random.default_rng(rotate))
             cov, w1 = turn @ cov @ turn.T, turn[:p1, :p1] @ w1
         return cls.from_covariance(cov, p1, p, w1)
 
@@ -257,11 +246,7 @@ class JointGaussian:
         return (2 * self._kappa(n) * (self.c - self.sigma2))[()]
 
     def best_lambda(self, n: ArrayLike) -> NDArray | float:
-        """Weight of least expected risk: 0 where no weight helps, inf where only copying is best.
-
-        With m = lam / (1 + lam) the risk is a parabola in m on [0, 1]; inf means that its minimum
-        m* is at or beyond 1.
-        """
+        """Weight of least expected risk: 0 where no weight helps, inf where copying is best."""
         return _lambda_of_share(self._best_share(n))
 
     def largest_helpful_lambda(self, n: ArrayLike) -> NDArray | float:
@@ -314,15 +299,15 @@ class JointGaussian:
     def _s22(self) -> NDArray:
         return self.cov[self.p1 : -1, self.p1 : -1]
 
-    @property
+    @cached_property
     def _var_t(self) -> float:
         return self.w1 @ self.cov[: self.p1, : self.p1] @ self.w1
 
-    @property
+    @cached_property
     def _var_s(self) -> float:
         return self.student_weights @ self._s22 @ self.student_weights
 
-    @property
+    @cached_property
     def _cov_yt(self) -> float:
         return self.w1 @ self.cov[: self.p1, -1]
 
@@ -363,8 +348,3 @@ def _teacher_share(lam: ArrayLike) -> NDArray:
 def _lambda_of_share(m: NDArray) -> NDArray | float:
     """The weight lam with lam / (1 + lam) = m; inf from m = 1 on."""
     return np.divide(m, 1 - m, out=np.full_like(m, np.inf), where=m < 1)[()]
-
-
-def _random_orthogonal(d: int, rng: np.random.Generator) -> NDArray:
-    basis, triangle = np.linalg.qr(rng.standard_normal((d, d)))
-    return basis * np.sign(np.diag(triangle))
