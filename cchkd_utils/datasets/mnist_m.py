@@ -1,0 +1,222 @@
+"""MNIST paired with MNIST-M: a clean digit, and the same digit blended with a photograph.
+
+Recipe of MNIST-M (Ganin et al., 2016, as the published set is described): pad the digit, draw a
+random patch of a natural photograph, and take ``|patch - digit|`` in each colour channel.
+"""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d, zoom
+
+from cchkd_utils.datasets.base import Multimodal, data_root, require_choice, require_count
+
+DATA = ("embedded", "real")
+PAIRINGS = ("index", "class")
+SOURCES = {
+    "embedded": {
+        "digits": "scikit-learn load_digits (UCI optical digits), CC BY 4.0",
+        "photographs": "scikit-learn load_sample_images (china, flower), CC BY",
+    },
+    "real": {
+        "digits": "MNIST (LeCun et al.), CC BY-SA 3.0",
+        "photographs": "BSDS500 train (Berkeley), non-commercial research",
+    },
+}
+_PHOTOS = Path("BSR", "BSDS500", "data", "images", "train")
+_EMBEDDED_TRAIN = 1300  # of 1797 digits; the other 497 are the test split
+_SHRINK = 3  # at a third of their size, 16-pixel patches of the sample photographs have structure
+_BLOCK = 4096  # images blended at a time: bounds the memory of the index array
+
+
+def load(data="embedded", root=None, n_train=None, n_test=None, pairing="index", seed=0):
+    """Load digits (modality ``mnist``) paired with digits on photographs (``mnist_m``).
+
+    The patch behind an image depends on `seed` and on the image only, not on how many are loaded.
+
+    Parameters
+    ----------
+    data : {"embedded", "real"}
+        ``embedded``: scikit-learn's 1797 digits and two sample photographs, 16 x 16, no download.
+        ``real``: MNIST and BSDS500 found under `root`, 32 x 32.
+    root : path-like, optional
+        Folder with ``MNIST/raw`` and ``BSR/BSDS500``; see `base.data_root`. Unused if embedded.
+    n_train, n_test : int, optional
+        Use only the first rows of each split (the embedded split is a fixed shuffle).
+    pairing : {"index", "class"}
+        ``index``: both modalities show the same handwritten digit. ``class``: the clean digit is
+        another image of the same class and split, never the same; ``mnist_m`` and the labels are
+        as under ``index``, so a student without teacher is the same under both.
+    seed : int
+        Chooses the patches, and the partners under ``class``.
+
+    Returns
+    -------
+    Multimodal
+        ``mnist`` float32 [n, 1, S, S] and ``mnist_m`` float32 [n, 3, S, S], both in [0, 1];
+        integer labels; splits ``train`` and ``test``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `data` or `pairing`, or more rows than there are.
+    FileNotFoundError
+        When the real data are not under `root`; nothing is downloaded.
+    """
+    require_choice("data", data, DATA)
+    require_choice("pairing", pairing, PAIRINGS)
+    folder = data_root(root)
+    digits, labels, first_test = _embedded_digits() if data == "embedded" else _mnist(folder)
+    photos = _sample_photographs() if data == "embedded" else _bsds(folder)
+    n_train = require_count("n_train", n_train, first_test)
+    n_test = require_count("n_test", n_test, len(digits) - first_test)
+
+    used = np.concatenate([np.arange(n_train), first_test + np.arange(n_test)])
+    patches = _patch_positions(photos, digits.shape[-1], len(digits), seed)[:, used]
+    digits, labels = digits[used], labels[used]
+    blended = _blend(digits, photos, patches)
+    rows = np.arange(n_train + n_test)
+    splits = {"train": rows[:n_train], "test": rows[n_train:]}
+    if pairing == "class":
+        digits = digits[_class_partners(labels, splits, seed)]
+    return Multimodal(
+        modalities={"mnist": _as_float(digits[:, None]), "mnist_m": blended},
+        labels=labels,
+        ids=used,
+        splits=splits,
+        kind="real",
+        provenance={"data": data, "pairing": pairing, "seed": seed, **SOURCES[data]},
+    )
+
+
+def blur(images, sigma):
+    """Blur images by a Gaussian of `sigma` pixels; edges are continued outwards.
+
+    Parameters
+    ----------
+    images : ndarray [..., S, S]
+    sigma : float
+        Standard deviation in pixels; 0 leaves the images as they are.
+
+    Returns
+    -------
+    ndarray float32, shape of `images`
+
+    Raises
+    ------
+    ValueError
+        When `sigma` is negative or not finite.
+    """
+    if not 0 <= sigma < np.inf:
+        raise ValueError(f"sigma is {sigma}: give a number of pixels, 0 or more")
+    images = np.asarray(images, dtype=np.float32)
+    if sigma == 0:
+        return images
+    # Blurring is linear and separable: one matrix per axis makes it two matrix products.
+    down, across = (
+        gaussian_filter1d(np.eye(size), sigma, axis=0, mode="nearest").astype(np.float32)
+        for size in images.shape[-2:]
+    )
+    return down @ images @ across.T
+
+
+def _as_float(pixels):
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+def _embedded_digits():
+    """Return the 1797 digits as uint8 [n, 16, 16] in a fixed shuffle, labels, first test row."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    # The file is ordered by writer; the shuffle is part of the data, not of the seed.
+    order = np.random.default_rng(1797).permutation(len(labels))
+    small = images[order].reshape(-1, 8, 8) / 16
+    large = np.clip(zoom(small, (1, 1.75, 1.75), order=1), 0, 1)
+    digits = np.pad(np.rint(255 * large).astype(np.uint8), ((0, 0), (1, 1), (1, 1)))
+    return digits, labels[order].astype(np.int64), _EMBEDDED_TRAIN
+
+
+def _sample_photographs():
+    """Return scikit-learn's sample photographs, uint8 [h, w, 3], averaged down by `_SHRINK`."""
+    from sklearn.datasets import load_sample_images
+
+    return [_shrink(image) for image in load_sample_images().images]
+
+
+def _shrink(image):
+    height, width = (side // _SHRINK for side in image.shape[:2])
+    cut = image[: height * _SHRINK, : width * _SHRINK].astype(float)
+    return np.rint(cut.reshape(height, _SHRINK, width, _SHRINK, 3).mean((1, 3))).astype(np.uint8)
+
+
+def _mnist(folder):
+    """Return the 70000 MNIST digits as uint8 [n, 32, 32], labels, first test row."""
+    from torchvision.datasets import MNIST
+
+    try:
+        parts = [MNIST(str(folder), train=train, download=False) for train in (True, False)]
+    except RuntimeError as error:
+        raise FileNotFoundError(
+            f"MNIST is not in {folder / 'MNIST' / 'raw'}: put its four -ubyte files there, set "
+            'CCHKD_DATA to the folder that holds MNIST/, or use data="embedded"'
+        ) from error
+    digits = np.concatenate([part.data.numpy() for part in parts])
+    labels = np.concatenate([part.targets.numpy() for part in parts])
+    return np.pad(digits, ((0, 0), (2, 2), (2, 2))), labels, len(parts[0])
+
+
+def _bsds(folder):
+    """Return the BSDS500 train photographs, uint8 [h, w, 3], in the order of their names."""
+    from PIL import Image
+
+    files = sorted((folder / _PHOTOS).glob("*.jpg"))
+    if not files:
+        raise FileNotFoundError(
+            f"no BSDS500 photographs (*.jpg) in {folder / _PHOTOS}: unpack BSR_bsds500.tgz into "
+            f'{folder}, set CCHKD_DATA to the folder that holds BSR/, or use data="embedded"'
+        )
+    return [np.asarray(Image.open(file).convert("RGB")) for file in files]
+
+
+def _stream(seed, purpose):
+    return np.random.default_rng([zlib.crc32(purpose.encode()), seed])
+
+
+def _patch_positions(photos, size, n, seed):
+    """Draw one patch per image: photograph, top, left; int64 [3, n]."""
+    u = _stream(seed, "patches").random((3, n))
+    photo = (u[0] * len(photos)).astype(np.int64)
+    room = np.array([p.shape[:2] for p in photos])[photo].T - size + 1
+    return np.stack([photo, *(u[1:] * room).astype(np.int64)])
+
+
+def _blend(digits, photos, patches):
+    """Return |patch - digit| per channel, float32 [n, 3, S, S] in [0, 1]."""
+    n, size = len(digits), digits.shape[-1]
+    pixels = np.concatenate([p.reshape(-1, 3) for p in photos])
+    starts = np.cumsum([0, *(p.shape[0] * p.shape[1] for p in photos[:-1])])
+    widths = np.array([p.shape[1] for p in photos])
+    photo, top, left = patches
+    corner = starts[photo] + top * widths[photo] + left
+    side = np.arange(size)
+    out = np.empty((n, 3, size, size), dtype=np.float32)
+    for start in range(0, n, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        down = side[:, None] * widths[photo[part], None, None]
+        patch = pixels[corner[part, None, None] + down + side].astype(np.int16)
+        out[part] = np.moveaxis(np.abs(patch - digits[part, :, :, None]), -1, 1)
+    out /= 255
+    return out
+
+
+def _class_partners(labels, splits, seed):
+    """Return for each row another row of the same class and split, chosen at random."""
+    rng = _stream(seed, "partners")
+    partner = np.arange(len(labels))
+    for rows in splits.values():
+        for label in np.unique(labels[rows]):
+            members = rng.permutation(rows[labels[rows] == label])
+            partner[members] = np.roll(members, 1)  # a shift of a shuffle pairs no row with itself
+    return partner
