@@ -1,0 +1,167 @@
+"""The value every estimator returns, and the checks every input passes."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+
+MIN_ROWS = 50
+
+
+@dataclass(frozen=True)
+class MIEstimate:
+    """A mutual information with its uncertainty.
+
+    Attributes
+    ----------
+    nats : float
+        The estimate, in nats.
+    stderr : float
+        Standard error of `nats`, from the spread of the row-wise contributions.
+    method : str
+        The estimator that produced it.
+    n : int
+        Number of rows given.
+    seconds : float
+        Wall-clock time of the estimate.
+    pointwise : ndarray
+        Row-wise contributions `[n]` whose mean over the finite entries is the unclipped estimate.
+        Rows used for fitting only are NaN. The influence function of I(X;Y) is the pointwise
+        mutual information minus its mean, which is why paired differences of these rows give the
+        standard error of a difference of two informations.
+    notes : tuple of str
+        Which parts of the method were used, and what a reader should know of their limits.
+    """
+
+    nats: float
+    stderr: float
+    method: str
+    n: int
+    seconds: float
+    pointwise: np.ndarray = field(repr=False, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def bits(self) -> float:
+        """The estimate in bits: nats / ln 2."""
+        return self.nats / float(np.log(2.0))
+
+
+def check_matrix(a, name: str) -> np.ndarray:
+    """Return `a` as a finite float matrix `[n, d]` without constant columns.
+
+    Parameters
+    ----------
+    a : array_like
+        `[n]` or `[n, d]`; torch tensors must be detached and on the CPU.
+    name : str
+        What to call it in messages.
+
+    Raises
+    ------
+    ValueError
+        Not numeric, not one or two axes, NaN or infinite entries, fewer than 50 rows, or
+        nothing but constant columns.
+    """
+    try:
+        a = np.asarray(a, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is not numeric; pass a float array [n, d].") from error
+    if a.ndim == 1:
+        a = a[:, None]
+    if a.ndim != 2:
+        raise ValueError(f"{name} has {a.ndim} axes; flatten it to [n, d] first.")
+    if a.shape[0] < MIN_ROWS:
+        raise ValueError(f"{name} has {a.shape[0]} rows; at least {MIN_ROWS} are needed.")
+    bad = int((~np.isfinite(a)).any(axis=1).sum())
+    if bad:
+        raise ValueError(f"{name} has NaN or inf in {bad} rows; remove or impute these rows first.")
+    constant = np.ptp(a, axis=0) == 0 if a.shape[1] else np.zeros(0, dtype=bool)
+    if constant.all():
+        raise ValueError(f"{name} has only constant columns; it carries no information.")
+    if constant.any():
+        text = f"{name}: {int(constant.sum())} constant columns of {a.shape[1]} dropped."
+        warnings.warn(text, UserWarning, stacklevel=4)
+        a = a[:, ~constant]
+    return a
+
+
+def check_labels(y, name: str = "y") -> np.ndarray:
+    """Return class labels as codes `[n]` in 0..K-1; a one-hot matrix is accepted.
+
+    Raises
+    ------
+    ValueError
+        More than one column that is not one-hot, missing labels, fewer than 50 rows, a single
+        class, or so many classes that they cannot be classes.
+    """
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] > 1:
+        if not _is_one_hot(y):
+            raise ValueError(f"{name} has {y.shape[1]} columns; class labels must be [n].")
+        y = y.argmax(axis=1)
+    y = y.reshape(-1)
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError(f"{name} has missing labels (NaN or inf); remove these rows first.")
+    if len(y) < MIN_ROWS:
+        raise ValueError(f"{name} has {len(y)} rows; at least {MIN_ROWS} are needed.")
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"{name} has one class only; its information with anything is 0.")
+    if len(classes) > len(y) // 2:
+        raise ValueError(
+            f"{name} has {len(classes)} classes in {len(y)} rows; "
+            "if it is continuous, leave out discrete_y (task='regression')."
+        )
+    return codes.reshape(-1)
+
+
+def check_not_labels(y, name: str = "y") -> None:
+    """Refuse class labels where a continuous variable is wanted.
+
+    Raises
+    ------
+    ValueError
+        `y` is one column of integers, or one-hot.
+    """
+    y = np.asarray(y)
+    one_column = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
+    if y.dtype.kind not in "fiub":
+        raise ValueError(f"{name} is not numeric; for class labels pass discrete_y=True.")
+    if one_column and y.size and np.isfinite(y).all() and (y == np.round(y)).all():
+        raise ValueError(
+            f"{name} is integer-valued; for class labels pass discrete_y=True, "
+            "for counts add uniform noise in [-0.5, 0.5] first (no information is lost)."
+        )
+    if not one_column and y.ndim == 2 and _is_one_hot(y):
+        raise ValueError(f"{name} is one-hot; pass the class labels [n] with discrete_y=True.")
+
+
+def check_same_length(x, y, names: tuple[str, str] = ("x", "y")) -> None:
+    """Refuse inputs whose rows cannot be paired.
+
+    Raises
+    ------
+    ValueError
+        `x` and `y` differ in their number of rows.
+    """
+    if len(x) != len(y):
+        raise ValueError(
+            f"{names[0]} has {len(x)} rows and {names[1]} has {len(y)}; "
+            "both must hold the same samples in the same order."
+        )
+
+
+def label_entropy(codes: np.ndarray) -> float:
+    """Plug-in entropy H(Y) in nats of class codes `[n]`."""
+    p = np.bincount(codes) / len(codes)
+    p = p[p > 0]
+    return float(-(p * np.log(p)).sum())
+
+
+def _is_one_hot(y: np.ndarray) -> bool:
+    if y.dtype.kind not in "fiub" or y.shape[1] < 2:
+        return False
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
