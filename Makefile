@@ -1,0 +1,47 @@
+# `make` alone prints what there is to do. Every target sets up what it needs.
+PRESET ?= book
+DATA ?= embedded
+PYTHON ?= python3
+BIN := .venv/bin
+ENV := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help env book test lab run bench lint lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 9
+
+env: $(ENV)  ## create .venv from requirements.lock
+$(ENV): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name it: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+book: $(ENV)  ## run the notebooks, render the book; PRESET=smoke|book|paper DATA=embedded|real
+	$(BIN)/cchkd book --preset $(PRESET) --data $(DATA)
+
+test: $(ENV)  ## run the tests
+	$(BIN)/python -m pytest -q
+
+lab: $(ENV)  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+run: $(ENV)  ## run one notebook: NB=02 PRESET=smoke ARGS="-p lam=0.5"
+	$(BIN)/cchkd run $(NB) --preset $(PRESET) $(ARGS)
+
+bench: $(ENV)  ## time the fast paths against plain ones and the peers (see tests/benchmarks)
+	$(BIN)/python -m pytest -q -s -o addopts= tests/benchmarks
+
+lint: $(ENV)  ## check style: ruff on modules and notebooks
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+lock: $(ENV)  ## refresh requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" --extra dev --python-version 3.11 --upgrade \
+	  pyproject.toml -o requirements.lock
+
+clean:  ## remove the rendered book and the finished runs (not .venv)
+	rm -rf _build .runs

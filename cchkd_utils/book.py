@@ -1,0 +1,159 @@
+"""The book: run what is missing, stage the sources, render.
+
+Staging copies the sources to ``_build/src`` under the names they have in the repository, with
+each notebook replaced by its executed run. Files that did not change are not touched, so that
+Sphinx renders only what did.
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cchkd_utils import paths, runner
+from cchkd_utils.runner import identity
+
+CARD = """\
+:::{{admonition}} This page is a run
+:class: note run-card
+Preset **{preset}** · data: **{data}** · {seconds:.0f} s on {threads} threads · commit `{git_sha}` ·
+{finished}. [Run it again with other parameters](../book/rerun.md).
+Tables of this run: {{download}}`results <{stem}.results.csv>`,
+{{download}}`verdicts <{stem}.verdicts.csv>`.
+
+```{{dropdown}} Parameters and versions
+{table}
+
+{versions}
+```
+:::
+"""
+
+
+def build(
+    preset: str = "book",
+    *,
+    data: str = "embedded",
+    threads: int | None = None,
+    output: Path = paths.ROOT,
+) -> Path:
+    """Build the book and return the path of its first page.
+
+    Parameters
+    ----------
+    preset : smoke, book or paper
+    data : embedded or real, for the notebooks that take ``data``
+    threads : threads for notebooks that have to run
+    output : folder that receives ``_build/html``
+
+    Raises
+    ------
+    runner.RunError
+        When a notebook fails.
+    RuntimeError
+        When rendering gives a warning or an error; the message says where they are printed.
+    """
+    files = _sources()
+    for name in notebooks():
+        path = runner.find_notebook(name)
+        given = {"data": data} if "data" in runner.declared(path) else {}
+        done = runner.run(name, given, preset=preset, threads=threads)
+        print(f"{name}: {'reused' if done.reused else 'done'}", flush=True)
+        files |= _run_files(done)
+    staged = output / "_build" / "src"
+    return _render(staged, output, stage(files, staged) + identity.digest(paths.LOCK))
+
+
+def notebooks() -> list[str]:
+    """List the notebooks of ``_toc.yml``, in reading order."""
+    toc = yaml.safe_load((paths.ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return [Path(file).stem for file in chapters if file.startswith("notebooks/")]
+
+
+def _sources() -> dict[str, bytes]:
+    """Read the book's own files: name in the repository to content."""
+    names = ["_config.yml", "_toc.yml"]
+    names += [p.relative_to(paths.ROOT).as_posix() for p in (paths.ROOT / "book").rglob("*.*")]
+    return {name: (paths.ROOT / name).read_bytes() for name in sorted(names)}
+
+
+def _run_files(run: runner.Run) -> dict[str, bytes]:
+    """Turn a run into the files of its page: the notebook and its two tables."""
+    stem = run.record["notebook"]
+    page = json.dumps(page_notebook(run), indent=1, sort_keys=True) + "\n"
+    tables = {
+        f"notebooks/{stem}.{table}.csv": (run.folder / f"{table}.csv").read_bytes()
+        for table in ("results", "verdicts")
+    }
+    return {f"notebooks/{stem}.ipynb": page.encode(), **tables}
+
+
+def page_notebook(run: runner.Run) -> dict[str, Any]:
+    """Return a run's notebook as the book shows it: run card on top, figures with alt text."""
+    notebook = json.loads(run.notebook.read_text(encoding="utf-8"))
+    notebook["metadata"].pop("papermill", None)
+    for cell in notebook["cells"]:
+        cell["metadata"] = {"tags": cell["metadata"].get("tags", [])} | _alt_text(cell)
+    card = {"cell_type": "markdown", "id": "run-card", "metadata": {}}
+    notebook["cells"].insert(1, card | {"source": run_card(run.record)})
+    return notebook
+
+
+def run_card(record: Mapping[str, Any]) -> str:
+    """Say in MyST how a page was made: preset, data, time, commit, parameters, versions."""
+    values = record["parameters"]
+    rows = [f"| `{name}` | `{escape(json.dumps(value))}` |" for name, value in values.items()]
+    versions = record["versions"] | {"cchkd": record["version"]}
+    return CARD.format(
+        **{key: record[key] for key in ("preset", "seconds", "threads", "git_sha", "finished")},
+        stem=record["notebook"],
+        data=" ".join(filter(None, [values.get("data"), f"({record['kind']})"])),
+        table="\n".join(["| parameter | value |", "|---|---|", *rows]),
+        versions=", ".join(f"{name} {version}" for name, version in versions.items()),
+    )
+
+
+def _alt_text(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Lift the alt text of a cell's figure to where MyST-NB looks for it."""
+    pictures = [o.get("metadata", {}).get("image/png", {}) for o in cell.get("outputs", [])]
+    texts = [picture["alt"] for picture in pictures if "alt" in picture]
+    return {"mystnb": {"image": {"alt": texts[0]}}} if texts else {}
+
+
+def stage(files: Mapping[str, bytes], folder: Path) -> str:
+    """Make `folder` hold exactly `files`, touching only what differs; return their hash."""
+    wanted = {folder / name: content for name, content in files.items()}
+    for old in [path for path in folder.rglob("*") if path.is_file() and path not in wanted]:
+        old.unlink()
+    for path, content in wanted.items():
+        if not (path.is_file() and path.read_bytes() == content):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    total = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        total.update(f"{name}\0{len(content)}\0".encode() + content)
+    return total.hexdigest()
+
+
+def _render(source: Path, output: Path, state: str) -> Path:
+    build_folder = output / "_build"
+    index, mark = build_folder / "html" / "index.html", build_folder / "rendered"
+    if index.is_file() and mark.is_file() and mark.read_text() == state:
+        return index
+    mark.unlink(missing_ok=True)
+    start = "from jupyter_book.cli.main import main; main()"
+    words = ["build", source, "--path-output", output, "-W", "--keep-going", "--quiet"]
+    if subprocess.run([sys.executable, "-c", start, *words], check=False).returncode:
+        # Sphinx would not repeat the warnings of pages it believes done.
+        shutil.rmtree(build_folder / ".doctrees", ignore_errors=True)
+        raise RuntimeError("the book did not render; the warnings above say why")
+    mark.write_text(state)
+    return index

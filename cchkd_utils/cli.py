@@ -1,0 +1,88 @@
+"""The command ``cchkd``: a thin face on the modules; no logic of its own."""
+
+import argparse
+import sys
+
+from cchkd_utils import __version__, runner
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.call(arguments) or 0
+    except (ValueError, OSError, runner.RunError) as error:
+        print(f"cchkd: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("cchkd: stopped; finished runs are kept, call again to go on", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "cchkd", description="Run the notebooks with parameters, and build the book."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("run", help="run one notebook with parameters")
+    one.add_argument("notebook", help="number, name or path, e.g. 02")
+    one.add_argument(
+        "-p", dest="given", action="append", default=[], metavar="NAME=VALUE",
+        help="set a parameter; commas make a list; may be repeated",
+    )  # fmt: skip
+    one.add_argument("--force", action="store_true", help="run again although the result is there")
+    one.set_defaults(call=_run)
+
+    listing = commands.add_parser("list", help="list the notebooks, or a notebook's parameters")
+    listing.add_argument("notebook", nargs="?")
+    listing.set_defaults(call=_list)
+
+    book = commands.add_parser("book", help="run what is missing and render the book")
+    book.add_argument("--data", choices=["embedded", "real"], default="embedded")
+    book.set_defaults(call=_book)
+
+    for command in (one, book):
+        command.add_argument("--preset", default="book", help="smoke, book (default) or paper")
+        command.add_argument("--threads", type=_positive, help="threads of the numerical libraries")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"must be a positive whole number, not {text!r}")
+    return int(text)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    given = {}
+    for pair in arguments.given:
+        name, sign, value = pair.partition("=")
+        if not (sign and name.strip()):
+            raise runner.ParameterError(f"-p takes NAME=VALUE, not '{pair}'")
+        if name.strip() in given:
+            raise runner.ParameterError(f"-p {name.strip()} is given twice")
+        given[name.strip()] = value
+    done = runner.run(
+        arguments.notebook, given, preset=arguments.preset, threads=arguments.threads,
+        force=arguments.force,
+    )  # fmt: skip
+    word = "reused" if done.reused else f"ran in {done.record['seconds']} s"
+    print(f"{done.record['notebook']}: {word}: {done.folder}")
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    if arguments.notebook is None:
+        print("\n".join(path.stem for path in runner.notebooks()))
+        return
+    for one in runner.declared(runner.find_notebook(arguments.notebook)).values():
+        print(f"{one.name}: {one.type} = {one.default!r}")
+        print("    " + "; ".join(filter(None, [one.meaning, one.allowed])))
+
+
+def _book(arguments: argparse.Namespace) -> None:
+    from cchkd_utils import book
+
+    index = book.build(arguments.preset, data=arguments.data, threads=arguments.threads)
+    print(f"the book is at {index}")

@@ -1,0 +1,167 @@
+"""The two tidy tables: one row per trained student, one row per verdict.
+
+``results`` says what distillation did; ``verdicts`` says what a criterion predicted. They join
+on `JOIN`. Gain is positive when distillation helped, whatever the metric.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+JOIN = ["dataset", "teacher", "student", "condition", "seed"]
+RESULTS = {
+    "experiment": "str",
+    "dataset": "str",
+    "kind": "str",
+    "teacher": "str",
+    "student": "str",
+    "condition": "str",
+    "knob": "float",
+    "n_train": "int",
+    "seed": "int",
+    "lam": "float",
+    "weight": "float",
+    "temperature": "float",
+    "metric": "str",
+    "baseline": "float",
+    "distilled": "float",
+    "gain": "float",
+}
+VERDICTS = {
+    "dataset": "str",
+    "kind": "str",
+    "teacher": "str",
+    "student": "str",
+    "condition": "str",
+    "knob": "float",
+    "seed": "int",
+    "estimator": "str",
+    "mi_teacher_student": "float",
+    "mi_student_label": "float",
+    "gap": "float",
+    "gap_lo": "float",
+    "gap_hi": "float",
+    "p_wrong": "float",
+    "decision": "str",
+}
+PROVENANCE = ["git_sha", "version", "seconds", "hash"]
+TABLES = {"results": RESULTS, "verdicts": VERDICTS}
+KEYS = {
+    "results": [*JOIN, "experiment", "n_train", "lam", "temperature", "metric"],
+    "verdicts": [*JOIN, "estimator"],
+}
+LOWER_IS_BETTER = {"mse", "mae", "cross-entropy"}
+KINDS = {"real", "simulated"}
+DECISIONS = {"distil", "do not distil", "undecided"}
+
+
+def gain(metric: str, baseline: float, distilled: float) -> float:
+    """Return by how much distillation improved `metric`; positive is better."""
+    return baseline - distilled if metric in LOWER_IS_BETTER else distilled - baseline
+
+
+def result(*, metric: str, baseline: float, distilled: float, **row: Any) -> dict[str, Any]:
+    """Return one row of the results table, its gain filled in."""
+    change = gain(metric, baseline, distilled)
+    return dict(row, metric=metric, baseline=baseline, distilled=distilled, gain=change)
+
+
+def check(rows: pd.DataFrame | Iterable[Mapping[str, Any]], table: str = "results") -> pd.DataFrame:
+    """Return `rows` with the table's columns in order and of the right types.
+
+    Columns beyond the table's own (rivals of the criterion, provenance) follow at the end.
+
+    Raises
+    ------
+    ValueError
+        For a missing column, a wrong type, a number that is not finite, an unknown kind or
+        decision, a row given twice, or a gain whose sign contradicts its metric.
+    """
+    columns = TABLES[table]
+    frame = pd.DataFrame(rows if isinstance(rows, pd.DataFrame) else list(rows))
+    if frame.empty:
+        raise ValueError(f"the {table} table has no rows")
+    missing = [name for name in columns if name not in frame]
+    if missing:
+        raise ValueError(f"the {table} table lacks the column {', '.join(missing)}")
+    extra = [name for name in frame if name not in columns]
+    try:
+        frame = frame[[*columns, *extra]].astype(columns).reset_index(drop=True)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the {table} table has a value of the wrong type: {error}") from None
+    numbers = [name for name, kind in columns.items() if kind == "float"]
+    bad = [name for name in numbers if not np.isfinite(frame[name]).all()]
+    if bad:
+        raise ValueError(f"the {table} table has a number that is not finite in {', '.join(bad)}")
+    _check_meaning(frame, table)
+    return frame
+
+
+def _check_meaning(frame: pd.DataFrame, table: str) -> None:
+    if unknown := set(frame["kind"]) - KINDS:
+        raise ValueError(f"kind must be real or simulated, not {', '.join(sorted(unknown))}")
+    if frame.duplicated(KEYS[table]).any():
+        raise ValueError(f"the {table} table gives one {', '.join(KEYS[table])} twice")
+    if table == "verdicts":
+        if unknown := set(frame["decision"]) - DECISIONS:
+            raise ValueError(f"unknown decision: {', '.join(sorted(unknown))}")
+        return
+    sign = np.where(frame["metric"].isin(LOWER_IS_BETTER), -1.0, 1.0)
+    if not np.allclose(frame["gain"], sign * (frame["distilled"] - frame["baseline"])):
+        raise ValueError(
+            "gain must be the improvement of distilled over baseline (positive: better)"
+        )
+
+
+def save(
+    results: Iterable[Mapping[str, Any]], verdicts: Iterable[Mapping[str, Any]], notebook: str
+) -> None:
+    """Write a notebook's two tables where its runner asked, else under ``.runs/by-hand``.
+
+    Parameters
+    ----------
+    results, verdicts : rows of the two tables
+    notebook : name of the notebook, used only outside the runner
+
+    Raises
+    ------
+    ValueError
+        When a row does not fit its table; nothing is written then.
+    """
+    checked = {"results": check(results), "verdicts": check(verdicts, "verdicts")}
+    folder = Path(os.environ.get("CCHKD_RUN_FOLDER") or Path(".runs/by-hand", notebook))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in checked.items():
+        write(frame, folder / f"{name}.csv")
+    print(", ".join(f"{name}.csv: {len(frame)} rows" for name, frame in checked.items()))
+
+
+def write(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table in one step: a reader sees the old file or the new one, never a half."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        frame.to_csv(part, index=False, lineterminator="\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read(path: Path | str, table: str = "results") -> pd.DataFrame:
+    """Read and check a table; numbers come back exactly as they were written."""
+    text = {name: "str" for name, kind in TABLES[table].items() if kind == "str"}
+    frame = pd.read_csv(path, dtype=text, float_precision="round_trip", keep_default_na=False)
+    return check(frame, table)
+
+
+def stamp(path: Path, table: str, provenance: Mapping[str, Any]) -> None:
+    """Check a finished run's table and add the provenance columns to it."""
+    write(read(path, table).assign(**{name: provenance[name] for name in PROVENANCE}), path)
+
+
+def without_provenance(frame: pd.DataFrame) -> pd.DataFrame:
+    """Drop the columns that may differ between two runs with the same results."""
+    return frame.drop(columns=PROVENANCE, errors="ignore")

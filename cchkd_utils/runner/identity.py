@@ -1,0 +1,112 @@
+"""What a run is made of, as one hash: same hash, same results.
+
+It covers the notebook's source, its parameters, the files of ``cchkd_utils`` that it imports
+(followed through their own imports), the lock file, the Python version, the thread count and
+the content of the real data that it reads.
+"""
+
+import ast
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cchkd_utils import paths
+
+PACKAGE = "cchkd_utils"
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def source(notebook: Path) -> str:
+    """Return the SHA-256 of a notebook's cells, blind to outputs and editor metadata."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    kept = [[c["cell_type"], "".join(c["source"]), c["metadata"].get("tags", [])] for c in cells]
+    return hashlib.sha256(json.dumps(kept).encode()).hexdigest()
+
+
+def modules(notebook: Path) -> list[Path]:
+    """List the files of ``cchkd_utils`` that a notebook imports, directly or not."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    plain = "\n".join(
+        line for line in code.splitlines() if not line.lstrip().startswith(("%", "!"))
+    )
+    todo, seen = list(_imported(plain, package="")), set()
+    while todo:
+        name = todo.pop()
+        path = _file(name)
+        if path is None or path in seen:
+            continue
+        seen.add(path)
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        todo += _imported(path.read_text(encoding="utf-8"), package)
+    return sorted(seen)
+
+
+def _imported(code: str, package: str) -> Iterable[str]:
+    """Yield every dotted name that `code` may import from this package, parents included."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parent = package.split(".")[: 1 - node.level or None] if node.level else []
+            base = ".".join([*parent, *filter(None, [node.module])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == PACKAGE:
+                yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
+
+
+def _file(name: str) -> Path | None:
+    stem = paths.ROOT.joinpath(*name.split("."))
+    options = (stem.with_suffix(".py"), stem / "__init__.py")
+    return next((path for path in options if path.is_file()), None)
+
+
+def data_files(patterns: Iterable[str]) -> dict[str, Path]:
+    """Find the real data a notebook reads, by patterns relative to the data folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        When a pattern matches nothing.
+    """
+    root = paths.data_root()
+    found = {}
+    for pattern in patterns:
+        matches = sorted(path for path in root.glob(pattern) if path.is_file())
+        if not matches:
+            raise FileNotFoundError(
+                f"data=real needs {root / pattern}, which is not there; put the files there, "
+                "or set CCHKD_DATA to the folder that holds them"
+            )
+        found |= {path.relative_to(root).as_posix(): path for path in matches}
+    return found
+
+
+def fingerprint(
+    notebook: Path, parameters: Mapping[str, Any], threads: int, data: Mapping[str, Path]
+) -> tuple[str, dict[str, Any]]:
+    """Return a run's hash (16 hex digits) and the parts it was made from."""
+    parts = {
+        "notebook": notebook.stem,
+        "source": source(notebook),
+        "parameters": dict(parameters),
+        "modules": {p.relative_to(paths.ROOT).as_posix(): digest(p) for p in modules(notebook)},
+        "lock": digest(paths.LOCK),
+        "python": "{}.{}".format(*sys.version_info),
+        "threads": threads,
+        "data": {name: digest(path) for name, path in data.items()},
+    }
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16], parts

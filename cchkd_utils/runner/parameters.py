@@ -1,0 +1,179 @@
+"""The ``parameters`` cell of a notebook: what it takes, and whether a value is allowed.
+
+One line of the cell declares one parameter::
+
+    lam: list[float] = [0.2, 0.5]  # distillation weight; in [0, inf)
+    data: str = "embedded"  # which data; one of: embedded, real
+
+A ``list`` parameter also takes a single value. Nothing here starts a kernel or imports one.
+"""
+
+import ast
+import difflib
+import io
+import json
+import math
+import re
+import tokenize
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ELEMENTS = {"int": int, "float": float, "str": str, "bool": bool}
+NOUNS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
+INTERVAL = re.compile(r"in ([\[(])\s*([^,\s]+)\s*,\s*([^\])\s]+)\s*([\])])$")
+
+
+class ParameterError(ValueError):
+    """A parameter that the notebook does not take; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared parameter: its type, default, meaning and allowed values."""
+
+    name: str
+    element: str  # int, float, str or bool
+    many: bool  # a list (one value is taken as a list of one)
+    default: Any
+    meaning: str
+    allowed: str  # "in [0, 1]", "one of: a, b" or ""
+
+    @property
+    def type(self) -> str:
+        """The declared type, as written in the notebook."""
+        return f"list[{self.element}]" if self.many else self.element
+
+    def parse(self, text: str) -> Any:
+        """Read a value typed on a command line, and check it."""
+        if not self.many:
+            return self.check(self._parse_one(text.strip()))
+        inner = text.strip().removeprefix("[").removesuffix("]")
+        return self.check([self._parse_one(part.strip()) for part in inner.split(",")])
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in canonical form, or raise `ParameterError`."""
+        value = getattr(value, "tolist", lambda: value)()  # numpy values to plain Python
+        if not self.many:
+            return self._check_one(value)
+        values = list(value) if isinstance(value, list | tuple) else [value]
+        if not values:
+            raise ParameterError(f"{self.name} is empty; give at least one value")
+        if len(set(map(repr, values))) < len(values):
+            raise ParameterError(f"{self.name} names a value twice: {values}")
+        return [self._check_one(one) for one in values]
+
+    def _wrong_type(self, value: Any) -> ParameterError:
+        noun = NOUNS[self.element] + (" or a list of them" if self.many else "")
+        return ParameterError(f"{self.name} must be {noun}, not {value!r}")
+
+    def _parse_one(self, text: str) -> Any:
+        text = text.strip("'\"") if self.element == "str" else text
+        if self.element == "bool":
+            if text.lower() not in {"true", "false"}:
+                raise self._wrong_type(text)
+            return text.lower() == "true"
+        try:
+            return ELEMENTS[self.element](text)
+        except ValueError:
+            raise self._wrong_type(text) from None
+
+    def _check_one(self, value: Any) -> Any:
+        kinds = (int, float) if self.element == "float" else (ELEMENTS[self.element],)
+        is_bool = isinstance(value, bool)
+        if not isinstance(value, kinds) or is_bool != (self.element == "bool"):
+            raise self._wrong_type(value)
+        if self.element == "float":
+            value = float(value)
+            if not math.isfinite(value):
+                raise ParameterError(f"{self.name} must be finite, not {value}")
+        if not self._is_allowed(value):
+            raise ParameterError(f"{self.name} = {value!r} is out of range: must be {self.allowed}")
+        return value
+
+    def _is_allowed(self, value: Any) -> bool:
+        if self.allowed.startswith("one of:"):
+            return value in choices(self.allowed)
+        if match := INTERVAL.match(self.allowed):
+            left, low, high, right = match.groups()
+            above = value >= float(low) if left == "[" else value > float(low)
+            below = value <= float(high) if right == "]" else value < float(high)
+            return above and below
+        return True
+
+
+def choices(allowed: str) -> list[str]:
+    """Split ``one of: a, b`` into its choices."""
+    return [word.strip() for word in allowed.removeprefix("one of:").split(",")]
+
+
+def declared(notebook: Path) -> dict[str, Parameter]:
+    """Read the parameters that a notebook declares.
+
+    Raises
+    ------
+    ParameterError
+        When the notebook has no cell tagged ``parameters``, or a line of it is malformed.
+    """
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise ParameterError(f"{notebook.name}: needs exactly one cell tagged 'parameters'")
+    source = "".join(tagged[0]["source"])
+    comments = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    found = [
+        _declaration(node, comments.get(node.lineno, ""), notebook.name)
+        for node in ast.parse(source).body
+    ]
+    return {parameter.name: parameter for parameter in found}
+
+
+def _declaration(node: ast.stmt, comment: str, where: str) -> Parameter:
+    if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value):
+        raise ParameterError(f"{where}: line {node.lineno} is not 'name: type = default  # ...'")
+    kind = ast.unparse(node.annotation)
+    element = kind.removeprefix("list[").removesuffix("]")
+    meaning, _, allowed = (part.strip() for part in comment.partition(";"))
+    if element not in ELEMENTS:
+        raise ParameterError(f"{where}: {node.target.id} has the unknown type {kind}")
+    if not meaning:
+        raise ParameterError(f"{where}: {node.target.id} has no comment with its meaning")
+    if allowed and not (allowed.startswith("one of:") or INTERVAL.match(allowed)):
+        raise ParameterError(f"{where}: {node.target.id} has the unreadable range {allowed!r}")
+    parameter = Parameter(node.target.id, element, kind != element, None, meaning, allowed)
+    default = parameter.check(ast.literal_eval(node.value))
+    return Parameter(node.target.id, element, kind != element, default, meaning, allowed)
+
+
+def resolve(
+    notebook: Path, preset: Mapping[str, Any], given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return every parameter's value: the defaults, under the preset's, under those `given`.
+
+    Text in `given` is read as from a command line, unless the parameter is itself text.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown name, a wrong type or a value out of range; the one line lists the
+        notebook's parameters.
+    """
+    known = declared(notebook)
+    values = {name: parameter.default for name, parameter in known.items()}
+    try:
+        for name, value in {**preset, **(given or {})}.items():
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean '{close[0]}'?" if close else ""
+                raise ParameterError(f"no parameter {name!r}{hint}")
+            parameter = known[name]
+            read = parameter.parse if isinstance(value, str) else parameter.check
+            values[name] = read(value)
+    except ParameterError as error:
+        raise ParameterError(f"{notebook.stem}: {error} (parameters: {', '.join(known)})") from None
+    return values

@@ -1,0 +1,109 @@
+import json
+
+import pytest
+
+from cchkd_utils import paths
+from cchkd_utils.runner import identity
+
+
+def write(folder, files):
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A package of five files and a notebook that imports three of them, one indirectly."""
+    files = {
+        "cchkd_utils/__init__.py": "",
+        "cchkd_utils/a.py": "from .b import thing\n",
+        "cchkd_utils/b.py": "def f():\n    from cchkd_utils.sub import deep\n",
+        "cchkd_utils/sub/__init__.py": "",
+        "cchkd_utils/sub/deep.py": "from .. import c\n",
+        "cchkd_utils/sub/other.py": "",
+        "cchkd_utils/c.py": "import cchkd_utils.a\n",
+        "cchkd_utils/unused.py": "",
+        "requirements.lock": "numpy==2\n",
+    }
+    write(tmp_path, files)
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": "import cchkd_utils.unused"},
+        {"cell_type": "code", "metadata": {}, "source": "%pip list\nfrom cchkd_utils import a"},
+    ]
+    notebook = tmp_path / "01_x.ipynb"
+    notebook.write_text(json.dumps({"cells": cells}))
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "LOCK", tmp_path / "requirements.lock")
+    monkeypatch.setenv("CCHKD_DATA", str(tmp_path / "data"))
+    return notebook
+
+
+def key(notebook, parameters=None, threads=1, data=None):
+    return identity.fingerprint(notebook, parameters or {"lam": 1}, threads, data or {})[0]
+
+
+def test_modules_follow_imports_of_every_form_and_no_others(project):
+    found = [path.relative_to(paths.ROOT).as_posix() for path in identity.modules(project)]
+    assert found == [
+        "cchkd_utils/__init__.py",
+        "cchkd_utils/a.py",
+        "cchkd_utils/b.py",
+        "cchkd_utils/c.py",
+        "cchkd_utils/sub/__init__.py",
+        "cchkd_utils/sub/deep.py",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["cchkd_utils/c.py", "cchkd_utils/sub/deep.py", "requirements.lock"]
+)
+def test_a_changed_dependency_changes_the_hash(project, name):
+    before = key(project)
+    with (paths.ROOT / name).open("a") as file:
+        file.write("# changed\n")
+    assert key(project) != before
+
+
+@pytest.mark.parametrize("name", ["cchkd_utils/unused.py", "cchkd_utils/sub/other.py"])
+def test_a_file_the_notebook_does_not_use_leaves_the_hash(project, name):
+    before = key(project)
+    (paths.ROOT / name).write_text("x = 1\n")
+    assert key(project) == before
+
+
+def test_hash_depends_on_parameters_threads_and_source_but_not_on_outputs(project):
+    before = key(project)
+    assert key(project, {"lam": 2}) != before
+    assert key(project, threads=2) != before
+    content = json.loads(project.read_text())
+    content["cells"][1]["outputs"] = [{"text": "42"}]
+    project.write_text(json.dumps(content))
+    assert key(project) == before
+    content["cells"][1]["source"] += "\nx = 1"
+    project.write_text(json.dumps(content))
+    assert key(project) != before
+
+
+def test_hash_depends_on_the_content_of_the_data_not_on_its_date(project):
+    write(paths.data_root(), {"set/a.bin": "1", "set/b.bin": "2"})
+    find = lambda: identity.data_files(["set/*.bin"])  # noqa: E731
+    assert list(find()) == ["set/a.bin", "set/b.bin"]
+    before = key(project, data=find())
+    write(paths.data_root(), {"set/b.bin": "2"})
+    assert key(project, data=find()) == before
+    write(paths.data_root(), {"set/b.bin": "3"})
+    assert key(project, data=find()) != before
+
+
+def test_missing_data_say_what_where_and_what_to_do(project):
+    with pytest.raises(FileNotFoundError, match=r"set/\*\.bin.*CCHKD_DATA"):
+        identity.data_files(["set/*.bin"])
+
+
+def test_no_module_imports_by_name_behind_the_hash_s_back():
+    """`importlib.import_module` would hide a dependency from the hash."""
+    package = identity.paths.ROOT / "cchkd_utils"
+    guilty = [p.name for p in package.rglob("*.py") if "import_module(" in p.read_text()]
+    assert guilty == []

@@ -1,0 +1,67 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cchkd_utils import cli, paths
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run", "01", "-p", "lamda=0.5"], "no parameter 'lamda'"),
+        (["run", "01", "-p", "lam=-1"], "out of range"),
+        (["run", "01", "-p", "lam=abc"], "must be a number"),
+        (["run", "01", "-p", "lam"], "-p takes NAME=VALUE"),
+        (["run", "01", "-p", "lam=1", "-p", "lam=2"], "given twice"),
+        (["run", "01", "--preset", "huge"], "no preset 'huge'"),
+        (["run", "99"], "no notebook '99'"),
+        (["run", "01", "-p", "data=real"], "data=real needs"),
+        (["list", "99"], "no notebook '99'"),
+    ],
+)
+def test_what_is_refused_gets_one_line_and_writes_nothing(tiny, capsys, words, says):
+    before = sorted(tiny.rglob("*"))
+    assert cli.main(words) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and says in err and err.count("\n") == 1
+    assert sorted(tiny.rglob("*")) == before
+
+
+def test_run_prints_the_folder_and_says_when_it_is_reused(tiny, capsys):
+    assert cli.main(["run", "01", "--preset", "smoke", "-p", "lam=0.5"]) == 0
+    assert "01_tiny: ran in" in capsys.readouterr().out
+    assert cli.main(["run", "01", "--preset", "smoke", "-p", "lam=0.5"]) == 0
+    assert f"01_tiny: reused: {paths.runs_root()}" in capsys.readouterr().out
+
+
+def test_list_explains_every_parameter(tiny, capsys):
+    assert cli.main(["list"]) == 0
+    assert capsys.readouterr().out == "01_tiny\n"
+    assert cli.main(["list", "01"]) == 0
+    out = capsys.readouterr().out
+    assert "lam: list[float] = [0.2, 0.5]\n    distillation weight; in [0, inf)" in out
+
+
+def test_the_command_line_imports_nothing_heavy():
+    code = "import sys; from cchkd_utils import cli; print([m for m in HEAVY if m in sys.modules])"
+    code = code.replace("HEAVY", "('torch', 'papermill', 'pandas', 'numpy', 'matplotlib')")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_reused_run_imports_nothing_heavy(tiny):
+    """The reason why a second identical run is there in under a second."""
+    cli.main(["run", "01", "--preset", "smoke"])
+    code = (
+        "import sys; from pathlib import Path; from cchkd_utils import cli, paths\n"
+        f"paths.NOTEBOOKS = Path({str(paths.NOTEBOOKS)!r})\n"
+        "paths.PRESETS = paths.NOTEBOOKS / 'presets.yml'\n"
+        "cli.main(['run', '01', '--preset', 'smoke'])\n"
+        "print([m for m in ('torch', 'papermill', 'pandas', 'numpy') if m in sys.modules])"
+    )
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    print(f"{time.monotonic() - start:.2f} s")
+    assert "reused" in done.stdout and done.stdout.strip().endswith("[]")

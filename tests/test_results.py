@@ -1,0 +1,100 @@
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cchkd_utils import results
+
+
+def row(**changes):
+    base = dict(
+        experiment="e", dataset="d", kind="real", teacher="a", student="b", condition="c", knob=1,
+        n_train=10, seed=0, lam=0.5, weight=0.5, temperature=2, metric="accuracy", baseline=0.7,
+        distilled=0.8,
+    )  # fmt: skip
+    return results.result(**(base | changes))
+
+
+def verdict(**changes):
+    base = dict(
+        dataset="d", kind="real", teacher="a", student="b", condition="c", knob=1.0, seed=0,
+        estimator="ksg", mi_teacher_student=0.5, mi_student_label=0.1 + 0.2, gap=0.2, gap_lo=0.1,
+        gap_hi=0.3, p_wrong=0.0, decision="distil",
+    )  # fmt: skip
+    return base | changes
+
+
+@pytest.mark.parametrize(
+    ("metric", "sign"), [("accuracy", 1), ("auc", 1), ("mse", -1), ("mae", -1)]
+)
+def test_gain_above_zero_is_better_whatever_the_metric(metric, sign):
+    assert row(metric=metric)["gain"] == pytest.approx(sign * 0.1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([], "no rows"),
+        ([{k: v for k, v in row().items() if k != "seed"}], "lacks the column seed"),
+        ([row(seed="first")], "wrong type"),
+        ([row(baseline=np.nan)], "not finite in baseline, gain"),
+        ([row(kind="fake")], "kind must be real or simulated"),
+        ([row(), row()], "twice"),
+        ([row() | {"gain": -0.1}], "gain must be the improvement"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_refused(rows, says):
+    with pytest.raises(ValueError, match=says):
+        results.check(rows)
+
+
+def test_an_unknown_decision_is_refused():
+    with pytest.raises(ValueError, match="unknown decision: maybe"):
+        results.check([verdict(decision="maybe")], "verdicts")
+
+
+def test_numbers_come_back_exactly_and_columns_in_order(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [row(seed=i, baseline=x, distilled=y) for i, (x, y) in enumerate(rng.random((50, 2)))]
+    frame = results.check(rows)
+    results.write(frame, tmp_path / "results.csv")
+    back = results.read(tmp_path / "results.csv")
+    assert list(back) == list(results.RESULTS)
+    assert back.equals(frame)
+
+
+def test_rivals_and_provenance_follow_and_can_be_left_out(tmp_path):
+    path = tmp_path / "verdicts.csv"
+    results.write(results.check([verdict(cka=0.4)], "verdicts"), path)
+    stamp = {"git_sha": "abc", "version": "1", "seconds": 2.0, "hash": "ff"}
+    results.stamp(path, "verdicts", stamp)
+    back = results.read(path, "verdicts")
+    assert list(back)[-5:] == ["cka", *results.PROVENANCE]
+    assert list(results.without_provenance(back))[-1] == "cka"
+
+
+def test_save_writes_both_tables_or_neither(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CCHKD_RUN_FOLDER", str(tmp_path / "run"))
+    with pytest.raises(ValueError, match="unknown decision"):
+        results.save([row()], [verdict(decision="?")], "01")
+    assert not (tmp_path / "run").exists()
+    results.save([row()], [verdict()], "01")
+    assert capsys.readouterr().out == "results.csv: 1 rows, verdicts.csv: 1 rows\n"
+    assert sorted(os.listdir(tmp_path / "run")) == ["results.csv", "verdicts.csv"]
+
+
+def test_a_failed_write_leaves_the_old_table(tmp_path, monkeypatch):
+    path = tmp_path / "results.csv"
+    results.write(results.check([row()]), path)
+    old = path.read_bytes()
+
+    def full(self, part, **_):
+        part.write_text("half a ta")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(OSError, match="disk full"):
+        results.write(results.check([row(seed=1)]), path)
+    assert path.read_bytes() == old
+    assert os.listdir(tmp_path) == ["results.csv"]
