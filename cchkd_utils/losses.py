@@ -1,0 +1,59 @@
+"""The two distillation losses, for one student or for many at once.
+
+Sources: the regression loss is the paper's (arXiv 2510.13182, the student objective of the linear
+model); the classification loss with temperature is Hinton et al. (2015), our reading of the paper.
+"""
+
+import torch
+from torch.nn.functional import log_softmax
+
+
+def kd_loss(student_logits, teacher_logits, labels, lam, temperature):
+    """(1 - lam) CE + lam T^2 KL(teacher_T || student_T), mean over rows (Hinton et al., 2015).
+
+    Parameters
+    ----------
+    student_logits, teacher_logits : Tensor [..., n, k]
+        With leading axes, many students at once. `teacher_logits` None: cross-entropy alone.
+    labels : Tensor of int [..., n]
+    lam : float or Tensor [...]
+        Weight of the teacher, 0 to 1.
+    temperature : float or Tensor [...]
+        T > 0: both distributions are softmax(logits / T).
+
+    Returns
+    -------
+    Tensor [...]
+        In nats.
+    """
+    log_p = log_softmax(student_logits, -1)
+    ce = -log_p.gather(-1, labels[..., None]).squeeze(-1).mean(-1)
+    if teacher_logits is None:
+        return ce
+    lam = torch.as_tensor(lam, dtype=ce.dtype, device=ce.device)
+    heat = torch.as_tensor(temperature, dtype=ce.dtype, device=ce.device)
+    student = log_softmax(student_logits / heat[..., None, None], -1)
+    teacher = log_softmax(teacher_logits / heat[..., None, None], -1)
+    kl = (teacher.exp() * (teacher - student)).sum(-1).mean(-1)
+    return (1 - lam) * ce + lam * heat.square() * kl
+
+
+def kd_mse(student, teacher, y, lam):
+    """MSE(student, y) + lam MSE(student, teacher), the paper's student objective.
+
+    Parameters
+    ----------
+    student, teacher, y : Tensor [..., n]
+        Predictions of both, and targets. `teacher` None: the first term alone.
+    lam : float or Tensor [...]
+        Weight of the teacher, 0 or more.
+
+    Returns
+    -------
+    Tensor [...]
+    """
+    mse = (student - y).square().mean(-1)
+    if teacher is None:
+        return mse
+    lam = torch.as_tensor(lam, dtype=mse.dtype, device=mse.device)
+    return mse + lam * (student - teacher).square().mean(-1)

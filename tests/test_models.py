@@ -1,0 +1,85 @@
+"""Shapes of the networks, and stacked weights against one network at a time."""
+
+import pytest
+import torch
+from torch import nn
+
+from cchkd_utils.ensemble import Stack, stacked_weights
+from cchkd_utils.models import CNN, MLP, Dense, Linear
+
+CPU = torch.device("cpu")
+NETWORKS = {
+    "mlp": (lambda: MLP(6, 3, hidden=(8, 5)), (6,), 5),
+    "mlp on images": (lambda: MLP(32, 3), (2, 4, 4), 64),
+    "linear": (lambda: Linear(6, 3), (6,), 3),
+    "cnn 16": (lambda: CNN(1, 16, 3, width=4), (1, 16, 16), 16),
+    "cnn 32": (lambda: CNN(3, 32, 3, width=4), (3, 32, 32), 16),
+    "another": (lambda: Other(), (6,), 4),
+}
+
+
+class Other(nn.Module):
+    """A network of the reader's own, of ordinary layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(6, 4), nn.Tanh())
+        self.head = nn.Linear(4, 3)
+
+    def features(self, x):
+        return self.body(x)
+
+    def forward(self, x):
+        return self.head(self.features(x))
+
+
+def randn(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_stacked_weights_give_what_each_network_gives(name):
+    build, shape, h = NETWORKS[name]
+    modules = [build() for _ in range(3)]
+    x = randn(3, 7, *shape)
+    stack, weights = Stack(modules[0], CPU), stacked_weights(modules, CPU)
+    outputs, features = stack(weights, x), stack(weights, x, "features")
+    assert outputs.shape == (3, 7, 3)
+    assert features.shape == (3, 7, h)
+    for i, module in enumerate(modules):
+        torch.testing.assert_close(outputs[i], module(x[i]))
+        torch.testing.assert_close(features[i], module.features(x[i]))
+    outputs.square().sum().backward()
+    modules[1](x[1]).square().sum().backward()
+    for key, parameter in modules[1].named_parameters():
+        torch.testing.assert_close(weights[key].grad[1], parameter.grad)
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn 16", "cnn 32"])
+def test_the_head_is_affine_in_the_features(name):
+    build, shape, _ = NETWORKS[name]
+    network, x = build(), randn(5, *shape)
+    torch.testing.assert_close(network(x), network.head(network.features(x)))
+
+
+def test_dense_is_torchs_linear_layer():
+    dense, linear = Dense(4, 2), nn.Linear(4, 2)
+    linear.weight.data, linear.bias.data = dense.weight.data.T, dense.bias.data[0]
+    x = randn(6, 4)
+    torch.testing.assert_close(dense(x), linear(x))
+
+
+def test_pooling_before_relu_changes_nothing():
+    network, x = CNN(1, 16, 3, width=4), randn(2, 1, 16, 16)
+    slow = x
+    for convolution in network.convolutions:
+        slow = nn.functional.max_pool2d(convolution(slow).relu(), 2)
+    slow = network.hidden(slow.flatten(1)).relu()
+    torch.testing.assert_close(network.features(x), slow)
+
+
+def test_bad_sizes_are_refused():
+    with pytest.raises(ValueError, match="16 or 32"):
+        CNN(1, 28, 10)
+    with pytest.raises(ValueError, match="hidden is empty"):
+        MLP(4, 1, hidden=())
