@@ -91,7 +91,10 @@ class Linear(nn.Module):
 
 
 class CNN(nn.Module):
-    """Small convolutional network: 3 x 3 convolutions, each halving the image, down to 4 x 4.
+    """Small convolutional network: 5 x 5 convolutions of stride 2 down to 4 x 4, one hidden layer.
+
+    Strides instead of pooling keep it cheap on a CPU. Pixels in [0, 1] are shifted to [-1, 1] and
+    the weights start as in He et al. (2015): SGD then learns from the first epoch on.
 
     Parameters
     ----------
@@ -118,16 +121,19 @@ class CNN(nn.Module):
         depth = int(math.log2(size // 4))
         channels = (channels_in, width, *[2 * width] * (depth - 1))
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(a, b, kernel_size=3, padding=1) for a, b in pairwise(channels)
+            nn.Conv2d(a, b, kernel_size=5, stride=2, padding=2) for a, b in pairwise(channels)
         )
         self.hidden = nn.Linear(channels[-1] * 16, 4 * width)
         self.head = nn.Linear(4 * width, d_out)
+        for layer in (*self.convolutions, self.hidden):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
 
     def features(self, x):
         """Return the fully connected hidden layer, [n, 4 * width]."""
+        x = 2 * x - 1
         for convolution in self.convolutions:
-            # ReLU after pooling: the same values, a quarter of the work.
-            x = nn.functional.max_pool2d(convolution(x), 2).relu()
+            x = convolution(x).relu()
         return self.hidden(x.flatten(1)).relu()
 
     def forward(self, x):

@@ -10,6 +10,7 @@ from cchkd_utils.losses import kd_loss, kd_mse
 
 TASKS = ("classification", "regression")
 OPTIMIZERS = ("adam", "sgd", "adamw")
+SCHEDULES = ("constant", "cosine")
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Settings:
     task: str
     optimizer: str
     lr: float
+    schedule: str
     weight_decay: float
     momentum: float
     clip: float | None
@@ -27,7 +29,8 @@ class Settings:
     patience: int | None
 
     def __post_init__(self):
-        for name, choices in (("task", TASKS), ("optimizer", OPTIMIZERS)):
+        known = {"task": TASKS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+        for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r}: choose one of {', '.join(choices)}"
@@ -50,6 +53,11 @@ class Settings:
         if self.task == "classification":
             return kd_loss(outputs, teacher, y, lam, temperature)
         return kd_mse(outputs.squeeze(-1), teacher, y, lam) / (1 + lam)
+
+    def rate(self, epoch):
+        """Return the learning rate of an epoch: constant, or half a cosine from lr towards 0."""
+        falling = (1 + np.cos(np.pi * epoch / self.epochs)) / 2
+        return self.lr * (1 if self.schedule == "constant" else float(falling))
 
     def limit(self):
         """Return the largest gradient norm of a member, or None."""
@@ -203,6 +211,8 @@ class _Fit:
         orders = {seed: order.epoch() for seed, order in self.orders.items()}
         living = self.alive.tolist()
         rows = torch.stack([orders[self.members[i].seed] for i in living]).to(self.device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.rate(epoch)
         total = torch.zeros(len(living), device=self.device)
         for batch in rows.split(self.settings.batch_size, dim=1):
             loss = self._loss(self.tables, batch)

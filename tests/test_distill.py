@@ -199,6 +199,17 @@ def test_equal_seeds_are_paired_wherever_they_stand():
     assert np.abs(out[0] - out[3]).max() > 0.01
 
 
+def test_cosine_schedule_falls_from_lr_and_settles_the_weights():
+    x, y, _ = classes()
+    options = dict(optimizer="sgd", lr=0.2, epochs=30, batch_size=16)
+    constant, cosine = (
+        train_ensemble(mlp, x[None], y[None], [Member(0)], schedule=s, **options).history["loss"][0]
+        for s in ("constant", "cosine")
+    )
+    assert constant[0] == pytest.approx(cosine[0], abs=1e-6)  # the first epoch runs at lr in both
+    assert np.abs(np.diff(cosine[-5:])).max() < 0.5 * np.abs(np.diff(constant[-5:])).max()
+
+
 # --- early stopping -----------------------------------------------------------------------------
 
 
@@ -341,6 +352,7 @@ def test_impossible_members_are_refused(fields, message):
     [
         ({"task": "ranking"}, "choose one of classification, regression"),
         ({"optimizer": "lion"}, "choose one of adam, sgd, adamw"),
+        ({"schedule": "step"}, "choose one of constant, cosine"),
         ({"lr": 0}, "lr is 0"),
         ({"epochs": 0}, "epochs is 0"),
         ({"patience": 3}, "patience needs validation"),
