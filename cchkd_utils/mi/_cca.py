@@ -66,7 +66,7 @@ def gaussian_pointwise(x: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarra
 
 
 def canonical_log_ratio(a: np.ndarray, b: np.ndarray, rho: np.ndarray) -> np.ndarray:
-    """Log ratio p(a,b) / p(a)p(b) of unit-variance canonical pairs `[n, m]` with correlations `[m]`."""
+    """Log ratio of unit-variance canonical pairs `[n, m]` with correlations `[m]`; rows `[n]`."""
     v = 1.0 - rho**2
     quadratic = (2 * rho * a * b - rho**2 * (a**2 + b**2)) / v
     return 0.5 * (quadratic - np.log(v)).sum(axis=1)

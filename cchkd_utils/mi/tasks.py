@@ -1,0 +1,250 @@
+"""Samplers with known mutual information: what the estimators are measured on.
+
+The forty tasks of the benchmark of Czyż et al. ("Beyond Normal", NeurIPS 2023), written anew from
+their definitions, and representation-like data: clusters and a shared nuisance behind an injective
+ReLU layer. A transform of x alone and of y alone leaves I(X;Y) as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import digamma, gammaln, logsumexp, ndtr
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A joint distribution of (x, y) with its mutual information.
+
+    Attributes
+    ----------
+    name : str
+        As in the benchmark.
+    nats : float
+        The true I(X;Y).
+    sample : callable
+        `sample(n, rng) -> (x [n, dx], y [n, dy])`.
+    """
+
+    name: str
+    nats: float
+    sample: Callable[[int, np.random.Generator], Pair]
+
+
+def normal(cov: np.ndarray, dx: int, name: str) -> Task:
+    """Zero-mean multivariate normal; the first `dx` of its coordinates are x."""
+    root = np.linalg.cholesky(cov)
+
+    def sample(n, rng):
+        z = rng.standard_normal((n, len(cov))) @ root.T
+        return z[:, :dx], z[:, dx:]
+
+    return Task(name, gaussian_information(cov, dx), sample)
+
+
+def gaussian_information(cov: np.ndarray, dx: int) -> float:
+    """I(X;Y) in nats of a joint normal covariance, x its first `dx` coordinates."""
+    logdet = [np.linalg.slogdet(c)[1] for c in (cov[:dx, :dx], cov[dx:, dx:], cov)]
+    return float(0.5 * (logdet[0] + logdet[1] - logdet[2]))
+
+
+def dense_cov(d: int, off: float = 0.5) -> np.ndarray:
+    """Equicorrelation matrix `[d, d]`."""
+    return np.eye(d) * (1 - off) + off
+
+
+def pair_cov(dx: int, dy: int, pairs: int = 2, rho: float = 0.8) -> np.ndarray:
+    """Covariance in which x_i and y_i correlate by `rho` for i < pairs, and nothing else does."""
+    cov = np.eye(dx + dy)
+    for i in range(pairs):
+        cov[i, dx + i] = cov[dx + i, i] = rho
+    return cov
+
+
+def student(dx: int, dy: int, dof: float) -> Task:
+    """Multivariate Student-t with identity dispersion (Arellano-Valle et al. 2013)."""
+
+    def sample(n, rng):
+        z = rng.standard_normal((n, dx + dy)) / np.sqrt(rng.chisquare(dof, (n, 1)) / dof)
+        return z[:, :dx], z[:, dx:]
+
+    nats = _t_entropy(dx, dof) + _t_entropy(dy, dof) - _t_entropy(dx + dy, dof)
+    return Task(f"St {dx}x{dy} (dof={dof:g})", nats, sample)
+
+
+def _t_entropy(d: int, v: float) -> float:
+    half = 0.5 * (d + v)
+    scale = gammaln(0.5 * v) - gammaln(half) + 0.5 * d * np.log(v * np.pi)
+    return float(scale + half * (digamma(half) - digamma(0.5 * v)))
+
+
+def additive(epsilon: float) -> Task:
+    """X uniform on [0, 1], Y = X + uniform noise on [-epsilon, epsilon]."""
+
+    def sample(n, rng):
+        x = rng.uniform(size=(n, 1))
+        return x, x + rng.uniform(-epsilon, epsilon, (n, 1))
+
+    nats = 0.25 / epsilon if epsilon > 0.5 else epsilon - np.log(2 * epsilon)
+    return Task(f"Uniform 1x1 (noise={epsilon:g})", float(nats), sample)
+
+
+def transformed(task: Task, label: str, fx: Callable, fy: Callable | None = None) -> Task:
+    """The same information seen through injective maps of x and of y."""
+    fy = fx if fy is None else fy
+
+    def sample(n, rng):
+        x, y = task.sample(n, rng)
+        return fx(x), fy(y)
+
+    return Task(f"{label} @ {task.name}", task.nats, sample)
+
+
+def half_cube(a: np.ndarray) -> np.ndarray:
+    """Signed power 3/2."""
+    return a * np.sqrt(np.abs(a))
+
+
+def wiggly_x(a: np.ndarray) -> np.ndarray:
+    """Increasing map with waves, for x."""
+    return a + 0.4 * np.sin(a) + 0.2 * np.sin(1.7 * a + 1) + 0.03 * np.sin(3.3 * a - 2.5)
+
+
+def wiggly_y(a: np.ndarray) -> np.ndarray:
+    """Increasing map with waves, for y."""
+    waves = -0.4 * np.sin(0.4 * a) + 0.17 * np.sin(1.3 * a + 3.5) + 0.02 * np.sin(4.3 * a - 2.5)
+    return a + waves
+
+
+def mixture_quantile(weights, means) -> Callable[[np.ndarray], np.ndarray]:
+    """Map a uniform variable to a mixture of unit normals."""
+    grid = np.linspace(-10, 14, 200_001)
+    cdf = sum(w * ndtr(grid - m) for w, m in zip(weights, means))
+    return lambda u: np.interp(u, cdf, grid)
+
+
+def swiss_roll(u: np.ndarray) -> np.ndarray:
+    """Roll a uniform variable `[n, 1]` up in the plane `[n, 2]`."""
+    t = 1.5 * np.pi * (1 + 2 * u)
+    return np.hstack([t * np.cos(t), t * np.sin(t)]) / 21.0
+
+
+def spiral(i: int, j: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Rotate rows `[n, d]` in the plane (i, j) by the angle |row|^2 / d."""
+
+    def rotate(a):
+        angle = (a**2).sum(1) / a.shape[1]
+        out = a.copy()
+        out[:, i] = np.cos(angle) * a[:, i] - np.sin(angle) * a[:, j]
+        out[:, j] = np.sin(angle) * a[:, i] + np.cos(angle) * a[:, j]
+        return out
+
+    return rotate
+
+
+def beyond_normal() -> list[Task]:
+    """The forty tasks of the benchmark, in its order of families."""
+    two = normal(pair_cov(1, 1, 1, 0.75), 1, "Normal 1x1")
+    uniform = transformed(two, "Nm CDF", ndtr)
+    bimodal = (mixture_quantile((0.3, 0.7), (0, 5)), mixture_quantile((0.5, 0.5), (-1, 3)))
+    one = [two, uniform, additive(0.1), additive(0.75)]
+    one += [transformed(uniform, "Bimodal", *bimodal)]
+    one += [transformed(two, "Wiggly", wiggly_x, wiggly_y), transformed(two, "Hc", half_cube)]
+    one += [student(1, 1, 1), transformed(student(1, 1, 1), "Asinh", np.arcsinh)]
+    one += [transformed(uniform, "Swiss roll", swiss_roll, lambda y: y)]
+    sparse = {d: normal(pair_cov(d, d), d, f"Mn {d}x{d} (2-pair)") for d in (2, 3, 5, 25)}
+    many = [normal(dense_cov(2 * d), d, f"Mn {d}x{d} (dense)") for d in (2, 3, 5, 25, 50)]
+    many += sparse.values()
+    dofs = ((2, 1), (2, 2), (3, 2), (3, 3), (5, 2), (5, 3))
+    tails = [student(d, d, v) for d, v in dofs]
+    tails += [
+        transformed(student(d, d, v), "Asinh", np.arcsinh) for d, v in ((2, 1), (3, 2), (5, 2))
+    ]
+    bent = []
+    for d in (3, 5, 25):
+        cdf = transformed(sparse[d], "Nm CDF", ndtr)
+        bent += [cdf, transformed(sparse[d], "Hc", half_cube)]
+        bent += [transformed(t, "Sp", spiral(0, 1), spiral(1, 2)) for t in (sparse[d], cdf)]
+    return one + many + tails + bent
+
+
+@dataclass(frozen=True)
+class Representations:
+    """Two networks' hidden layers with known informations.
+
+    Given the class, the latents z1, z2 are jointly normal: class means in the first coordinates,
+    a nuisance of correlation `rho` shared in the last ones. H = [ReLU](W z + b) with a tall
+    random W is injective almost surely, so I(H1;H2) = I(z1;z2).
+
+    Attributes
+    ----------
+    means1, means2 : ndarray
+        Class means `[K, m1]`, `[K, m2]`.
+    shared : int
+        Nuisance coordinates appended to each latent.
+    rho : float
+        Their correlation.
+    width : int
+        Units of each hidden layer.
+    """
+
+    means1: np.ndarray
+    means2: np.ndarray
+    shared: int
+    rho: float
+    width: int = 64
+    relu: bool = True
+    layer_seed: int = 0
+
+    def latents(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Draw (z1 `[n, m1 + shared]`, z2 `[n, m2 + shared]`, class `[n]`)."""
+        y = rng.integers(len(self.means1), size=n)
+        u = rng.standard_normal((n, self.shared))
+        v = self.rho * u + np.sqrt(1 - self.rho**2) * rng.standard_normal((n, self.shared))
+        z1 = self.means1[y] + rng.standard_normal((n, self.means1.shape[1]))
+        z2 = self.means2[y] + rng.standard_normal((n, self.means2.shape[1]))
+        return np.hstack([z1, u]), np.hstack([z2, v]), y
+
+    def sample(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Draw (H1 `[n, width]`, H2 `[n, width]`, class `[n]`)."""
+        z1, z2, y = self.latents(n, rng)
+        layers = np.random.default_rng(self.layer_seed)
+        return self._expand(z1, layers), self._expand(z2, layers), y
+
+    def _expand(self, z, layers):
+        w = layers.standard_normal((z.shape[1], self.width)) / np.sqrt(z.shape[1])
+        b = layers.normal(scale=0.5, size=self.width)
+        h = z @ w + b
+        return np.maximum(h, 0.0) if self.relu else h
+
+    def truth(self, rng: np.random.Generator, n: int = 200_000) -> tuple[float, float]:
+        """(I(H1;H2), I(H2;Y)) in nats, by Monte Carlo of the latent densities."""
+        z1, z2, y = self.latents(n, rng)
+        k = len(self.means1)
+        m1, m2 = self.means1.shape[1], self.means2.shape[1]
+        a, b = (
+            _unit_log_density(z1[:, :m1], self.means1),
+            _unit_log_density(z2[:, :m2], self.means2),
+        )
+        both = logsumexp(a + b, axis=1) - logsumexp(a, axis=1) - logsumexp(b, axis=1) + np.log(k)
+        label = b[np.arange(n), y] - logsumexp(b, axis=1) + np.log(k)
+        nuisance = -0.5 * self.shared * np.log1p(-(self.rho**2))
+        return float(both.mean() + nuisance), float(label.mean())
+
+
+def _unit_log_density(z, means):
+    return -0.5 * ((z[:, None] - means[None]) ** 2).sum(-1)
+
+
+def representations(seed: int, width: int = 64) -> Representations:
+    """A random member of the family: 3-10 classes, 1-3 shared nuisance coordinates."""
+    rng = np.random.default_rng(seed)
+    k, m = int(rng.integers(3, 11)), int(rng.integers(2, 5))
+    spread = rng.uniform(0.7, 2.5, size=2)
+    means = [s * rng.standard_normal((k, m)) for s in spread]
+    rho = float(rng.uniform(0.0, 0.9))
+    return Representations(*means, int(rng.integers(1, 4)), rho, width, layer_seed=seed + 1000)
