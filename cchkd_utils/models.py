@@ -25,6 +25,9 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(start.bias.detach()[None])
 
     def forward(self, x):
+        if self.weight.shape[-1] == 1:
+            # A product with one column is slow as a matrix product (4 against 110 GFLOP/s).
+            return (x * self.weight.mT).sum(-1, keepdim=True) + self.bias
         if self.weight.ndim == 2:
             return torch.addmm(self.bias, x, self.weight)
         return torch.baddbmm(self.bias, x, self.weight)

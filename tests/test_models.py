@@ -12,6 +12,7 @@ NETWORKS = {
     "mlp": (lambda: MLP(6, 3, hidden=(8, 5)), (6,), 5),
     "mlp on images": (lambda: MLP(32, 3), (2, 4, 4), 64),
     "linear": (lambda: Linear(6, 3), (6,), 3),
+    "regression": (lambda: MLP(6, 1, hidden=(8,)), (6,), 8),
     "cnn 16": (lambda: CNN(1, 16, 3, width=4), (1, 16, 16), 16),
     "cnn 32": (lambda: CNN(3, 32, 3, width=4), (3, 32, 32), 16),
     "another": (lambda: Other(), (6,), 4),
@@ -44,7 +45,7 @@ def test_stacked_weights_give_what_each_network_gives(name):
     x = randn(3, 7, *shape)
     stack, weights = Stack(modules[0], CPU), stacked_weights(modules, CPU)
     outputs, features = stack(weights, x), stack(weights, x, "features")
-    assert outputs.shape == (3, 7, 3)
+    assert outputs.shape == (3, 7, 1 if name == "regression" else 3)
     assert features.shape == (3, 7, h)
     for i, module in enumerate(modules):
         torch.testing.assert_close(outputs[i], module(x[i]))
@@ -62,8 +63,9 @@ def test_the_head_is_affine_in_the_features(name):
     torch.testing.assert_close(network(x), network.head(network.features(x)))
 
 
-def test_dense_is_torchs_linear_layer():
-    dense, linear = Dense(4, 2), nn.Linear(4, 2)
+@pytest.mark.parametrize("d_out", [1, 2])
+def test_dense_is_torchs_linear_layer(d_out):
+    dense, linear = Dense(4, d_out), nn.Linear(4, d_out)
     linear.weight.data, linear.bias.data = dense.weight.data.T, dense.bias.data[0]
     x = randn(6, 4)
     torch.testing.assert_close(dense(x), linear(x))
