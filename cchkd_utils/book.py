@@ -37,6 +37,10 @@ Tables of this run: {{download}}`results <{stem}.results.csv>`,
 """
 
 
+class BuildError(runner.RunError):
+    """A book that did not render without warnings."""
+
+
 def build(
     preset: str = "book",
     *,
@@ -57,8 +61,8 @@ def build(
     ------
     runner.RunError
         When a notebook fails.
-    RuntimeError
-        When rendering gives a warning or an error; the message says where they are printed.
+    BuildError
+        When rendering gives a warning or an error; they are printed above the message.
     """
     files = _sources()
     for name in notebooks():
@@ -113,7 +117,8 @@ def run_card(record: Mapping[str, Any]) -> str:
     rows = [f"| `{name}` | `{escape(json.dumps(value))}` |" for name, value in values.items()]
     versions = record["versions"] | {"cchkd": record["version"]}
     return CARD.format(
-        **{key: record[key] for key in ("preset", "seconds", "threads", "git_sha", "finished")},
+        **{key: record[key] for key in ("preset", "seconds", "threads", "git_sha")},
+        finished=record["finished"][:10],
         stem=record["notebook"],
         data=" ".join(filter(None, [values.get("data"), f"({record['kind']})"])),
         table="\n".join(["| parameter | value |", "|---|---|", *rows]),
@@ -154,6 +159,6 @@ def _render(source: Path, output: Path, state: str) -> Path:
     if subprocess.run([sys.executable, "-c", start, *words], check=False).returncode:
         # Sphinx would not repeat the warnings of pages it believes done.
         shutil.rmtree(build_folder / ".doctrees", ignore_errors=True)
-        raise RuntimeError("the book did not render; the warnings above say why")
+        raise BuildError("the book did not render; the warnings above say why")
     mark.write_text(state)
     return index

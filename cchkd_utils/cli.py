@@ -86,3 +86,7 @@ def _book(arguments: argparse.Namespace) -> None:
 
     index = book.build(arguments.preset, data=arguments.data, threads=arguments.threads)
     print(f"the book is at {index}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""Every notebook: its pair, its parameters, and a run at preset smoke with checked tables."""
+
+import json
+import subprocess
+import sys
+
+import jupytext
+import pytest
+import yaml
+
+from cchkd_utils import paths, results, runner
+
+NOTEBOOKS = runner.notebooks()
+IDS = [path.stem for path in NOTEBOOKS]
+each = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=IDS)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """Run a notebook at preset smoke, once for all tests."""
+    root = tmp_path_factory.mktemp("runs")
+    done = {}
+
+    def run(path):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CCHKD_RUNS", str(root))
+            if path.stem not in done:
+                done[path.stem] = runner.run(path.stem, preset="smoke", threads=1, progress=False)
+        return done[path.stem]
+
+    return run
+
+
+def cells(path):
+    return [
+        (cell.cell_type, cell.source, sorted(cell.metadata.get("tags", [])))
+        for cell in jupytext.read(path).cells
+    ]
+
+
+@each
+def test_the_pair_agrees(notebook):
+    assert cells(notebook) == cells(notebook.parent / "py" / f"{notebook.stem}.py")
+
+
+@each
+def test_the_notebook_is_stripped_and_keeps_its_kernel(notebook):
+    content = json.loads(notebook.read_text())
+    code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    assert content["metadata"]["kernelspec"]["name"] == "python3"
+
+
+@each
+def test_presets_fit_the_parameters(notebook):
+    presets = yaml.safe_load(paths.PRESETS.read_text())["presets"]
+    assert list(presets) == ["smoke", "book", "paper"]
+    defaults = {name: p.default for name, p in runner.declared(notebook).items()}
+    assert runner.settle(notebook, "book", {}) == defaults
+    for preset in presets:
+        assert runner.settle(notebook, preset, {})["preset"] == preset
+    assert notebook.stem in presets["smoke"] and notebook.stem in presets["paper"]
+
+
+@each
+def test_papermill_can_explain_the_parameters(notebook):
+    """`papermill --help-notebook` must understand the cell as well as we do."""
+    from papermill.inspection import inspect_notebook
+
+    found = inspect_notebook(str(notebook))
+    for name, parameter in runner.declared(notebook).items():
+        assert found[name]["inferred_type_name"] == parameter.type
+        assert parameter.meaning in found[name]["help"]
+
+
+@each
+def test_smoke_run_writes_tables_that_join(notebook, smoke):
+    done = smoke(notebook)
+    rows = results.read(done.folder / "results.csv")
+    verdicts = results.read(done.folder / "verdicts.csv", "verdicts")
+    values = done.record["parameters"]
+    assert sorted(set(rows["lam"])) == sorted(values["lam"])
+    assert rows["seed"].nunique() == values["n_seeds"] == verdicts["seed"].nunique()
+    networks = rows[rows["experiment"] != "linear"]  # linear students have exact verdicts
+    joined = networks.merge(verdicts, on=results.JOIN, how="left", validate="many_to_one")
+    assert joined["gap"].notna().all()
+    assert (rows["baseline"] != rows["distilled"]).any()
+    assert set(rows["hash"]) == {done.folder.name}
+
+
+@each
+def test_same_seed_same_rows_bit_for_bit(notebook, smoke):
+    first = smoke(notebook)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CCHKD_RUNS", str(first.folder.parents[2] / "again"))
+        second = runner.run(notebook.stem, preset="smoke", threads=1, progress=False)
+    assert second.folder != first.folder and not second.reused
+    for table in ("results", "verdicts"):
+        a, b = (results.read(run.folder / f"{table}.csv", table) for run in (first, second))
+        assert results.without_provenance(a).equals(results.without_provenance(b))
+
+
+@each
+def test_figures_have_alt_text_and_simulated_data_their_mark(notebook, smoke):
+    content = json.loads(smoke(notebook).notebook.read_text())
+    code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    pictures = [
+        output["metadata"].get("image/png", {})
+        for cell in code
+        for output in cell["outputs"]
+        if "image/png" in output.get("data", {})
+    ]
+    assert pictures and all(len(picture.get("alt", "")) > 40 for picture in pictures)
+    assert any("plots.mark_simulated(" in "".join(cell["source"]) for cell in code)
+
+
+def test_synthetic_rows_follow_the_exact_theory(smoke):
+    """Linear students, simulated by the notebook, agree with the closed form."""
+    from cchkd_utils.gaussian import JointGaussian, q_for_gap
+
+    done = smoke(paths.NOTEBOOKS / "01_synthetic.ipynb")
+    rows, values = results.read(done.folder / "results.csv"), done.record["parameters"]
+    linear = rows[rows["experiment"] == "linear"]
+    for gap, group in linear.groupby("knob"):
+        q = q_for_gap(gap, values["r"])
+        model = JointGaussian.from_correlations(
+            values["r"], q, values["g"], values["p"], "calibrated"
+        )
+        measured = group.groupby("lam")["distilled"].agg(["mean", "sem"])
+        for lam, (mean, sem) in measured.iterrows():
+            # few seeds: Student's t with n - 1 = 2 degrees of freedom, two-sided 0.1 %
+            assert abs(mean - model.risk(values["n_train"], lam)) < 31.6 * sem
+
+
+def test_synthetic_gain_rises_with_the_gap(smoke):
+    rows = results.read(smoke(paths.NOTEBOOKS / "01_synthetic.ipynb").folder / "results.csv")
+    strong = rows[(rows["lam"] == rows["lam"].max()) & (rows["experiment"] == "mlp")]
+    gains = strong.groupby("knob")["gain"].mean()
+    assert gains.iloc[-1] > 0 > gains.iloc[0]
+
+
+def test_digits_teacher_is_better_when_it_sees_more(smoke):
+    done = smoke(paths.NOTEBOOKS / "02_mnist_m.ipynb")
+    verdicts = results.read(done.folder / "verdicts.csv", "verdicts")
+    accuracy = verdicts.groupby("knob")["teacher_accuracy"].mean()
+    assert accuracy.iloc[0] > accuracy.iloc[-1] + 0.1
+    gap = verdicts.groupby("knob")["gap"].mean()
+    assert gap.iloc[0] > gap.iloc[-1]
+    assert set(verdicts["kind"]) == {"real"}
+
+
+@pytest.mark.real
+def test_real_digits_through_the_command(real_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("CCHKD_DATA", str(real_data))
+    monkeypatch.setenv("CCHKD_RUNS", str(tmp_path))
+    command = [sys.executable, "-m", "cchkd_utils.cli", "run", "02", "--preset", "smoke"]
+    subprocess.run([*command, "-p", "data=real"], check=True, capture_output=True)
+    (table,) = tmp_path.glob("02_mnist_m/*/results.csv")
+    rows = results.read(table)
+    assert set(rows["kind"]) == {"real"} and set(rows["dataset"]) == {"MNIST → MNIST-M"}
+    record = json.loads((table.parent / "run.json").read_text())
+    assert len([f for f in record["parts"]["data"] if f.startswith("MNIST/raw/")]) == 4
