@@ -121,11 +121,12 @@ def canonical(cov: np.ndarray, dx: int, dof: float, n: int, truncate: bool) -> C
     u, rho, vt = np.linalg.svd(wx.T @ cov[:dx, dx:] @ wy)
     rho = np.clip(rho, 0.0, 0.999999)
     if truncate:
-        rho = _shrink(rho, dx, dy, n)
+        rho = shrink_correlations(rho, dx, dy, n)
     return Copula(wx @ u, wy @ vt.T, rho, dof, dx, dy)
 
 
-def _shrink(rho, dx, dy, n):
+def shrink_correlations(rho: np.ndarray, dx: int, dy: int, n: int) -> np.ndarray:
+    """Keep the sample canonical correlations beyond chance, shrunk towards their true size."""
     p, q = dx / n, dy / n
     edge = (np.sqrt(p * (1 - q)) + np.sqrt(q * (1 - p))) ** 2
     kept = rho[rho**2 > 1.15 * edge + 4.0 / n] ** 2

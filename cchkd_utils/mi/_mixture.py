@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from ._copula import shrink_correlations
 from ._evaluate import disjoint_folds, info_nce_rows
 
 CLUSTERS = (2, 4, 8)
@@ -51,6 +52,16 @@ class Clusters:
         lx = logsumexp(self.log_parts(x, slice(0, self.dx)), axis=1)
         ly = logsumexp(self.log_parts(y, slice(self.dx, None)), axis=1)
         return joint - lx[:, None] - ly[None]
+
+    def truncated(self, n: int) -> Clusters:
+        """The same with only those within-cluster correlations of x and y beyond chance."""
+        cov, dx = self.cov.copy(), self.dx
+        lx, ly = np.linalg.cholesky(cov[:dx, :dx]), np.linalg.cholesky(cov[dx:, dx:])
+        u, rho, vt = np.linalg.svd(np.linalg.solve(lx, np.linalg.solve(ly, cov[dx:, :dx]).T))
+        kept = shrink_correlations(np.clip(rho, 0.0, 0.999999), dx, len(cov) - dx, n)
+        cov[:dx, dx:] = lx @ (u[:, : len(kept)] * kept) @ vt[: len(kept)] @ ly.T
+        cov[dx:, :dx] = cov[:dx, dx:].T
+        return Clusters(self.weights, self.means, cov, dx)
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (x `[n, dx]`, y `[n, dy]`)."""
@@ -122,7 +133,7 @@ def best_mixture(x, y, seed: int, groups=None) -> Mixture | None:
     bound = np.empty(len(x))
     for train, test in disjoint_folds(len(x), seed):
         some = None if groups is None else groups[train]
-        model = fit_clusters(x[train], y[train], clusters, seed, some)
+        model = fit_clusters(x[train], y[train], clusters, seed, some).truncated(len(train))
         bound[test] = info_nce_rows(model.pair_ratio(x[test], y[test]))
     return Mixture(clusters, groups, bound)
 
