@@ -221,19 +221,22 @@ class Representations:
         h = z @ w + b
         return np.maximum(h, 0.0) if self.relu else h
 
+    def pointwise(self, z1, z2, y) -> tuple[np.ndarray, np.ndarray]:
+        """Pointwise informations `[n]` of latents: teacher with student, student with label."""
+        k, m1, m2 = len(self.means1), self.means1.shape[1], self.means2.shape[1]
+        a = _unit_log_density(z1[:, :m1], self.means1)
+        b = _unit_log_density(z2[:, :m2], self.means2)
+        both = logsumexp(a + b, axis=1) - logsumexp(a, axis=1) - logsumexp(b, axis=1) + np.log(k)
+        u, v = z1[:, m1:], z2[:, m2:]
+        rest = 1.0 - self.rho**2
+        quadratic = (2 * self.rho * u * v - self.rho**2 * (u**2 + v**2)) / rest
+        nuisance = 0.5 * (quadratic - np.log(rest)).sum(1)
+        return both + nuisance, b[np.arange(len(y)), y] - logsumexp(b, axis=1) + np.log(k)
+
     def truth(self, rng: np.random.Generator, n: int = 200_000) -> tuple[float, float]:
         """(I(H1;H2), I(H2;Y)) in nats, by Monte Carlo of the latent densities."""
-        z1, z2, y = self.latents(n, rng)
-        k = len(self.means1)
-        m1, m2 = self.means1.shape[1], self.means2.shape[1]
-        a, b = (
-            _unit_log_density(z1[:, :m1], self.means1),
-            _unit_log_density(z2[:, :m2], self.means2),
-        )
-        both = logsumexp(a + b, axis=1) - logsumexp(a, axis=1) - logsumexp(b, axis=1) + np.log(k)
-        label = b[np.arange(n), y] - logsumexp(b, axis=1) + np.log(k)
-        nuisance = -0.5 * self.shared * np.log1p(-(self.rho**2))
-        return float(both.mean() + nuisance), float(label.mean())
+        both, label = self.pointwise(*self.latents(n, rng))
+        return float(both.mean()), float(label.mean())
 
 
 def _unit_log_density(z, means):
