@@ -29,9 +29,9 @@ def lmi_pointwise(
     latent: int = 8,
     width: int = 256,
     learning_rate: float = 1e-3,
-    batch: int = 512,
-    epochs: int = 60,
-    patience: int = 10,
+    batch: int = 128,
+    epochs: int = 100,
+    patience: int = 20,
 ):
     """Row-wise terms `[n]` (NaN on the half of the rows used for training) and notes.
 

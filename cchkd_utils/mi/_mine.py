@@ -19,7 +19,7 @@ def mine_pointwise(
     *,
     width: int = 128,
     learning_rate: float = 1e-3,
-    batch: int = 512,
+    batch: int = 128,
     epochs: int = 100,
     patience: int = 15,
     ema: float = 0.99,

@@ -1,0 +1,134 @@
+"""The entry point: what it accepts, refuses, repeats; each method against analytic truth."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cchkd_utils.mi import METHODS, estimate, label_entropy
+
+SQUARE = -np.log(1 - 0.64)  # two pairs of correlation .8
+
+
+def pairs(n=1500, d=3, seed=0):
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((2, n, d))
+    y[:, :2] = 0.8 * x[:, :2] + 0.6 * y[:, :2]
+    return x, y
+
+
+def classes(n=1500, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=n)
+    x = rng.standard_normal((n, 4))
+    x[:, 0] += 1.5 * y
+    return x, y
+
+
+def class_information(n=400_000):
+    """I(X;Y) of `classes` by Monte Carlo of the densities."""
+    rng = np.random.default_rng(9)
+    y = rng.integers(3, size=n)
+    x = rng.standard_normal(n) + 1.5 * y
+    log_p = -0.5 * (x[:, None] - 1.5 * np.arange(3)) ** 2
+    own = log_p[np.arange(n), y]
+    return float((own - np.log(np.exp(log_p).mean(1))).mean())
+
+
+@pytest.mark.parametrize(
+    ("method", "tolerance"), [("auto", 0.1), ("gaussian", 0.1), ("ksg", 0.2), ("mine", 0.35)]
+)
+def test_gaussian_truth(method, tolerance):
+    found = estimate(*pairs(), method, **({"epochs": 40} if method == "mine" else {}))
+    assert found.nats == pytest.approx(SQUARE, abs=tolerance)
+    assert 0.005 < found.stderr < 0.1
+    assert found.bits == pytest.approx(found.nats / np.log(2))
+
+
+def test_lmi_finds_shared_information_and_none_where_there_is_none():
+    x, y = pairs(n=1000)
+    options = {"width": 64, "epochs": 30}
+    assert 0.3 < estimate(x, y, "lmi", **options).nats < 1.3
+    assert estimate(x, y[::-1], "lmi", **options).nats < 0.15
+
+
+@pytest.mark.parametrize("method", ["auto", "ksg", "gaussian", "mine"])
+def test_class_labels(method):
+    x, y = classes()
+    truth = class_information()
+    found = estimate(x, y, method, discrete_y=True)
+    assert found.nats == pytest.approx(truth, abs=0.1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_never_above_the_label_entropy(method):
+    x, y = classes(n=400)
+    x[:, 0] += 50.0 * y
+    small = {"epochs": 40, "width": 64} if method in ("mine", "lmi") else {}
+    found = estimate(x, y, method, discrete_y=True, **small)
+    assert found.nats <= label_entropy(y) + 1e-12
+    assert found.nats > 0.6
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_same_seed_same_result(method):
+    x, y = pairs(n=300, d=4)
+    small = {"epochs": 3, "width": 32} if method in ("mine", "lmi") else {}
+    a, b = (estimate(x, y, method, seed=5, **small) for _ in range(2))
+    assert a.nats == b.nats
+    np.testing.assert_array_equal(a.pointwise, b.pointwise)
+
+
+def test_gaussian_is_unbiased_in_many_dimensions():
+    errors = []
+    for seed in range(5):
+        x, y = pairs(n=400, d=40, seed=seed)
+        errors.append(estimate(x, y, "gaussian").nats - SQUARE)
+    assert abs(np.mean(errors)) < 0.12  # the plug-in is off by dx dy / 2n = 2 nats
+
+
+def test_gaussian_survives_more_columns_than_rows():
+    found = estimate(*pairs(n=100, d=90), "gaussian")
+    assert np.isfinite(found.nats)
+
+
+def test_light_methods_leave_torch_alone():
+    code = (
+        "import sys, numpy as np; from cchkd_utils.mi import estimate;"
+        "r = np.random.default_rng(0); x = r.normal(size=(200, 2));"
+        "[estimate(x, x + r.normal(size=(200, 2)), m) for m in ('ksg', 'gaussian')];"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+GOOD = np.random.default_rng(0).standard_normal((100, 2))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "message"),
+    [
+        (np.where(GOOD > 2, np.nan, GOOD), GOOD, {}, "NaN or inf"),
+        (GOOD, np.where(GOOD > 2, np.inf, GOOD), {}, "NaN or inf"),
+        (GOOD, GOOD[:-1], {}, "same samples"),
+        (GOOD[:30], GOOD[:30], {}, "at least 50"),
+        (np.ones((100, 2)), GOOD, {}, "only constant"),
+        (GOOD, np.ones(100), {"discrete_y": True}, "one class"),
+        (GOOD, np.arange(100) % 3, {}, "discrete_y=True"),
+        (GOOD, np.eye(3)[np.arange(100) % 3], {}, "one-hot"),
+        (GOOD, np.arange(100), {"discrete_y": True}, "classes in 100 rows"),
+        (GOOD, GOOD, {"method": "magic"}, "auto, ksg, gaussian, mine, lmi"),
+        (GOOD[:, :, None], GOOD, {}, "axes"),
+    ],
+)
+def test_bad_input_says_what_to_do(x, y, options, message):
+    with pytest.raises(ValueError, match=message):
+        estimate(x, y, **options)
+
+
+def test_constant_columns_are_dropped_with_a_warning():
+    dead = np.hstack([GOOD, np.zeros((100, 3))])
+    with pytest.warns(UserWarning, match="3 constant columns of 5"):
+        found = estimate(dead, GOOD + 1.0, "gaussian")
+    assert found.nats == estimate(GOOD, GOOD + 1.0, "gaussian").nats
