@@ -201,10 +201,9 @@ class _Fit:
         return torch.tensor(values, dtype=dtype, device=self.device)
 
     def _loss(self, tables, rows):
-        x, teacher, y = tables.gather(rows, self.data[self.alive], self.teacher[self.alive])
+        x, teacher, y = tables.gather(rows, self.data, self.teacher)
         outputs = self.stack(self.weights, x)
-        lam, temperature = self.lam[self.alive], self.temperature[self.alive]
-        return self.settings.objective(outputs, teacher, y, lam, temperature)
+        return self.settings.objective(outputs, teacher, y, self.lam, self.temperature)
 
     def train(self, epoch):
         """Pass once over every living member's rows."""
@@ -216,7 +215,8 @@ class _Fit:
         total = torch.zeros(len(living), device=self.device)
         for batch in rows.split(self.settings.batch_size, dim=1):
             loss = self._loss(self.tables, batch)
-            self.optimizer.zero_grad()
+            for weight in self.weights.values():
+                weight.grad = None
             loss.sum().backward()  # members share no weight: each gets its own gradient
             self._clip()
             self.optimizer.step()
@@ -258,7 +258,8 @@ class _Fit:
         """Drop members that stopped from the computation, optimiser state included."""
         if stay.all():
             return
-        self.alive = self.alive[stay]
+        for name in ("alive", "lam", "temperature", "data", "teacher"):
+            setattr(self, name, getattr(self, name)[stay])
         state = [self.optimizer.state[w] for w in self.weights.values()]
         self.weights = {k: w.detach()[stay].requires_grad_() for k, w in self.weights.items()}
         self.optimizer = self.settings.build(self.weights.values())
