@@ -39,9 +39,10 @@ def layers_table(method, n, seed, count):
             rows = [_layer(method, n, seed + i, width, relu) for i in range(count)]
             errors = np.abs([r[:2] for r in rows]).mean(0)
             signs = [r[2] for r in rows if r[2] is not None]
-            print(f"{method} n={n} {'ReLU' if relu else 'linear':6s} width {width:3d}: "
-                  f"mean |error| I(H1;H2) {errors[0]:.3f}, I(H2;Y) {errors[1]:.3f}; "
-                  f"sign right {sum(signs)}/{len(signs)} where |gap| >= .3", flush=True)  # fmt: skip
+            kind = "ReLU" if relu else "linear"
+            print(f"{method} n={n} {kind} layer, {width} units: mean |error|", end=" ")
+            print(f"I(H1;H2) {errors[0]:.3f}, I(H2;Y) {errors[1]:.3f};", end=" ")
+            print(f"sign right {sum(signs)}/{len(signs)} where |gap| >= .3", flush=True)
 
 
 def _layer(method, n, seed, width, relu):
