@@ -5,13 +5,18 @@ each notebook replaced by its executed run. Files that did not change are not to
 Sphinx renders only what did.
 """
 
+import functools
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from html import escape
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +28,7 @@ from cchkd_utils.runner import identity
 CARD = """\
 :::{{admonition}} This page is a run
 :class: note run-card
-Preset **{preset}** · data: **{data}** · {seconds:.0f} s on {threads} threads · commit `{git_sha}` ·
+Preset **{preset}** · data: **{data}** · {seconds:.0f} s on {threads} · commit `{git_sha}` ·
 {finished}. [Run it again with other parameters](../book/rerun.md).
 Tables of this run: {{download}}`results <{stem}.results.csv>`,
 {{download}}`verdicts <{stem}.verdicts.csv>`.
@@ -45,7 +50,7 @@ def build(
     preset: str = "book",
     *,
     data: str = "embedded",
-    threads: int | None = None,
+    threads: int = 1,
     output: Path = paths.ROOT,
 ) -> Path:
     """Build the book and return the path of its first page.
@@ -54,7 +59,7 @@ def build(
     ----------
     preset : smoke, book or paper
     data : embedded or real, for the notebooks that take ``data``
-    threads : threads for notebooks that have to run
+    threads : threads of each notebook that has to run; as many run at once as the cores allow
     output : folder that receives ``_build/html``
 
     Raises
@@ -65,14 +70,32 @@ def build(
         When rendering gives a warning or an error; they are printed above the message.
     """
     files = _sources()
-    for name in notebooks():
-        path = runner.find_notebook(name)
-        given = {"data": data} if "data" in runner.declared(path) else {}
-        done = runner.run(name, given, preset=preset, threads=threads)
-        print(f"{name}: {'reused' if done.reused else 'done'}", flush=True)
+    for done in _run_all(preset, data, threads):
         files |= _run_files(done)
     staged = output / "_build" / "src"
     return _render(staged, output, stage(files, staged) + identity.digest(paths.LOCK))
+
+
+def _run_all(preset: str, data: str, threads: int) -> Iterator[runner.Run]:
+    """Run every notebook of the book, in processes of their own; those done are reused."""
+    calls = []
+    for name in notebooks():
+        path = runner.find_notebook(name)
+        given = {"data": data} if "data" in runner.declared(path) else {}
+        runner.settle(path, preset, given)  # refuse before anything starts
+        calls.append(functools.partial(runner.run, name, given, preset=preset, threads=threads))
+    workers = max(1, min(len(calls), (os.cpu_count() or 1) // threads))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        started = time.monotonic()
+        for name, future in zip(notebooks(), [pool.submit(_quietly, call) for call in calls]):
+            done = future.result()
+            state = "reused" if done.reused else f"ran in {done.record['seconds']:.0f} s"
+            print(f"[{time.monotonic() - started:4.0f} s] {name}: {state}", flush=True)
+            yield done
+
+
+def _quietly(call: Callable[..., runner.Run]) -> runner.Run:
+    return call(progress=False)  # bars of several notebooks would overwrite each other
 
 
 def notebooks() -> list[str]:
@@ -117,7 +140,8 @@ def run_card(record: Mapping[str, Any]) -> str:
     rows = [f"| `{name}` | `{escape(json.dumps(value))}` |" for name, value in values.items()]
     versions = record["versions"] | {"cchkd": record["version"]}
     return CARD.format(
-        **{key: record[key] for key in ("preset", "seconds", "threads", "git_sha")},
+        **{key: record[key] for key in ("preset", "seconds", "git_sha")},
+        threads=f"{record['threads']} thread{'s' * (record['threads'] > 1)}",
         finished=record["finished"][:10],
         stem=record["notebook"],
         data=" ".join(filter(None, [values.get("data"), f"({record['kind']})"])),

@@ -45,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (one, book):
         command.add_argument("--preset", default="book", help="smoke, book (default) or paper")
-        command.add_argument("--threads", type=_positive, help="threads of the numerical libraries")
+        command.add_argument(
+            "--threads", type=_positive, default=1, help="threads of each notebook (default 1)"
+        )
     return parser
 
 

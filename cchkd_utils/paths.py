@@ -1,6 +1,7 @@
 """Where things lie: the repository's folders and the user's data folder."""
 
 import os
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,7 +16,18 @@ def runs_root() -> Path:
     return Path(os.environ.get("CCHKD_RUNS") or ROOT / ".runs").expanduser().absolute()
 
 
-def data_root() -> Path:
-    """Return the folder of real data: ``CCHKD_DATA``, else the user's cache folder."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    return Path(os.environ.get("CCHKD_DATA") or cache / "cchkd").expanduser().absolute()
+def data_root(root: str | os.PathLike | None = None) -> Path:
+    """Return the folder of real data: `root`, else ``CCHKD_DATA``, else the user's cache folder.
+
+    It need not exist yet.
+    """
+    chosen = root or os.environ.get("CCHKD_DATA")
+    return Path(chosen).expanduser().absolute() if chosen else _user_cache() / "cchkd"
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

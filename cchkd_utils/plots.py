@@ -93,6 +93,23 @@ def gain_against_gap(
     ax.set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
 
 
+def share_limits(axes: Sequence[Axes]) -> None:
+    """Give all axes the limits that hold everything on any of them, to be compared by eye."""
+    for name in ("xlim", "ylim"):
+        limits = np.array([getattr(ax, f"get_{name}")() for ax in axes])
+        for ax in axes:
+            getattr(ax, f"set_{name}")(limits[:, 0].min(), limits[:, 1].max())
+
+
+def label_groups(ax: Axes, points: pd.DataFrame, column: str, text: str) -> None:
+    """Write above each group of points of `gain_against_gap` which value of `column` it has."""
+    for value, group in points.groupby(column):
+        where = (group["gap"].iloc[0], group["gain_hi"].max())
+        ax.annotate(
+            text.format(value), where, (0, 5), textcoords="offset points", ha="center", fontsize=9
+        )
+
+
 def _verdict_region(ax: Axes, points: pd.DataFrame, gap: str, curves: Mapping | None) -> None:
     """Shade where the criterion says "distil": a gap above zero."""
     ax.axhline(0, color="0.2", lw=1)
@@ -103,7 +120,7 @@ def _verdict_region(ax: Axes, points: pd.DataFrame, gap: str, curves: Mapping | 
     low, high = min(flat.min(), 0), max(flat.max(), 0)
     pad = 0.05 * (high - low or 1)
     ax.set_xlim(low - pad, high + pad)
-    ax.axvspan(0, high + pad, color=REGION, alpha=0.13, lw=0, zorder=0)
+    ax.axvspan(0, 1e3, color=REGION, alpha=0.13, lw=0, zorder=0)  # to the edge of a shared axis
 
 
 def gap_legend(fig: Figure, points: pd.DataFrame, *, curve: str = "") -> None:

@@ -55,7 +55,7 @@ def test_every_notebook_page_says_how_it_was_made(site):
     for name in book.notebooks():
         page = (site / "notebooks" / f"{name}.html").read_text()
         text = re.sub(r"<[^>]+>", "", page)
-        assert re.search(r"Preset smoke · data: .*(real|simulated)\)? · \d+ s on 1 threads", text)
+        assert re.search(r"Preset smoke · data: .*(real|simulated)\)? · \d+ s on 1 thread ", text)
         assert "Parameters and versions" in text and re.search(r"torch \d", text)
         assert 'preset = "smoke"' in text.replace("&quot;", '"').replace("&#34;", '"')
         for table in ("results", "verdicts"):

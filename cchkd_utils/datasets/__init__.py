@@ -1,5 +1,5 @@
 """One module per section of the book; each ``load`` returns one `base.Multimodal` value."""
 
-from cchkd_utils.datasets.base import Multimodal, data_root
+from cchkd_utils.datasets.base import Multimodal
 
-__all__ = ["Multimodal", "data_root"]
+__all__ = ["Multimodal"]

@@ -1,10 +1,7 @@
 """The one shape every dataset of the book has, and where real data are looked for."""
 
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -96,31 +93,6 @@ def _check_splits(splits, n):
         if len(np.unique(rows)) != len(rows) or seen[rows].any():
             raise ValueError(f"split {name!r} repeats rows: splits must be disjoint")
         seen[rows] = True
-
-
-def data_root(root=None):
-    """Return the folder that holds real data; it need not exist yet.
-
-    Parameters
-    ----------
-    root : path-like, optional
-        Taken as it is when given. Otherwise the environment variable ``CCHKD_DATA``, otherwise
-        ``cchkd`` in the user's cache folder.
-
-    Returns
-    -------
-    pathlib.Path
-    """
-    chosen = root or os.environ.get("CCHKD_DATA")
-    return Path(chosen).expanduser() if chosen else _user_cache() / "cchkd"
-
-
-def _user_cache():
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def require_choice(name, value, choices):

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, zoom
 
-from cchkd_utils.datasets.base import Multimodal, data_root, require_choice, require_count
+from cchkd_utils.datasets.base import Multimodal, require_choice, require_count
+from cchkd_utils.paths import data_root
 
 DATA = ("embedded", "real")
 PAIRINGS = ("index", "class")
@@ -41,7 +42,7 @@ def load(data="embedded", root=None, n_train=None, n_test=None, pairing="index",
         ``embedded``: scikit-learn's 1797 digits and two sample photographs, 16 x 16, no download.
         ``real``: MNIST and BSDS500 found under `root`, 32 x 32.
     root : path-like, optional
-        Folder with ``MNIST/raw`` and ``BSR/BSDS500``; see `base.data_root`. Unused if embedded.
+        Folder with ``MNIST/raw`` and ``BSR/BSDS500``; see `paths.data_root`. Unused if embedded.
     n_train, n_test : int, optional
         Use only the first rows of each split (the embedded split is a fixed shuffle).
     pairing : {"index", "class"}

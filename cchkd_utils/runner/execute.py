@@ -88,7 +88,7 @@ def run(
     given: Mapping[str, Any] | None = None,
     *,
     preset: str = "book",
-    threads: int | None = None,
+    threads: int = 1,
     force: bool = False,
     progress: bool = True,
 ) -> Run:
@@ -99,7 +99,8 @@ def run(
     notebook : number, name or path of a notebook
     given : parameters that differ from the preset's
     preset : smoke, book or paper
-    threads : threads of the numerical libraries; by default one per core, at most 8
+    threads : threads of the numerical libraries. One is the default: small networks gain
+        nothing from more, and the run then has the same hash on every machine
     force : run again although the result is there
     progress : show a bar on the console
 
@@ -117,7 +118,6 @@ def run(
     given = dict(given or {})
     preset = given.pop("preset", preset)
     values = settle(path, preset, given)
-    threads = threads or min(_cores(), 8)
     patterns = read_presets()["files"].get(path.stem, []) if values.get("data") == "real" else []
     key, parts = identity.fingerprint(path, values, threads, identity.data_files(patterns))
     folder = paths.runs_root() / path.stem / key
@@ -129,12 +129,6 @@ def run(
         (part / "run.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
         _file(part, folder)
     return Run(folder, record, reused=False)
-
-
-def _cores() -> int:
-    """Count the cores this process may use (a container may grant fewer than there are)."""
-    granted = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(granted(0)) if granted else os.cpu_count() or 1
 
 
 def is_finished(folder: Path) -> bool:

@@ -34,14 +34,14 @@ pairing: str = "index"  # same image, or only same class; one of: index, class
 blur: list[float] = [0.0, 1.0, 2.0, 3.0, 4.0]  # blur of the teacher's images, pixels; in [0, 100]
 lam: list[float] = [0.2, 0.5, 0.8]  # share λ of the teacher's term; in (0, 1]
 temperature: list[float] = [2.0]  # temperature T of the soft labels; in (0, 100]
-n_train: int = 1300  # training images; in [100, 60000]
-n_test: int = 497  # held-out images; in [70, 10000]
-epochs: int = 30  # passes over the training images; in [1, 10000]
+n_train: int = 1000  # training images; in [100, 60000]
+n_test: int = 797  # held-out images; in [70, 10000]
+epochs: int = 20  # passes over the training images; in [1, 10000]
 batch_size: int = 64  # images per step; in [1, 60000]
-lr: float = 0.05  # step size of SGD; in (0, 10)
+lr: float = 0.1  # step size of SGD; in (0, 10)
 width: int = 16  # channels of the first convolution; in [1, 512]
-estimator: str = "ksg"  # estimator of mutual information; one of: gaussian, ksg
-n_seeds: int = 3  # independent repetitions; in [1, 1000]
+estimator: list[str] = ["ksg", "auto"]  # of information; one of: auto, ksg, gaussian, mine, lmi
+n_seeds: int = 8  # independent repetitions; in [1, 1000]
 seed: int = 0  # base of the seeds; in [0, 1000000]
 device: str = "auto"  # where networks train; one of: auto, cpu, cuda
 
@@ -49,6 +49,7 @@ device: str = "auto"  # where networks train; one of: auto, cpu, cuda
 import warnings
 
 import numpy as np
+import pandas as pd
 
 from cchkd_utils import criterion, distill, models, plots, results
 from cchkd_utils.datasets import mnist_m
@@ -102,7 +103,8 @@ plots.show(
 
 # %%
 options = {
-    "optimizer": "sgd", "lr": lr, "epochs": epochs, "batch_size": batch_size, "device": device,
+    "optimizer": "sgd", "schedule": "cosine", "lr": lr, "epochs": epochs,
+    "batch_size": batch_size, "device": device,
 }  # fmt: skip
 
 
@@ -143,11 +145,12 @@ baseline, with_teacher = accuracy[:n_seeds], accuracy[n_seeds:]
 # %%
 h2 = students.represent(x_test)[:n_seeds]
 verdicts = {
-    (b, i): criterion.assess(
-        h1[b][i], h2[i], y_test[i], estimator=estimator, rivals=False, bias_check=False
+    (b, i, one): criterion.assess(
+        h1[b][i], h2[i], y_test[i], estimator=one, rivals=False, bias_check=False
     )
     for b in range(len(blur))
     for i in range(n_seeds)
+    for one in estimator
 }
 
 # %% tags=["hide-input"]
@@ -170,7 +173,7 @@ rows = [
 ]  # fmt: skip
 verdict_rows = [
     results.verdict(v, **case(b, i)) | {"teacher_accuracy": teacher_accuracy[b][i]}
-    for (b, i), v in verdicts.items()
+    for (b, i, _), v in verdicts.items()
 ]
 results.save(rows, verdict_rows, "02_mnist_m")
 
@@ -182,35 +185,78 @@ table, judged = results.check(rows), results.check(verdict_rows, "verdicts")
 table["gain"] *= 100  # percentage points
 shown = table[table["temperature"] == temperature[0]]
 summary = results.summarise(shown, ["knob", "lam"])
-numbers = ["gap", "gap_lo", "gap_hi", "teacher_accuracy"]
-by_blur = judged.groupby("knob")[numbers].mean()
-by_blur["decision"] = judged.groupby("knob")["decision"].agg(lambda d: d.mode()[0])
+grouped = judged.groupby(["estimator", "knob"])
+by_blur = grouped[["gap", "gap_lo", "gap_hi", "teacher_accuracy"]].mean()
+by_blur["decision"] = grouped["decision"].agg(lambda d: d.mode()[0])
 points = summary.merge(by_blur.reset_index(), on="knob")
 
-fig, ax = plots.figure(width=7.4, height=5.2)
-plots.gain_against_gap(ax, points)
-best = points.groupby("knob").agg({"gap": "first", "gain_hi": "max"})
-for one, where in best.iterrows():
-    ax.annotate(f"blur {one:g}", where, (0, 5), textcoords="offset points", ha="center", fontsize=9)
-ax.set_ylabel("accuracy gained by distillation (percentage points)")
-ax.set_title(f"{name}, T = {temperature[0]:g}, mean of {n_seeds} seeds")
+fig, axes = plots.figure(len(estimator), width=4.8 * max(len(estimator), 1.4), height=5.2)
+for ax, one in zip(np.atleast_1d(axes), estimator):
+    some = points[points["estimator"] == one]
+    plots.gain_against_gap(ax, some)
+    plots.label_groups(ax, some, "knob", "blur {:g}")
+    ax.set_title(f"estimator: {one}")
+np.atleast_1d(axes)[0].set_ylabel("accuracy gained by distillation (points)")
+plots.share_limits(np.atleast_1d(axes))
 plots.gap_legend(fig, points)
 plots.mark_simulated(fig, kind)
 plots.show(
     fig,
-    "Accuracy gained by distillation against the gap of mutual information, one colour per weight, "
-    "one group of points per blur. Gain falls as the blur grows and the gap shrinks.",
+    "Accuracy gained by distillation against the gap of mutual information, one panel per "
+    "estimator, one colour per weight, one group of points per blur of the teacher. In each panel "
+    "gain and gap fall together as the blur grows; where the gap crosses zero differs.",
 )
+
+# %% [markdown]
+# Each point is the mean over seeds with its 95 % interval; across, the mean 90 % interval of the gap. The panels differ only in the estimator of
+# mutual information.
 
 # %% tags=["hide-input"]
 report = summary.pivot(index="knob", columns="lam", values="outcome").add_prefix("λ = ")
-report.insert(0, "CCH verdict", by_blur["decision"])
-report.insert(0, "gap (nats)", by_blur["gap"].round(3))
-report.insert(0, "teacher accuracy", by_blur["teacher_accuracy"].round(3))
-print(f"student without teacher: accuracy {baseline.mean():.3f}")
+for one in reversed(estimator):
+    report.insert(0, f"{one}: verdict", by_blur.loc[one, "decision"])
+    report.insert(0, f"{one}: gap", by_blur.loc[one, "gap"].round(2))
+report.insert(0, "teacher accuracy", by_blur.loc[estimator[0], "teacher_accuracy"].round(3))
+print(f"accuracy of the student without teacher: {baseline.mean():.3f}")
 report.rename_axis("blur (px)").rename_axis(None, axis=1)
+
+# %% [markdown]
+# ## Beside the paper
+#
+# The paper reports the accuracy gained on MNIST and MNIST-M where its criterion holds and where it is violated {cite}`xie2025cch`. The last column is this run:
+# its data, its sizes, its own range over blur and λ.
+
+# %% tags=["hide-input"]
+paper = {True: "+1.0 … +3.5", False: "−46 … −12"}
+
+
+def span(gains: pd.Series) -> str:
+    """Return the range of mean gains, percentage points."""
+    return f"{gains.min():+.1f} … {gains.max():+.1f}" if len(gains) else "no such blur"
+
+
+columns = {"the paper": paper}
+for one in estimator:
+    some = points[points["estimator"] == one]
+    columns[f"this run, {one}"] = {
+        holds: span(some["gain"][(some["gap"] > 0) == holds]) for holds in paper
+    }
+pd.DataFrame(columns).rename({True: "gap > 0: CCH says distil", False: "gap < 0: it does not"})
 
 # %% [markdown]
 # ## Answer
 #
-# To be written from the run.
+# The gap gets the *order* right: the more the teacher's digits are blurred, the smaller the gap and the smaller the gain. A sharp teacher adds a
+# point or two of accuracy; a badly blurred one takes away ten, the more the larger λ.
+#
+# Whether *zero* is the right threshold depends on the estimator. With KSG, one of the paper's three, the gap changes sign at about the blur where
+# the student begins to lose: the criterion looks right. But KSG reads far too low in 64 dimensions. The better estimator `auto` finds that
+# teacher and student share much more, and then the gap is positive even where distillation clearly harms. That is no surprise: $I(H_2;Y)$ cannot
+# exceed $\ln 10 = 2.3$ nats, while $I(H_1;H_2)$ also counts what two images of one digit share besides its class: slant, thickness, size
+# ([](../book/theory.md)). So on these data the sign of the gap is decided by the estimator's bias.
+#
+# Two more remarks. The harm depends on λ, which the gap does not contain: at a small λ a bad teacher does little harm. And the teacher's own
+# accuracy, which costs nothing to compute, falls along with the gap.
+#
+# The network, its training, the sizes and the blur levels are our choices, settled while looking at accuracies on the embedded digits. The paper
+# states the pair of data sets, the blur, SGD and the values of λ and $T$.

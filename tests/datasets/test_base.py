@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cchkd_utils.datasets.base import Multimodal, data_root
+from cchkd_utils.datasets.base import Multimodal
+from cchkd_utils.paths import data_root
 
 
 def make(**changes):
