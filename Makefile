@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENV := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test lab run bench lint lock clean
+.PHONY: help env book test lab run sweep bench lint lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 9
@@ -30,6 +30,9 @@ lab: $(ENV)  ## open the notebooks in JupyterLab
 
 run: $(ENV)  ## run one notebook: NB=02 PRESET=smoke ARGS="-p lam=0.5"
 	$(BIN)/cchkd run $(NB) --preset $(PRESET) $(ARGS)
+
+sweep: $(ENV)  ## run one notebook over a grid: NB=02 PRESET=smoke ARGS="-p lam=0.2,0.5 -p seed=0..4"
+	$(BIN)/cchkd sweep $(NB) --preset $(PRESET) $(ARGS)
 
 bench: $(ENV)  ## time the fast paths against plain ones and the peers (see tests/benchmarks)
 	$(BIN)/python -m pytest -q -s -o addopts= tests/benchmarks

@@ -5,18 +5,14 @@ each notebook replaced by its executed run. Files that did not change are not to
 Sphinx renders only what did.
 """
 
-import functools
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping
 from html import escape
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -77,25 +73,18 @@ def build(
 
 
 def _run_all(preset: str, data: str, threads: int) -> Iterator[runner.Run]:
-    """Run every notebook of the book, in processes of their own; those done are reused."""
-    calls = []
+    """Run every notebook of the book; those done are reused."""
+    jobs = []
     for name in notebooks():
-        path = runner.find_notebook(name)
-        given = {"data": data} if "data" in runner.declared(path) else {}
-        runner.settle(path, preset, given)  # refuse before anything starts
-        calls.append(functools.partial(runner.run, name, given, preset=preset, threads=threads))
-    workers = max(1, min(len(calls), (os.cpu_count() or 1) // threads))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        started = time.monotonic()
-        for name, future in zip(notebooks(), [pool.submit(_quietly, call) for call in calls]):
-            done = future.result()
-            state = "reused" if done.reused else f"ran in {done.record['seconds']:.0f} s"
-            print(f"[{time.monotonic() - started:4.0f} s] {name}: {state}", flush=True)
-            yield done
-
-
-def _quietly(call: Callable[..., runner.Run]) -> runner.Run:
-    return call(progress=False)  # bars of several notebooks would overwrite each other
+        takes_data = "data" in runner.declared(runner.find_notebook(name))
+        jobs.append(runner.Job(name, {"data": data} if takes_data else {}, preset, threads))
+    started = time.monotonic()
+    for job, done in zip(jobs, runner.run_many(jobs)):
+        if isinstance(done, runner.RunError):
+            raise done
+        state = "reused" if done.reused else f"ran in {done.record['seconds']:.0f} s"
+        print(f"[{time.monotonic() - started:4.0f} s] {job.notebook}: {state}", flush=True)
+        yield done
 
 
 def notebooks() -> list[str]:

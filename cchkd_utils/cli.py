@@ -35,6 +35,15 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--force", action="store_true", help="run again although the result is there")
     one.set_defaults(call=_run)
 
+    grid = commands.add_parser("sweep", help="run one notebook at every point of a grid")
+    grid.add_argument("notebook", help="number, name or path, e.g. 02")
+    grid.add_argument(
+        "-p", dest="given", action="append", default=[], metavar="NAME=VALUES",
+        help="an axis of the grid: commas, or 0..9, make points; may be repeated",
+    )  # fmt: skip
+    grid.add_argument("--workers", type=_positive, help="notebooks at a time (default: per core)")
+    grid.set_defaults(call=_sweep)
+
     listing = commands.add_parser("list", help="list the notebooks, or a notebook's parameters")
     listing.add_argument("notebook", nargs="?")
     listing.set_defaults(call=_list)
@@ -43,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     book.add_argument("--data", choices=["embedded", "real"], default="embedded")
     book.set_defaults(call=_book)
 
-    for command in (one, book):
+    for command in (one, grid, book):
         command.add_argument("--preset", default="book", help="smoke, book (default) or paper")
         command.add_argument(
             "--threads", type=_positive, default=1, help="threads of each notebook (default 1)"
@@ -57,21 +66,38 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def _pairs(words: list[str]) -> dict[str, str]:
     given = {}
-    for pair in arguments.given:
+    for pair in words:
         name, sign, value = pair.partition("=")
         if not (sign and name.strip()):
             raise runner.ParameterError(f"-p takes NAME=VALUE, not '{pair}'")
         if name.strip() in given:
             raise runner.ParameterError(f"-p {name.strip()} is given twice")
         given[name.strip()] = value
+    return given
+
+
+def _run(arguments: argparse.Namespace) -> None:
     done = runner.run(
-        arguments.notebook, given, preset=arguments.preset, threads=arguments.threads,
-        force=arguments.force,
+        arguments.notebook, _pairs(arguments.given), preset=arguments.preset,
+        threads=arguments.threads, force=arguments.force,
     )  # fmt: skip
     word = "reused" if done.reused else f"ran in {done.record['seconds']} s"
     print(f"{done.record['notebook']}: {word}: {done.folder}")
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    done = runner.sweep(
+        arguments.notebook, _pairs(arguments.given), preset=arguments.preset,
+        threads=arguments.threads, workers=arguments.workers,
+    )  # fmt: skip
+    for point, error in done.failed:
+        print(f"cchkd: {point}: {error}", file=sys.stderr)
+    if done.done + done.reused:
+        print(f"tables of all points: {done.folder}")
+    print(f"{done.done} done, {done.reused} reused, {len(done.failed)} failed")
+    return 1 if done.failed else 0
 
 
 def _list(arguments: argparse.Namespace) -> None:

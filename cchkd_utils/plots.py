@@ -8,6 +8,7 @@ import io
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
+import matplotlib.ticker
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -120,6 +121,7 @@ def _verdict_region(ax: Axes, points: pd.DataFrame, gap: str, curves: Mapping | 
     low, high = min(flat.min(), 0), max(flat.max(), 0)
     pad = 0.05 * (high - low or 1)
     ax.set_xlim(low - pad, high + pad)
+    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6))
     ax.axvspan(0, 1e3, color=REGION, alpha=0.13, lw=0, zorder=0)  # to the edge of a shared axis
 
 

@@ -194,7 +194,7 @@ fig, axes = plots.figure(len(estimator), width=4.8 * max(len(estimator), 1.4), h
 for ax, one in zip(np.atleast_1d(axes), estimator):
     some = points[points["estimator"] == one]
     plots.gain_against_gap(ax, some)
-    plots.label_groups(ax, some, "knob", "blur {:g}")
+    plots.label_groups(ax, some, "knob", "{:g} px")
     ax.set_title(f"estimator: {one}")
 np.atleast_1d(axes)[0].set_ylabel("accuracy gained by distillation (points)")
 plots.share_limits(np.atleast_1d(axes))
