@@ -12,6 +12,7 @@ from .mi._cca import folds, full_rank, lda_log_posterior
 
 FOLDS = 5
 RIDGE = 1.0
+SMALLEST = 2e-9  # probability, or share of a variance, so that logarithms stay finite
 
 
 def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
@@ -108,7 +109,7 @@ def _class_probe(h, codes, seed):
     for test in folds(len(h), FOLDS, seed):
         train = np.setdiff1d(np.arange(len(h)), test)
         out[test] = np.exp(lda_log_posterior(h[train], codes[train], h[test], k))
-    return out
+    return np.maximum(out, SMALLEST)
 
 
 def _target_probe(h, y, seed):
@@ -136,5 +137,6 @@ def _extra(target, alone, joint, discrete) -> float:
         true = target.argmax(1)[:, None]
         ratio = np.take_along_axis(joint, true, 1) / np.take_along_axis(alone, true, 1)
         return float(np.log(ratio).mean())
-    errors = [((target - p) ** 2).mean(0) for p in (alone, joint)]
+    floor = SMALLEST * target.var(0)
+    errors = [np.maximum(((target - p) ** 2).mean(0), floor) for p in (alone, joint)]
     return float(0.5 * np.log(errors[0] / errors[1]).sum())

@@ -28,6 +28,18 @@ def wishart_bias(n: int, dx: int, dy: int) -> float:
     return half_logdet(dx) + half_logdet(dy) - half_logdet(dx + dy)
 
 
+def held_out_bias(n: int, dx: int, dy: int) -> float:
+    """Bias in nats, below zero, of a Gaussian fit to n rows evaluated on fresh rows.
+
+    As `wishart_bias`, with E tr W^-1 = d / (n - d - 2); close to -dx * dy / (2n).
+    """
+
+    def half_trace(d):
+        return 0.5 * (n - 1) * d / (n - d - 2)
+
+    return wishart_bias(n, dx, dy) + half_trace(dx) + half_trace(dy) - half_trace(dx + dy)
+
+
 def gaussian_pointwise(x: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:
     """Row-wise log density ratios of a jointly Gaussian fit; their mean estimates I(X;Y).
 
@@ -129,7 +141,8 @@ def lda_log_posterior(x, codes, x_new, n_classes: int) -> np.ndarray:
 
     count = np.bincount(codes, minlength=n_classes)
     mean = np.vstack([x[codes == c].mean(0) if count[c] else x.mean(0) for c in range(n_classes)])
-    cov = ledoit_wolf(x - mean[codes], assume_centered=True)[0]
+    # The constant keeps classes without any spread invertible.
+    cov = ledoit_wolf(x - mean[codes], assume_centered=True)[0] + 1e-9 * np.eye(x.shape[1])
     white = np.linalg.inv(np.linalg.cholesky(cov)).T
     a, m = x_new @ white, mean @ white
     score = a @ m.T - 0.5 * (m**2).sum(1) + np.log((count + 0.5) / (len(x) + 0.5 * n_classes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from ._cca import folds, full_rank, lda_log_posterior
@@ -12,6 +14,7 @@ from ._manifold import intrinsic_dimension
 FOLDS = 5
 KNN_DIMENSION = 6.5  # beyond, k-NN in the full space is biased low
 MIN_GAIN = 0.01
+SMALLEST = 2e-9  # probability; a class unseen in training gets this
 
 
 def labels_pointwise(x: np.ndarray, codes: np.ndarray, seed: int = 0):
@@ -66,9 +69,15 @@ def _curved(x, codes, x_new, n_classes):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-    few = min(6, x.shape[1], n_classes - 1)
+    present, p = np.unique(codes), np.zeros((len(x_new), n_classes))
+    if len(present) == 1:  # the only row of the other class is held out
+        p[:, present] = 1.0
+        return np.log(np.maximum(p, SMALLEST))
+    few = min(6, x.shape[1], len(present) - 1)
     steps = LinearDiscriminantAnalysis(n_components=few), StandardScaler(), PolynomialFeatures(2)
     model = make_pipeline(*steps, StandardScaler(), LogisticRegression(C=10.0, max_iter=200))
-    log_p = np.full((len(x_new), n_classes), -20.0)
-    log_p[:, np.unique(codes)] = model.fit(x, codes).predict_log_proba(x_new)
-    return np.maximum(log_p, -20.0)
+    with warnings.catch_warnings():
+        # Unfinished or collinear fits are judged on held-out rows like any other candidate.
+        warnings.simplefilter("ignore")
+        p[:, present] = model.fit(x, codes).predict_proba(x_new)
+    return np.log(np.maximum(p, SMALLEST))
