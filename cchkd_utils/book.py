@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from cchkd_utils import paths, runner
+from cchkd_utils import explorer, paths, runner
 from cchkd_utils.runner import identity
 
 CARD = """\
@@ -98,7 +98,8 @@ def _sources() -> dict[str, bytes]:
     """Read the book's own files: name in the repository to content."""
     names = ["_config.yml", "_toc.yml"]
     names += [p.relative_to(paths.ROOT).as_posix() for p in (paths.ROOT / "book").rglob("*.*")]
-    return {name: (paths.ROOT / name).read_bytes() for name in sorted(names)}
+    files = {name: (paths.ROOT / name).read_bytes() for name in sorted(names)}
+    return files | {"book/_static/explorer.html": explorer.page().encode()}
 
 
 def _run_files(run: runner.Run) -> dict[str, bytes]:

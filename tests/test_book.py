@@ -17,6 +17,8 @@ import yaml
 from cchkd_utils import book, paths
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
+FLAGS += ["--no-sandbox"] if os.geteuid() == 0 else []
 
 
 @pytest.fixture(scope="session")
@@ -113,9 +115,7 @@ def visits(address, pages):
         pytest.skip("no chromium on this machine: install Debian's package of that name")
     from playwright.sync_api import sync_playwright
 
-    flags = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    flags += ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as p, p.chromium.launch(executable_path=CHROMIUM, args=flags) as browser:
+    with sync_playwright() as p, p.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser:
         both = itertools.product(pages, (1360, 390))
         return {(page, width): visit(browser, address, page, width) for page, width in both}
 
@@ -172,6 +172,39 @@ def test_every_figure_loads_and_has_alt_text(visits):
         assert all(len(alt.strip()) > 40 and width for alt, width in images), key
     for name in book.notebooks():
         assert pictures[f"notebooks/{name}.html", 1360]
+
+
+def test_sliders_move_the_exact_curve_with_the_network_off(address):
+    """The theory page's figure, by mouse-free means: the keyboard."""
+    if not CHROMIUM:
+        pytest.skip("no chromium on this machine: install Debian's package of that name")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p, p.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser:
+        page = browser.new_page(viewport={"width": 390, "height": 900})
+        away, errors = [], []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.route(
+            lambda url: not url.startswith(address),
+            lambda route: (away.append(route.request.url), route.abort()),
+        )
+        page.goto(address + "book/theory.html", wait_until="load")
+        page.locator("iframe.explorer").scroll_into_view_if_needed()
+        inner = page.frame_locator("iframe.explorer")
+        said = inner.locator("svg .role-title-text text")
+        curve = inner.locator("svg .mark-line path")
+        said.filter(has_text="−1.1 % at λ = 0.1").wait_for()
+        before = curve.get_attribute("d")
+        inner.locator("input[name=ratio]").focus()
+        for _ in range(10):
+            page.keyboard.press("ArrowRight")  # n / p from 10 to 15
+        said.filter(has_text="n = 1,500, p = 100").wait_for()
+        assert curve.get_attribute("d") != before
+        inner.locator("input[name=ratio]").fill("0.5")
+        said.filter(has_text="n must exceed p + 1").wait_for()
+        assert curve.count() == 0 or not curve.get_attribute("d")
+        over = inner.locator("html").evaluate("e => e.scrollWidth - e.clientWidth")
+        assert (over, away, errors) == (0, [], [])
 
 
 def test_nothing_scrolls_sideways_on_a_phone(visits):
