@@ -52,6 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     book.add_argument("--data", choices=["embedded", "real"], default="embedded")
     book.set_defaults(call=_book)
 
+    own = commands.add_parser("assess", help="verdict on your own representations")
+    own.add_argument("file", help="reps.npz with the arrays teacher, student, labels")
+    own.add_argument("--task", default="auto", help="auto (default), classification, regression")
+    own.add_argument("--estimator", default="auto", help="auto (default), ksg, gaussian, mine, lmi")
+    own.add_argument("--seed", type=_seed, default=0, help="of the estimate (default 0)")
+    own.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    own.set_defaults(call=_assess)
+
     for command in (one, grid, book):
         command.add_argument("--preset", default="book", help="smoke, book (default) or paper")
         command.add_argument(
@@ -63,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
 def _positive(text: str) -> int:
     if not (text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"must be a positive whole number, not {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not (text.isdecimal() and text.isascii()):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, not {text!r}")
     return int(text)
 
 
@@ -114,6 +128,26 @@ def _book(arguments: argparse.Namespace) -> None:
 
     index = book.build(arguments.preset, data=arguments.data, threads=arguments.threads)
     print(f"the book is at {index}")
+
+
+def _assess(arguments: argparse.Namespace) -> None:
+    import json
+    import warnings
+
+    from cchkd_utils import criterion, representations
+
+    arrays = representations.read(arguments.file)
+    options = {name: getattr(arguments, name) for name in ("task", "estimator", "seed")}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            verdict = criterion.assess(**arrays, **options)
+        except ValueError as error:
+            raise ValueError(f"{arguments.file}: {error}") from None
+    for message in dict.fromkeys(str(one.message) for one in caught):  # each once
+        print(f"cchkd: warning: {message}", file=sys.stderr)
+    values = verdict.to_dict()
+    print(json.dumps(representations.finite(values), indent=1) if arguments.json else verdict)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
+import json
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from cchkd_utils import cli, paths
@@ -65,3 +67,63 @@ def test_a_reused_run_imports_nothing_heavy(tiny):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     print(f"{time.monotonic() - start:.2f} s")
     assert "reused" in done.stdout and done.stdout.strip().endswith("[]")
+
+
+@pytest.fixture(scope="module")
+def reps(tmp_path_factory):
+    """Representations that share much more than the student knows, with one dead unit."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=400)
+    shared = rng.standard_normal((400, 2))
+    teacher, student = (shared + 0.4 * rng.standard_normal((400, 2)) for _ in range(2))
+    student[:, 0] += labels
+    path = tmp_path_factory.mktemp("own") / "reps.npz"
+    dead = np.zeros((400, 1))
+    np.savez(path, teacher=np.hstack([teacher, dead]), student=student, labels=labels)
+    return path
+
+
+def test_assess_prints_a_table(reps, capsys):
+    assert cli.main(["assess", str(reps), "--estimator", "gaussian", "--seed", "3"]) == 0
+    out, err = capsys.readouterr()
+    lines = dict(line.split("  ", 1) for line in out.splitlines())
+    assert lines["verdict"].strip() == "distil"
+    gap = float(lines["gap"].split()[0])
+    low, high = (float(x) for x in lines["90% interval"].strip(" []").split(","))
+    assert 0 < low < gap < high and lines["gap"].endswith(" nats")
+    assert err == "cchkd: warning: teacher: 1 constant columns of 3 dropped.\n"
+
+
+def test_assess_json_is_the_verdict_and_nothing_else(reps, capsys):
+    from cchkd_utils.criterion import assess
+
+    words = ["assess", str(reps), "--json", "--estimator", "gaussian", "--task", "classification"]
+    assert cli.main(words) == 0
+    out, _ = capsys.readouterr()
+    found = json.loads(out, parse_constant=pytest.fail)
+    with np.load(reps) as data, pytest.warns(UserWarning, match="constant"):
+        wanted = assess(**data, estimator="gaussian", task="classification").to_dict()
+    assert found | {"seconds": 0} == wanted | {"seconds": 0}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--estimator", "magic"], "Unknown method 'magic'; choose one of auto, ksg,"),
+        (["--task", "ranking"], "Unknown task 'ranking'"),
+    ],
+)
+def test_assess_refuses_with_one_line(reps, capsys, words, says):
+    before = sorted(reps.parent.rglob("*"))
+    assert cli.main(["assess", str(reps), *words]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(f"cchkd: {reps}: ") and says in err
+    assert err.count("\n") == 1 and sorted(reps.parent.rglob("*")) == before
+
+
+def test_assess_names_a_bad_file(tmp_path, capsys):
+    path = tmp_path / "reps.npz"
+    np.savez(path, teacher=np.ones(3))
+    assert cli.main(["assess", str(path), "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(f"cchkd: {path}: lacks student, labels")
