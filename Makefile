@@ -34,8 +34,13 @@ run: $(ENV)  ## run one notebook: NB=02 PRESET=smoke ARGS="-p lam=0.5"
 sweep: $(ENV)  ## run one notebook over a grid: NB=02 PRESET=smoke ARGS="-p lam=0.2,0.5 -p seed=0..4"
 	$(BIN)/cchkd sweep $(NB) --preset $(PRESET) $(ARGS)
 
-bench: $(ENV)  ## time the fast paths against plain ones and the peers (see tests/benchmarks)
-	$(BIN)/python -m pytest -q -s -o addopts= tests/benchmarks
+bench: $(ENV) .peers/.ready  ## time ours against plain ways and peers (tests/benchmarks); half an hour
+	$(BIN)/python -m pytest -q -s -o addopts= -o 'python_files=bench_*.py' tests/benchmarks
+
+.peers/.ready: tests/benchmarks/peers.txt
+	$(PYTHON) -m venv .peers
+	.peers/bin/python -m pip install --quiet -r $<
+	touch $@
 
 lint: $(ENV)  ## check style: ruff on modules and notebooks
 	$(BIN)/ruff check
