@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from cchkd_utils import results
 from cchkd_utils.criterion import Verdict
 
-NEGLIGIBLE = 0.5  # an interval within +-0.5 (per cent, or percentage points) counts as no effect
+NEGLIGIBLE = 0.5  # per cent or points: an interval around 0 and within this counts as no effect
 ALIGNMENT = "residual_alignment"
 NO_ALIGNMENT = 0.01  # an interval within +-0.01 (Var y is about 1) predicts no effect
 
@@ -151,28 +151,43 @@ class Ledger:
         ]
         return out.join(wide.add_prefix("gain at ")).reset_index()
 
-    def report(self, case: str | None = None) -> pd.DataFrame:
-        """Return the summary as a table to read, of one case or of all."""
+    def report(self, case: str) -> pd.DataFrame:
+        """Return one case as a table to read: criteria, and gain ± half its 95 % interval."""
         table = self.summary()
+        table = table[table["experiment"] == case]
         gains = self.gains().set_index(["condition", "lam"])
-        if case is not None:
-            table = table[table["experiment"] == case]
-        out = pd.DataFrame(index=pd.Index(table["condition"], name="case"))
+        names = table["condition"].str.removeprefix(f"{case}: ")
+        out = pd.DataFrame(index=pd.Index(names, name=case))
         out["gap (nats)"] = [f"{gap:+.3f}" for gap in table["gap"]]
-        out["CCH"] = [
-            d if share == 1 else f"{d} ({share:.0%})"
-            for d, share in zip(table["decision"], table["agree"])
-        ]
+        out["CCH"] = _decisions(table)
         out["E[(y−t)(y−s)]"] = [f"{value:+.3f}" for value in table[ALIGNMENT]]
-        out["it says"] = table["predicted"].to_list()
-        for lam in sorted({lam for _, lam in gains.index}):
+        for lam in sorted(set(gains.index.get_level_values("lam"))):
             cells = [gains.loc[(name, lam)] for name in table["condition"]]
             out[f"gain, λ={lam:g}"] = [
-                f"{c['gain']:+.2f} [{c['gain_lo']:.2f}, {c['gain_hi']:.2f}]" for c in cells
+                f"{c['gain']:+.2f} ± {(c['gain_hi'] - c['gain_lo']) / 2:.2f}" for c in cells
             ]
-        out["outcome"] = table["outcome"].to_list()
-        out["who was right"] = table["right"].to_list()
-        return out
+        return _headed(out)
+
+    def conclusion(self) -> pd.DataFrame:
+        """Return all cases as a table to read: what was predicted, what happened, who was right."""
+        table = self.summary().set_index("condition").rename_axis("case")
+        out = pd.DataFrame(index=table.index)
+        out["CCH"] = _decisions(table)
+        happened = zip(table["outcome"], table["gain"])
+        out["what happened"] = [f"{outcome} ({gain:+.1f})" for outcome, gain in happened]
+        out["exact / alternative"] = table["predicted"]
+        out["who was right"] = table["right"]
+        return _headed(out)
+
+
+def _decisions(table: pd.DataFrame) -> list[str]:
+    pairs = zip(table["decision"], table["agree"])
+    return [name if share == 1 else f"{name} ({share:.0%})" for name, share in pairs]
+
+
+def _headed(table: pd.DataFrame) -> pd.DataFrame:
+    """Put the name of the index in the header row, where a reader looks for it."""
+    return table.rename_axis(table.index.name, axis=1).rename_axis(None)
 
 
 def _majority(decisions: pd.Series) -> str:

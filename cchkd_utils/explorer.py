@@ -78,9 +78,10 @@ def chart():
         .transform_filter(shown)
     )
     dot = point.mark_point(size=110, filled=True, color="#D55E00", opacity=1).encode(x=x, y=y)
-    value = point.mark_text(dy=-16, fontSize=15, fontWeight="bold", color="#D55E00").encode(
-        x=x, y=y, text="text:N"
-    )
+    above = {"dy": -16, "fontSize": 15, "fontWeight": "bold"}
+    halo = point.mark_text(stroke="white", strokeWidth=5, **above)
+    value = point.mark_text(color="#D55E00", **above)
+    halo, value = (text.encode(x=x, y=y, text="text:N") for text in (halo, value))
     title = alt.TitleParams(
         text=alt.ExprRef("[headline, line1, line2, line3]"),
         anchor="start",
@@ -90,7 +91,7 @@ def chart():
         lineHeight=20,
         offset=14,
     )
-    layered = alt.layer(zero, curve, dot, value)
+    layered = alt.layer(zero, curve, halo, dot, value)
     return (
         layered.add_params(*sliders, *signals)
         .properties(width="container", height=260, title=title)

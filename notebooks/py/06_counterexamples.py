@@ -40,7 +40,7 @@ epochs: int = 20  # passes of a network student over its rows; in [1, 10000]
 epochs_teacher: int = 200  # passes of the over-trained teacher; in [1, 10000]
 n_many: int = 1600  # training rows of the large Modality Focusing run; in [100, 100000]
 steps: int = 1000  # gradient steps of the Modality Focusing students; in [1, 100000]
-estimator: str = "gaussian"  # estimator of mutual information; one of: gaussian, ksg
+estimator: str = "gaussian"  # estimator of information; one of: auto, ksg, gaussian, mine, lmi
 n_seeds: int = 50  # independent repetitions; in [2, 1000]
 n_networks: int = 20  # repetitions of the cases that train networks; in [2, 1000]
 seed: int = 0  # base of the seeds; in [0, 1000000]
@@ -76,9 +76,9 @@ def assess(teacher, student, labels) -> list[criterion.Verdict]:
 # $\mathrm{E}[(y-t)(y-s)]$, where $t$ is the teacher's prediction and $s$ the undistilled student's. For the linear student it is the exact criterion for small weights
 # ([](../book/theory.md)). For other students it is only a heuristic, and we measure it on held-out rows.
 #
-# Gains are per cent of the undistilled student's loss, or percentage points of accuracy. Above zero means that distillation helped. Brackets are 95 %
-# intervals over repetitions. The outcome is read at the smallest λ, because both criteria speak about small weights. An
-# interval within ±0.5 counts as *no effect*. Who is undecided foretells nothing. CCH strictly promises only a gain where it holds; we judge it as it is used, as a rule that
+# Gains are per cent of the undistilled student's loss, or percentage points of accuracy. Above zero means that distillation helped. The ± is half a 95 %
+# interval over repetitions. The outcome is read at the smallest λ, because both criteria speak about small weights. An interval
+# that holds zero and lies within ±0.5 counts as *no effect*. Who is undecided foretells nothing. CCH strictly promises only a gain where it holds; we judge it as it is used, as a rule that
 # also says when not to distil.
 #
 # ## Two cases for the linear student
@@ -378,7 +378,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 print(table["right"].value_counts().to_string())
-ledger.report()
+ledger.conclusion()
 
 # %% [markdown]
 # ## Answer
