@@ -1,6 +1,6 @@
 """Does the interval cover, does the verdict decide, and rightly? Tables, minutes to an hour.
 
-    python tests/benchmarks/bench_criterion_calibration.py --trials 50 --estimator auto
+    python tests/benchmarks/bench_criterion_calibration.py --trials 50 --estimators auto ksg
 
 Populations with a known gap: jointly normal with continuous Y, and Gaussian classes with four
 labels; each side rotated at random. Not collected by default.
@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-from scipy.stats import ortho_group
+import pandas as pd
+from record import write
+from scipy.stats import binomtest, ortho_group
 
 from cchkd_utils.criterion import assess
 from cchkd_utils.mi.tasks import Representations
@@ -65,57 +69,86 @@ def markov(d, rng, n=N):
 
 
 def trial(sample, estimator, seed):
-    """One population, one verdict: (true gap, verdict)."""
+    """One population, one verdict, as a row of the table of trials."""
     h1, h2, y, gap = sample(np.random.default_rng(seed))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return gap, assess(
-            h1, h2, y, estimator=estimator, seed=seed, rivals=False, bias_check=False
-        )
+        warnings.simplefilter("error")  # a verdict must not warn on clean data
+        v = assess(h1, h2, y, estimator=estimator, seed=seed, rivals=False, bias_check=False)
+    return {
+        "seed": seed,
+        "true_gap_nats": gap,
+        "gap_nats": v.gap,
+        "stderr_nats": v.stderr,
+        "gap_lo_nats": v.ci[0],
+        "gap_hi_nats": v.ci[1],
+        "p_wrong": v.p_wrong,
+        "decision": v.decision,
+        "seconds": v.seconds,
+    }
 
 
-def summary(results) -> str:
-    """Coverage, bias and decisions of a cell."""
-    gap = np.array([g for g, _ in results])
-    est, se = (np.array([getattr(v, f) for _, v in results]) for f in ("gap", "stderr"))
-    covered = np.mean([v.ci[0] <= g <= v.ci[1] for g, v in results])
-    wrong = np.mean(np.sign(est) != np.sign(gap))
-    said = np.mean([v.p_wrong for _, v in results])
-    decided = [
-        np.sign(g) == (1 if v.decision == "distil" else -1)
-        for g, v in results
-        if v.decision != "undecided"
-    ]
-    right = f"{np.mean(decided):.2f}" if decided else " -- "
-    distil = sum(v.decision == "distil" for _, v in results)
-    seconds = np.mean([v.seconds for _, v in results])
-    return (
-        f"coverage {covered:.2f}  bias {np.mean(est - gap):+.3f}  rmse {np.std(est - gap):.3f}  "
-        f"se {se.mean():.3f}  wrong sign {wrong:.2f} (said {said:.2f})  "
-        f"decided {len(decided)}/{len(results)}, right {right}  distil {distil}  {seconds:.1f} s"
-    )
+def summary(trials) -> dict:
+    """Coverage with its 95 % binomial interval, bias, signs and decisions of a cell."""
+    t = pd.DataFrame(trials)
+    error = t.gap_nats - t.true_gap_nats
+    hits = (t.gap_lo_nats <= t.true_gap_nats) & (t.true_gap_nats <= t.gap_hi_nats)
+    called = t[t.decision != "undecided"]
+    right = np.sign(called.true_gap_nats) == np.where(called.decision == "distil", 1, -1)
+    interval = binomtest(int(hits.sum()), len(t)).proportion_ci()
+    return {
+        "trials": len(t),
+        "coverage": hits.mean(),
+        "coverage_lo": interval.low,
+        "coverage_hi": interval.high,
+        "bias_nats": error.mean(),
+        "error_sd_nats": error.std(),
+        "stderr_nats": t.stderr_nats.mean(),
+        "wrong_sign_found": (np.sign(t.gap_nats) != np.sign(t.true_gap_nats)).mean(),
+        "wrong_sign_said": t.p_wrong.mean(),
+        "decided": len(called),
+        "decided_rightly": int(right.sum()),
+        "distil": int((t.decision == "distil").sum()),
+        "seconds": t.seconds.mean(),
+    }
+
+
+def cells(dims, parts):
+    """Yield (part, labels, d, sampler) of every cell."""
+    for part in [p for p in ("coverage", "power") if p in parts]:
+        for d in [d for d in dims if part == "coverage" or d <= 16]:
+            for labels, maker in (("continuous", continuous), ("4-class", four_classes)):
+                yield part, labels, d, partial(_population, maker, d, part)
+    if "markov" in parts:
+        yield "markov", "4-class", 16, partial(markov, 16)
+
+
+def _population(maker, d, part, rng):
+    gap = rng.uniform(-0.3, 0.3) if part == "coverage" else 0.3 * rng.choice([-1, 1])
+    return maker(gap, d, rng)
 
 
 def main():
-    """Print one line per cell."""
+    """Print one line per cell; write the cells and their trials."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--estimator", default="auto")
+    parser.add_argument("--estimators", nargs="*", default=["auto"])
     parser.add_argument("--dims", type=int, nargs="*", default=[2, 16, 64])
     parser.add_argument("--parts", nargs="*", default=["coverage", "power", "markov"])
+    parser.add_argument("--seed", type=int, default=0, help="first seed; each cell takes its own")
+    parser.add_argument("--out", help="CSV of the cells; the trials go beside it")
     args = parser.parse_args()
-    for d in args.dims:
-        for name, maker in (("continuous", continuous), ("4-class", four_classes)):
-            cells = {
-                "coverage": lambda rng, f=maker, d=d: f(rng.uniform(-0.3, 0.3), d, rng),
-                "power": lambda rng, f=maker, d=d: f(0.3 * rng.choice([-1, 1]), d, rng),
-            }
-            for part in [p for p in cells if p in args.parts]:
-                got = [trial(cells[part], args.estimator, s) for s in range(args.trials)]
-                print(f"{args.estimator} d={d:<3d}{name:11s}{part:9s} {summary(got)}", flush=True)
-    if "markov" in args.parts:
-        got = [trial(lambda rng: markov(16, rng), args.estimator, s) for s in range(args.trials)]
-        print(f"{args.estimator} d=16 markov pairs       {summary(got)}", flush=True)
+    table, everything, seed = [], [], args.seed
+    for part, labels, d, sample in cells(args.dims, args.parts):
+        for estimator in args.estimators:
+            cell = {"part": part, "estimator": estimator, "labels": labels, "d": d, "n": N}
+            got = [trial(sample, estimator, seed + i) for i in range(args.trials)]
+            table.append(cell | {"first_seed": seed} | summary(got))
+            everything += [cell | row for row in got]
+            print(*(f"{k}={v:.3f}" if isinstance(v, float) else f"{k}={v}"
+                    for k, v in table[-1].items()), flush=True)  # fmt: skip
+        seed += args.trials
+    write(table, args.out)
+    write(everything, args.out and Path(args.out).with_stem(Path(args.out).stem + "_trials"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Error of an estimator on the forty tasks and on hidden layers. Tables, some minutes.
 
-    python tests/benchmarks/bench_mi_accuracy.py --method auto --n 5000 --seed 1
+    python tests/benchmarks/bench_mi_accuracy.py --methods auto --n 5000 --seeds 1 2
 
 Not collected by default.
 """
@@ -12,37 +12,33 @@ import dataclasses
 import warnings
 
 import numpy as np
+import pandas as pd
+from record import write
 
 from cchkd_utils.mi import METHODS, estimate
 from cchkd_utils.mi.tasks import beyond_normal, representations
 
 
 def tasks_table(method, n, seed):
-    """One line per task, then the summary."""
-    errors, seconds = [], []
+    """Rows of the forty tasks, one line each."""
+    rows = []
     for task in beyond_normal():
         x, y = task.sample(n, np.random.default_rng(seed))
         found = estimate(x, y, method)
-        errors.append(found.nats - task.nats)
-        seconds.append(found.seconds)
-        line = f"{task.name:34s} {task.nats:6.3f} {found.nats:6.3f} {errors[-1]:+6.3f}"
-        print(line, f"{found.seconds:5.1f} s", *found.notes, flush=True)
-    size = np.abs(errors)
-    print(f"{method} n={n}: mean |error| {size.mean():.3f}, worst {size.max():.3f}, "
-          f"{np.mean(seconds):.1f} s a task\n")  # fmt: skip
+        rows.append(_row("task", task.name, "I(X;Y)", method, n, seed, task.nats, found))
+        print(f"{task.name:34s} {task.nats:6.3f} {found.nats:6.3f} {rows[-1]['error_nats']:+6.3f}",
+              f"{found.seconds:5.1f} s", *found.notes, flush=True)  # fmt: skip
+    return rows
 
 
 def layers_table(method, n, seed, count):
-    """I(H1;H2), I(H2;Y) and the sign of the gap, by width and kind of layer."""
+    """Rows of I(H1;H2) and I(H2;Y), by width and kind of layer."""
+    rows = []
     for relu in (True, False):
         for width in (64, 256):
-            rows = [_layer(method, n, seed + i, width, relu) for i in range(count)]
-            errors = np.abs([r[:2] for r in rows]).mean(0)
-            signs = [r[2] for r in rows if r[2] is not None]
-            kind = "ReLU" if relu else "linear"
-            print(f"{method} n={n} {kind} layer, {width} units: mean |error|", end=" ")
-            print(f"I(H1;H2) {errors[0]:.3f}, I(H2;Y) {errors[1]:.3f};", end=" ")
-            print(f"sign right {sum(signs)}/{len(signs)} where |gap| >= .3", flush=True)
+            for i in range(count):
+                rows += _layer(method, n, seed + i, width, relu)
+    return rows
 
 
 def _layer(method, n, seed, width, relu):
@@ -51,22 +47,66 @@ def _layer(method, n, seed, width, relu):
     h1, h2, y = family.sample(n, np.random.default_rng(seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # dead units
-        a = estimate(h1, h2, method).nats
-        b = estimate(h2, y, method, discrete_y=True).nats
-    right = bool(np.sign(a - b) == np.sign(both - label)) if abs(both - label) >= 0.3 else None
-    return a - both, b - label, right
+        a = estimate(h1, h2, method)
+        b = estimate(h2, y, method, discrete_y=True)
+    name = f"{'ReLU' if relu else 'linear'} layer, {width} units"
+    return [
+        _row("layer", name, "I(H1;H2)", method, n, seed, both, a),
+        _row("layer", name, "I(H2;Y)", method, n, seed, label, b),
+    ]
+
+
+def _row(family, name, quantity, method, n, seed, truth, found):
+    return {
+        "family": family,
+        "name": name,
+        "quantity": quantity,
+        "method": method,
+        "n": n,
+        "seed": seed,
+        "truth_nats": truth,
+        "estimate_nats": found.nats,
+        "error_nats": found.nats - truth,
+        "stderr_nats": found.stderr,
+        "seconds": found.seconds,
+    }
+
+
+def summarise(rows):
+    """Print mean and worst error, and the signs of the gaps of at least .3 nats."""
+    t = pd.DataFrame(rows).assign(size=lambda t: t.error_nats.abs())
+    for family, names in (("task", ["method", "n", "seed"]), ("layer", ["method", "n", "name"])):
+        part = t[t.family == family]
+        groups = part.groupby([*names, "quantity"])
+        print(groups.agg({"size": ["mean", "max"], "error_nats": "mean", "seconds": "mean"}))
+    layers = t[t.family == "layer"].pivot_table(
+        index=["method", "name", "seed"],
+        columns="quantity",
+        values=["truth_nats", "estimate_nats"],
+    )
+    gap = layers.xs("I(H1;H2)", axis=1, level=1) - layers.xs("I(H2;Y)", axis=1, level=1)
+    clear = gap[gap.truth_nats.abs() >= 0.3]
+    right = np.sign(clear.truth_nats) == np.sign(clear.estimate_nats)
+    print(f"sign right in {right.sum()} of {len(right)} layers with |gap| >= .3", flush=True)
 
 
 def main():
-    """Print both tables."""
+    """Print and write both tables."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--method", default="auto", choices=METHODS)
-    parser.add_argument("--n", type=int, default=5000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--layers", type=int, default=10)
+    parser.add_argument("--methods", nargs="*", default=["auto"], choices=METHODS)
+    parser.add_argument("--n", type=int, nargs="*", default=[5000])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1])
+    parser.add_argument("--layers", type=int, default=10, help="of each kind, per size")
+    parser.add_argument("--out", help="CSV of all rows")
     args = parser.parse_args()
-    tasks_table(args.method, args.n, args.seed)
-    layers_table(args.method, args.n, args.seed, args.layers)
+    rows = []
+    for method in args.methods:
+        for n in args.n:
+            for seed in args.seeds:
+                rows += tasks_table(method, n, seed)
+            rows += layers_table(method, n, args.seeds[0], args.layers)
+            write(rows, args.out)
+    summarise(rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,27 @@
+"""Write recorded tables: one row per measurement, with version, commit and date."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+
+from cchkd_utils import __version__
+
+
+def write(rows: list[dict], path: str | Path | None) -> None:
+    """Write `rows` as CSV to `path`; nothing is written where no path is given."""
+    if path is None:
+        return
+    stamp = {"version": __version__, "git_sha": _commit(), "date": str(datetime.date.today())}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame([row | stamp for row in rows]).round(5).to_csv(path, index=False)
+
+
+def _commit() -> str:
+    command = ["git", "-C", Path(__file__).parent, "rev-parse", "--short", "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
