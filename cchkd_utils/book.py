@@ -26,8 +26,7 @@ CARD = """\
 :class: note run-card
 Preset **{preset}** · data: **{data}** · {seconds:.0f} s on {threads} · commit `{git_sha}` ·
 {finished}. [Run it again with other parameters](../book/rerun.md).
-Tables of this run: {{download}}`results <{stem}.results.csv>`,
-{{download}}`verdicts <{stem}.verdicts.csv>`.
+Tables of this run: {downloads}.
 
 ```{{dropdown}} Parameters and versions
 {table}
@@ -103,12 +102,12 @@ def _sources() -> dict[str, bytes]:
 
 
 def _run_files(run: runner.Run) -> dict[str, bytes]:
-    """Turn a run into the files of its page: the notebook and its two tables."""
+    """Turn a run into the files of its page: the notebook and its tables."""
     stem = run.record["notebook"]
     page = json.dumps(page_notebook(run), indent=1, sort_keys=True) + "\n"
     tables = {
         f"notebooks/{stem}.{table}.csv": (run.folder / f"{table}.csv").read_bytes()
-        for table in ("results", "verdicts")
+        for table in run.record["tables"]
     }
     return {f"notebooks/{stem}.ipynb": page.encode(), **tables}
 
@@ -129,11 +128,13 @@ def run_card(record: Mapping[str, Any]) -> str:
     values = record["parameters"]
     rows = [f"| `{name}` | `{escape(json.dumps(value))}` |" for name, value in values.items()]
     versions = record["versions"] | {"cchkd": record["version"]}
+    stem = record["notebook"]
+    downloads = [f"{{download}}`{name} <{stem}.{name}.csv>`" for name in record["tables"]]
     return CARD.format(
         **{key: record[key] for key in ("preset", "seconds", "git_sha")},
         threads=f"{record['threads']} thread{'s' * (record['threads'] > 1)}",
         finished=record["finished"][:10],
-        stem=record["notebook"],
+        downloads=", ".join(downloads),
         data=" ".join(filter(None, [values.get("data"), f"({record['kind']})"])),
         table="\n".join(["| parameter | value |", "|---|---|", *rows]),
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),

@@ -1,7 +1,8 @@
-"""The two tidy tables: one row per trained student, one row per verdict.
+"""The tidy tables: one row per trained student, one per verdict, one per estimate.
 
 ``results`` says what distillation did; ``verdicts`` says what a criterion predicted. They join
-on `JOIN`. Gain is positive when distillation helped, whatever the metric.
+on `JOIN`. Gain is positive when distillation helped, whatever the metric. ``estimates`` holds
+estimated informations beside the true ones, nats. A notebook has the tables it needs.
 """
 
 import os
@@ -49,15 +50,31 @@ VERDICTS = {
     "p_wrong": "float",
     "decision": "str",
 }
+ESTIMATES = {
+    "task": "str",
+    "kind": "str",
+    "n": "int",
+    "dim": "int",
+    "y": "str",
+    "method": "str",
+    "seed": "int",
+    "true_mi": "float",
+    "nats": "float",
+    "stderr": "float",
+    "took": "float",  # seconds of this estimate
+}
 PROVENANCE = ["git_sha", "version", "seconds", "hash"]
-TABLES = {"results": RESULTS, "verdicts": VERDICTS}
+VOLATILE = [*PROVENANCE, "took"]
+TABLES = {"results": RESULTS, "verdicts": VERDICTS, "estimates": ESTIMATES}
 KEYS = {
     "results": [*JOIN, "experiment", "n_train", "lam", "temperature", "metric"],
     "verdicts": [*JOIN, "estimator"],
+    "estimates": ["task", "n", "dim", "y", "method", "seed"],
 }
 LOWER_IS_BETTER = {"mse", "mae", "cross-entropy"}
 KINDS = {"real", "simulated"}
 DECISIONS = {"distil", "do not distil", "undecided"}
+LABELS = {"continuous", "classes"}
 
 
 def gain(metric: str, baseline: float, distilled: float) -> float:
@@ -86,8 +103,9 @@ def check(rows: pd.DataFrame | Iterable[Mapping[str, Any]], table: str = "result
     Raises
     ------
     ValueError
-        For a missing column, a wrong type, a number that is not finite, an unknown kind or
-        decision, a row given twice, or a gain whose sign contradicts its metric.
+        For a missing column, a wrong type, a number that is not finite, an unknown kind,
+        decision or kind of y, a row given twice, a gain whose sign contradicts its metric, or
+        an information or a standard error below zero.
     """
     columns = TABLES[table]
     frame = pd.DataFrame(rows if isinstance(rows, pd.DataFrame) else list(rows))
@@ -117,7 +135,21 @@ def _check_meaning(frame: pd.DataFrame, table: str) -> None:
     if table == "verdicts":
         if unknown := set(frame["decision"]) - DECISIONS:
             raise ValueError(f"unknown decision: {', '.join(sorted(unknown))}")
-        return
+    elif table == "estimates":
+        _check_estimates(frame)
+    else:
+        _check_gain(frame)
+
+
+def _check_estimates(frame: pd.DataFrame) -> None:
+    if unknown := set(frame["y"]) - LABELS:
+        raise ValueError(f"y must be continuous or classes, not {', '.join(sorted(unknown))}")
+    for name in ("true_mi", "nats", "stderr"):
+        if (frame[name] < 0).any():
+            raise ValueError(f"the estimates table has a {name} below zero")
+
+
+def _check_gain(frame: pd.DataFrame) -> None:
     sign = np.where(frame["metric"].isin(LOWER_IS_BETTER), -1.0, 1.0)
     if not np.allclose(frame["gain"], sign * (frame["distilled"] - frame["baseline"])):
         raise ValueError(
@@ -126,21 +158,28 @@ def _check_meaning(frame: pd.DataFrame, table: str) -> None:
 
 
 def save(
-    results: Iterable[Mapping[str, Any]], verdicts: Iterable[Mapping[str, Any]], notebook: str
+    results: Iterable[Mapping[str, Any]] | None = None,
+    verdicts: Iterable[Mapping[str, Any]] | None = None,
+    notebook: str = "notebook",
+    *,
+    estimates: Iterable[Mapping[str, Any]] | None = None,
 ) -> None:
-    """Write a notebook's two tables where its runner asked, else under ``.runs/by-hand``.
+    """Write a notebook's tables where its runner asked, else under ``.runs/by-hand``.
 
     Parameters
     ----------
-    results, verdicts : rows of the two tables
+    results, verdicts, estimates : rows of the tables that the notebook has
     notebook : name of the notebook, used only outside the runner
 
     Raises
     ------
     ValueError
-        When a row does not fit its table; nothing is written then.
+        When there is no table or a row does not fit its table; nothing is written then.
     """
-    checked = {"results": check(results), "verdicts": check(verdicts, "verdicts")}
+    given = {"results": results, "verdicts": verdicts, "estimates": estimates}
+    checked = {name: check(rows, name) for name, rows in given.items() if rows is not None}
+    if not checked:
+        raise ValueError(f"no table to save: give {', '.join(given)} or several of them")
     folder = Path(os.environ.get("CCHKD_RUN_FOLDER") or Path(".runs/by-hand", notebook))
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in checked.items():
@@ -172,7 +211,7 @@ def stamp(path: Path, table: str, provenance: Mapping[str, Any]) -> None:
 
 def without_provenance(frame: pd.DataFrame) -> pd.DataFrame:
     """Drop the columns that may differ between two runs with the same results."""
-    return frame.drop(columns=PROVENANCE, errors="ignore")
+    return frame.drop(columns=VOLATILE, errors="ignore")
 
 
 def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.DataFrame:

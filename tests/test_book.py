@@ -60,7 +60,8 @@ def test_every_notebook_page_says_how_it_was_made(site):
         assert re.search(r"Preset smoke · data: .*(real|simulated)\)? · \d+ s on 1 thread ", text)
         assert "Parameters and versions" in text and re.search(r"torch \d", text)
         assert 'preset = "smoke"' in text.replace("&quot;", '"').replace("&#34;", '"')
-        for table in ("results", "verdicts"):
+        tables = re.search(r"Tables of this run: ([a-z ,]+)\.", text)[1].split(", ")
+        for table in tables:
             assert list(site.glob(f"_downloads/*/{name}.{table}.csv"))
 
 
@@ -241,9 +242,13 @@ def test_run_card_escapes_what_a_user_typed():
     record = {
         "notebook": "01_x", "preset": "book", "seconds": 1.0, "threads": 2, "git_sha": "abc",
         "finished": "2026-01-01T00:00:00+00:00", "version": "0", "versions": {"torch": "2"},
-        "kind": "real", "parameters": {"name": "<script>"},
+        "kind": "real", "parameters": {"name": "<script>"}, "tables": ["verdicts", "estimates"],
     }  # fmt: skip
     card = book.run_card(record)
+    downloads = (
+        "{download}`verdicts <01_x.verdicts.csv>`, {download}`estimates <01_x.estimates.csv>`."
+    )
+    assert downloads in card
     assert "<script>" not in card and "data: **(real)**" in card
     assert json.dumps("<script>").replace("<", "&lt;")[:5] in card or "&lt;script&gt;" in card
 

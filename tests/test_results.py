@@ -25,6 +25,14 @@ def verdict(**changes):
     return base | changes
 
 
+def estimate(**changes):
+    base = dict(
+        task="Normal", kind="simulated", n=500, dim=2, y="continuous", method="ksg", seed=0,
+        true_mi=1.0, nats=0.1 + 0.2, stderr=0.05, took=0.4,
+    )  # fmt: skip
+    return base | changes
+
+
 @pytest.mark.parametrize(
     ("metric", "sign"), [("accuracy", 1), ("auc", 1), ("mse", -1), ("mae", -1)]
 )
@@ -54,6 +62,32 @@ def test_an_unknown_decision_is_refused():
         results.check([verdict(decision="maybe")], "verdicts")
 
 
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([estimate(), estimate(nats=0.3)], "gives one task, n, dim, y, method, seed twice"),
+        ([estimate(stderr=-0.1)], "a stderr below zero"),
+        ([estimate(true_mi=-0.1)], "a true_mi below zero"),
+        ([estimate(nats=np.nan)], "not finite in nats"),
+        ([estimate(y="bits")], "y must be continuous or classes, not bits"),
+        ([estimate(n="many")], "wrong type"),
+    ],
+)
+def test_an_estimate_that_does_not_fit_is_refused(rows, says):
+    with pytest.raises(ValueError, match=says):
+        results.check(rows, "estimates")
+
+
+def test_estimates_come_back_and_compare_without_their_time(tmp_path):
+    rows = [estimate(seed=0), estimate(seed=0, y="classes")]
+    results.write(results.check(rows, "estimates"), tmp_path / "estimates.csv")
+    back = results.read(tmp_path / "estimates.csv", "estimates")
+    assert back.equals(results.check(rows, "estimates"))
+    slower = results.check([row | {"took": 9.0} for row in rows], "estimates")
+    assert results.without_provenance(back).equals(results.without_provenance(slower))
+    assert not back.equals(slower)
+
+
 def test_numbers_come_back_exactly_and_columns_in_order(tmp_path):
     rng = np.random.default_rng(0)
     rows = [row(seed=i, baseline=x, distilled=y) for i, (x, y) in enumerate(rng.random((50, 2)))]
@@ -74,7 +108,7 @@ def test_rivals_and_provenance_follow_and_can_be_left_out(tmp_path):
     assert list(results.without_provenance(back))[-1] == "cka"
 
 
-def test_save_writes_both_tables_or_neither(tmp_path, monkeypatch, capsys):
+def test_save_writes_all_tables_or_none(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CCHKD_RUN_FOLDER", str(tmp_path / "run"))
     with pytest.raises(ValueError, match="unknown decision"):
         results.save([row()], [verdict(decision="?")], "01")
@@ -82,6 +116,17 @@ def test_save_writes_both_tables_or_neither(tmp_path, monkeypatch, capsys):
     results.save([row()], [verdict()], "01")
     assert capsys.readouterr().out == "results.csv: 1 rows, verdicts.csv: 1 rows\n"
     assert sorted(os.listdir(tmp_path / "run")) == ["results.csv", "verdicts.csv"]
+
+
+def test_save_writes_the_tables_a_notebook_has(tmp_path, monkeypatch):
+    monkeypatch.setenv("CCHKD_RUN_FOLDER", str(tmp_path / "run"))
+    with pytest.raises(ValueError, match="no table to save"):
+        results.save(notebook="07")
+    with pytest.raises(ValueError, match="the estimates table has no rows"):
+        results.save(verdicts=[verdict()], estimates=[], notebook="07")
+    assert not (tmp_path / "run").exists()
+    results.save(estimates=[estimate()], notebook="07")
+    assert os.listdir(tmp_path / "run") == ["estimates.csv"]
 
 
 def test_a_failed_write_leaves_the_old_table(tmp_path, monkeypatch):

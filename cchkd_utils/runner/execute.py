@@ -24,7 +24,6 @@ from cchkd_utils import __version__, paths
 from cchkd_utils.runner import identity
 from cchkd_utils.runner.parameters import ParameterError, resolve
 
-FILES = ("notebook.ipynb", "results.csv", "verdicts.csv", "run.json")
 VERSIONS = ("torch", "numpy", "scipy", "scikit-learn", "papermill")
 
 
@@ -132,8 +131,12 @@ def run(
 
 
 def is_finished(folder: Path) -> bool:
-    """Say whether a run's folder is whole."""
-    return all((folder / name).is_file() for name in FILES)
+    """Say whether a run's folder is whole: its record, notebook and every table it names."""
+    if not (folder / "run.json").is_file():
+        return False
+    tables = json.loads((folder / "run.json").read_text()).get("tables", [])
+    files = ["notebook.ipynb", *(f"{table}.csv" for table in tables)]
+    return bool(tables) and all((folder / name).is_file() for name in files)
 
 
 @contextlib.contextmanager
@@ -207,13 +210,19 @@ def _execute(
         "version": __version__,
         "versions": {name: metadata.version(name) for name in VERSIONS},
     }
-    for table in ("results", "verdicts"):
+    record["tables"] = [name for name in results.TABLES if (part / f"{name}.csv").is_file()]
+    if not record["tables"]:
+        kept = _keep(path, part, key)
+        raise RunError(f"{path.stem}: no table: it must call results.save (notebook kept: {kept})")
+    kinds = set()
+    for table in record["tables"]:
         try:
             results.stamp(part / f"{table}.csv", table, record)
-        except (FileNotFoundError, ValueError) as error:
+        except ValueError as error:
             kept = _keep(path, part, key)
             raise RunError(f"{path.stem}: {table}.csv: {error} (notebook kept: {kept})") from None
-    record["kind"] = "+".join(sorted(set(results.read(part / "results.csv")["kind"])))
+        kinds |= set(results.read(part / f"{table}.csv", table)["kind"])
+    record["kind"] = "+".join(sorted(kinds))
     return record
 
 

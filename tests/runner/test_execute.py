@@ -61,8 +61,29 @@ def test_a_failing_cell_gives_its_own_message_and_keeps_the_notebook(tiny):
 def test_a_notebook_without_results_is_a_failure(tiny):
     path = paths.NOTEBOOKS / "01_tiny.ipynb"
     path.write_text(path.read_text().replace("results.save(rows", "print(rows"))
-    with pytest.raises(runner.RunError, match=r"results\.csv.*notebook kept"):
+    with pytest.raises(runner.RunError, match=r"no table: .*results\.save.*notebook kept"):
         runner.run("01", preset="smoke", progress=False)
+
+
+def test_a_table_that_does_not_fit_is_a_failure(tiny):
+    path = paths.NOTEBOOKS / "01_tiny.ipynb"
+    spoil = "results.write(results.check(rows).assign(kind='odd'), Path('verdicts.csv')) #"
+    path.write_text(path.read_text().replace("results.save(rows", spoil))
+    with pytest.raises(runner.RunError, match=r"verdicts\.csv: .*lacks the column.*notebook kept"):
+        runner.run("01", preset="smoke", progress=False)
+
+
+def test_a_run_is_whole_only_with_every_table_it_names(tiny):
+    """A notebook of verdicts alone is a run; without its table it is not."""
+    path = paths.NOTEBOOKS / "01_tiny.ipynb"
+    path.write_text(path.read_text().replace("results.save(rows,", "results.save(None,"))
+    done = runner.run("01", preset="smoke", progress=False)
+    assert done.record["tables"] == ["verdicts"] and done.record["kind"] == "simulated"
+    table = done.folder / "verdicts.csv"
+    assert set(results.read(table, "verdicts")["hash"]) == {done.folder.name}
+    assert runner.run("01", preset="smoke", progress=False).reused
+    table.unlink()
+    assert not runner.run("01", preset="smoke", progress=False).reused and table.is_file()
 
 
 @pytest.mark.parametrize(
