@@ -131,6 +131,7 @@ def main():
     """Print one line per cell; write the cells and their trials."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--markov-trials", type=int, default=100)
     parser.add_argument("--estimators", nargs="*", default=["auto"])
     parser.add_argument("--dims", type=int, nargs="*", default=[2, 16, 64])
     parser.add_argument("--parts", nargs="*", default=["coverage", "power", "markov"])
@@ -139,14 +140,15 @@ def main():
     args = parser.parse_args()
     table, everything, seed = [], [], args.seed
     for part, labels, d, sample in cells(args.dims, args.parts):
+        count = args.markov_trials if part == "markov" else args.trials
         for estimator in args.estimators:
             cell = {"part": part, "estimator": estimator, "labels": labels, "d": d, "n": N}
-            got = [trial(sample, estimator, seed + i) for i in range(args.trials)]
+            got = [trial(sample, estimator, seed + i) for i in range(count)]
             table.append(cell | {"first_seed": seed} | summary(got))
             everything += [cell | row for row in got]
             print(*(f"{k}={v:.3f}" if isinstance(v, float) else f"{k}={v}"
                     for k, v in table[-1].items()), flush=True)  # fmt: skip
-        seed += args.trials
+        seed += count
     write(table, args.out)
     write(everything, args.out and Path(args.out).with_stem(Path(args.out).stem + "_trials"))
 

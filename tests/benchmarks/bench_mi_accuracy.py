@@ -79,6 +79,8 @@ def summarise(rows):
         part = t[t.family == family]
         groups = part.groupby([*names, "quantity"])
         print(groups.agg({"size": ["mean", "max"], "error_nats": "mean", "seconds": "mean"}))
+    if not (t.family == "layer").any():
+        return
     layers = t[t.family == "layer"].pivot_table(
         index=["method", "name", "seed"],
         columns="quantity",
