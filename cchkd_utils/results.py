@@ -130,7 +130,8 @@ def check(rows: pd.DataFrame | Iterable[Mapping[str, Any]], table: str = "result
 def _check_meaning(frame: pd.DataFrame, table: str) -> None:
     if unknown := set(frame["kind"]) - KINDS:
         raise ValueError(f"kind must be real or simulated, not {', '.join(sorted(unknown))}")
-    if frame.duplicated(KEYS[table]).any():
+    several_runs = ["hash"] if "hash" in frame else []  # in the joined table of a sweep
+    if frame.duplicated(KEYS[table] + several_runs).any():
         raise ValueError(f"the {table} table gives one {', '.join(KEYS[table])} twice")
     if table == "verdicts":
         if unknown := set(frame["decision"]) - DECISIONS:

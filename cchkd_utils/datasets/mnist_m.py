@@ -163,6 +163,10 @@ def _mnist(folder):
             f"MNIST is not in {folder / 'MNIST' / 'raw'}: put its four -ubyte files there, set "
             'CCHKD_DATA to the folder that holds MNIST/, or use data="embedded"'
         ) from error
+    except (ValueError, AssertionError) as error:
+        raise ValueError(
+            f"a file in {folder / 'MNIST' / 'raw'} is not MNIST's: put the published ones there"
+        ) from error
     digits = np.concatenate([part.data.numpy() for part in parts])
     labels = np.concatenate([part.targets.numpy() for part in parts])
     return np.pad(digits, ((0, 0), (2, 2), (2, 2))), labels, len(parts[0])

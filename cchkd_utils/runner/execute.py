@@ -5,10 +5,7 @@ there. A run that is killed leaves nothing that a later call would mistake for a
 """
 
 import contextlib
-import json
 import os
-import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -21,8 +18,8 @@ from typing import Any
 import yaml
 
 from cchkd_utils import __version__, paths
-from cchkd_utils.runner import identity
-from cchkd_utils.runner.parameters import ParameterError, resolve
+from cchkd_utils.runner import folders, identity
+from cchkd_utils.runner.parameters import ParameterError, declared, resolve
 
 VERSIONS = ("torch", "numpy", "scipy", "scikit-learn", "papermill")
 
@@ -58,10 +55,11 @@ def find_notebook(name: str) -> Path:
     ParameterError
         When there is none; the message lists those there are.
     """
-    stem = Path(name).stem
-    found = [
-        p for p in notebooks() if stem and stem in (p.stem, p.stem.partition("_")[0], p.stem[3:])
-    ]
+    if os.sep in name or name.endswith(".ipynb"):
+        found = [p for p in notebooks() if p.resolve() == Path(name).resolve()]
+    else:
+        word = name.zfill(2)  # 2 for 02
+        found = [p for p in notebooks() if word in (p.stem, *p.stem.split("_", 1))]
     if len(found) != 1:
         names = ", ".join(path.stem for path in notebooks())
         raise ParameterError(f"there is no notebook {name!r}; there are: {names}")
@@ -70,7 +68,16 @@ def find_notebook(name: str) -> Path:
 
 def read_presets() -> dict[str, Any]:
     """Read ``notebooks/presets.yml``: the presets, and the files that real data need."""
-    return yaml.safe_load(paths.PRESETS.read_text(encoding="utf-8"))
+    try:
+        read = yaml.safe_load(paths.PRESETS.read_text(encoding="utf-8"))
+        for preset in read["presets"].values():
+            for values in preset.values():
+                dict(values or {})
+        dict(read["files"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"{paths.PRESETS} is malformed: {reason}") from None
+    return read
 
 
 def settle(notebook: Path, preset: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,66 +127,24 @@ def run(
     patterns = read_presets()["files"].get(path.stem, []) if values.get("data") == "real" else []
     key, parts = identity.fingerprint(path, values, threads, identity.data_files(patterns))
     folder = paths.runs_root() / path.stem / key
-    if not force and is_finished(folder):
-        return Run(folder, json.loads((folder / "run.json").read_text()), reused=True)
-    with _workplace(folder) as part:
-        record = _execute(path, part, values, key, threads, progress)
-        record["parts"] = parts
-        (part / "run.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
-        _file(part, folder)
+    record = None if force else folders.finished(folder)
+    if record:
+        return Run(folder, record, reused=True)
+    with folders.workplace(folder) as part:
+        try:
+            record = _execute(path, part, values, key, threads, progress)
+        except RunError as error:
+            kept = folders.keep_failed(part, folder)
+            raise RunError(f"{path.stem}: {error} (notebook kept: {kept})") from None
+        folders.file_run(part, folder, record | {"parts": parts})
     return Run(folder, record, reused=False)
-
-
-def is_finished(folder: Path) -> bool:
-    """Say whether a run's folder is whole: its record, notebook and every table it names."""
-    if not (folder / "run.json").is_file():
-        return False
-    tables = json.loads((folder / "run.json").read_text()).get("tables", [])
-    files = ["notebook.ipynb", *(f"{table}.csv" for table in tables)]
-    return bool(tables) and all((folder / name).is_file() for name in files)
-
-
-@contextlib.contextmanager
-def _workplace(folder: Path) -> Iterator[Path]:
-    """Give a folder beside the final one, and remove it whatever happens."""
-    stem = f".part-{socket.gethostname()}-"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f"{stem}*"):  # of runs that were killed
-        if not _is_alive(int(left.name.rpartition("-")[2])):
-            shutil.rmtree(left, ignore_errors=True)
-    part = folder.parent / f"{stem}{folder.name}-{os.getpid()}"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    try:
-        yield part
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)  # signal 0 only asks
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def _file(part: Path, folder: Path) -> None:
-    """Move a whole run into its place; an older one of the same hash gives way."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    part.rename(folder)
 
 
 def _execute(
     path: Path, part: Path, values: dict[str, Any], key: str, threads: int, progress: bool
 ) -> dict[str, Any]:
     import papermill  # here, because it costs a second that a reused run need not pay
-
-    from cchkd_utils import results
-    from cchkd_utils.runner.parameters import declared
+    from nbclient.exceptions import DeadKernelError
 
     defaults = {name: p.default for name, p in declared(path).items()}
     changed = {k: v for k, v in values.items() if k == "preset" or v != defaults[k]}
@@ -194,9 +159,13 @@ def _execute(
                 cwd=part,
                 progress_bar={"desc": path.stem} if progress else False,
                 config=_kernel_config(),
+                extra_arguments=["--log-level=50"],  # a kernel's farewells are not the user's
             )
         except papermill.PapermillExecutionError as error:
-            raise RunError(_failure(path, part, key, error)) from None
+            reason = (str(error.evalue).strip().splitlines() or [""])[0]
+            raise RunError(f"cell {error.exec_count}: {error.ename}: {reason}") from None
+        except DeadKernelError:
+            raise RunError("the kernel died: out of memory, or killed") from None
     record = {
         "notebook": path.stem,
         "hash": key,
@@ -210,20 +179,24 @@ def _execute(
         "version": __version__,
         "versions": {name: metadata.version(name) for name in VERSIONS},
     }
-    record["tables"] = [name for name in results.TABLES if (part / f"{name}.csv").is_file()]
-    if not record["tables"]:
-        kept = _keep(path, part, key)
-        raise RunError(f"{path.stem}: no table: it must call results.save (notebook kept: {kept})")
+    return record | _tables(part, record)
+
+
+def _tables(part: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """Check and stamp the tables that the notebook wrote; return their names and kind of data."""
+    from cchkd_utils import results
+
+    tables = [name for name in results.TABLES if (part / f"{name}.csv").is_file()]
+    if not tables:
+        raise RunError("no table: the notebook must call results.save")
     kinds = set()
-    for table in record["tables"]:
+    for table in tables:
         try:
             results.stamp(part / f"{table}.csv", table, record)
         except ValueError as error:
-            kept = _keep(path, part, key)
-            raise RunError(f"{path.stem}: {table}.csv: {error} (notebook kept: {kept})") from None
+            raise RunError(f"{table}.csv: {error}") from None
         kinds |= set(results.read(part / f"{table}.csv", table)["kind"])
-    record["kind"] = "+".join(sorted(kinds))
-    return record
+    return {"tables": tables, "kind": "+".join(sorted(kinds))}
 
 
 def _kernel_config() -> Any:
@@ -233,28 +206,13 @@ def _kernel_config() -> Any:
     return Config({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})
 
 
-def _failure(path: Path, part: Path, key: str, error: Any) -> str:
-    kept = _keep(path, part, key)
-    lines = str(error.evalue).strip().splitlines() or [""]
-    return (
-        f"{path.stem}: cell {error.exec_count}: {error.ename}: {lines[0]} (notebook kept: {kept})"
-    )
-
-
-def _keep(path: Path, part: Path, key: str) -> Path:
-    """Keep a failed notebook, apart from the results, for its reader to look into."""
-    kept = paths.runs_root() / path.stem / "failed" / f"{key}.ipynb"
-    kept.parent.mkdir(exist_ok=True)
-    (part / "notebook.ipynb").replace(kept)
-    return kept
-
-
 @contextlib.contextmanager
 def _environment(folder: Path, threads: int) -> Iterator[None]:
     """Set what the kernel inherits: where to write, how many threads, which kernel."""
     count = str(threads)
     wanted = {
         "CCHKD_RUN_FOLDER": str(folder),
+        "CCHKD_DATA": str(paths.data_root()),  # absolute: the kernel works in another folder
         "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel before the user's
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
@@ -276,9 +234,12 @@ def git_sha() -> str:
     """Return the commit of the sources, marked ``+`` when files differ from it."""
 
     def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", paths.ROOT, *words], capture_output=True, text=True, check=False
-        )
+        try:
+            done = subprocess.run(
+                ["git", "-C", paths.ROOT, *words], capture_output=True, text=True, check=False
+            )
+        except OSError:  # no git on this machine
+            return ""
         return done.stdout.strip() if done.returncode == 0 else ""
 
     sha = git("rev-parse", "--short=10", "HEAD")

@@ -4,12 +4,13 @@ import hashlib
 import itertools
 import os
 import re
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,18 @@ def run_many(jobs: Sequence[Job], workers: int | None = None) -> Iterator[Run | 
     try:
         for future in [pool.submit(_run, job) for job in jobs]:
             yield _outcome(future)
+    except KeyboardInterrupt:
+        for worker in active_children():
+            worker.terminate()  # its kernel ends with it
+        raise
     finally:
         pool.shutdown(cancel_futures=True)  # those not started; when interrupted there are some
 
 
 def _adopt(notebooks: Path, presets: Path) -> None:
-    """Give a worker the folders of the process that started it."""
+    """Give a worker the folders of the process that started it, and leave Ctrl-C to that one."""
     paths.NOTEBOOKS, paths.PRESETS = notebooks, presets
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _run(job: Job) -> Run:
@@ -89,6 +95,8 @@ def _outcome(future: Future) -> Run | RunError:
         return future.result()
     except RunError as error:
         return error
+    except (OSError, ValueError) as error:
+        return RunError(str(error))
     except BrokenProcessPool:
         return RunError("a worker died (killed, or out of memory); call again to go on")
 
@@ -107,7 +115,10 @@ def grid_points(notebook: str, grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     axes = {name: _axis(name, values) for name, values in grid.items()}
     points = [dict(zip(axes, values)) for values in itertools.product(*axes.values())]
     settled = [settle(path, "book", point) for point in points]
-    return [{name: values[name] for name in axes} for values in settled]
+    points = [{name: values[name] for name in axes} for values in settled]
+    if len({repr(point) for point in points}) < len(points):
+        raise ParameterError(f"{path.stem}: the grid names one point twice")
+    return points
 
 
 def _axis(name: str, values: Any) -> list[Any]:
@@ -160,24 +171,31 @@ def sweep(
         setting = " ".join(f"{name}={value}" for name, value in job.given.items())
         spent = time.monotonic() - started
         print(f"[{spent:4.0f} s] {len(outcomes)}/{len(jobs)} {word}: {setting}", flush=True)
-    runs = [one for one in outcomes if isinstance(one, Run)]
+    runs = [(job, one) for job, one in zip(jobs, outcomes) if isinstance(one, Run)]
     failed = [(dict(j.given), str(o)) for j, o in zip(jobs, outcomes) if isinstance(o, RunError)]
     folder = _join(find_notebook(notebook).stem, runs) if runs else Path()
-    reused = sum(one.reused for one in runs)
+    reused = sum(one.reused for _, one in runs)
     return Sweep(folder, len(runs) - reused, reused, failed)
 
 
-def _join(stem: str, runs: Sequence[Run]) -> Path:
-    """Write the tables of all runs, one below the other, to a folder named by their hashes."""
+def _join(stem: str, runs: Sequence[tuple[Job, Run]]) -> Path:
+    """Write the tables of all runs, one below the other, to a folder named by their hashes.
+
+    A swept parameter that is not a column of the table already becomes one.
+    """
     import pandas as pd
 
     from cchkd_utils import results
 
-    keys = [one.folder.name for one in runs]
+    keys = [one.folder.name for _, one in runs]
     name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
     folder = paths.runs_root() / stem / "sweeps" / name
     folder.mkdir(parents=True, exist_ok=True)
-    for table in ("results", "verdicts"):
-        parts = [results.read(one.folder / f"{table}.csv", table) for one in runs]
+    for table in runs[0][1].record["tables"]:
+        parts = []
+        for job, one in runs:
+            rows = results.read(one.folder / f"{table}.csv", table)
+            swept = {axis: str(value) for axis, value in job.given.items() if axis not in rows}
+            parts.append(rows.assign(**swept))
         results.write(pd.concat(parts, ignore_index=True), folder / f"{table}.csv")
     return folder

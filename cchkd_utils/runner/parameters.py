@@ -14,6 +14,7 @@ import io
 import json
 import math
 import re
+import reprlib
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Parameter:
         """Read a value typed on a command line, and check it."""
         if not self.many:
             return self.check(self._parse_one(text.strip()))
-        inner = text.strip().removeprefix("[").removesuffix("]")
+        inner = _unwrap(text.strip(), "[", "]")
         return self.check([self._parse_one(part.strip()) for part in inner.split(",")])
 
     def check(self, value: Any) -> Any:
@@ -60,16 +61,18 @@ class Parameter:
         values = list(value) if isinstance(value, list | tuple) else [value]
         if not values:
             raise ParameterError(f"{self.name} is empty; give at least one value")
-        if len(set(map(repr, values))) < len(values):
+        values = [self._check_one(one) for one in values]
+        if len(set(values)) < len(values):
             raise ParameterError(f"{self.name} names a value twice: {values}")
-        return [self._check_one(one) for one in values]
+        return values
 
     def _wrong_type(self, value: Any) -> ParameterError:
         noun = NOUNS[self.element] + (" or a list of them" if self.many else "")
-        return ParameterError(f"{self.name} must be {noun}, not {value!r}")
+        return ParameterError(f"{self.name} must be {noun}, not {reprlib.repr(value)}")
 
     def _parse_one(self, text: str) -> Any:
-        text = text.strip("'\"") if self.element == "str" else text
+        if self.element == "str":
+            return _unwrap(_unwrap(text, "'", "'"), '"', '"')
         if self.element == "bool":
             if text.lower() not in {"true", "false"}:
                 raise self._wrong_type(text)
@@ -85,11 +88,16 @@ class Parameter:
         if not isinstance(value, kinds) or is_bool != (self.element == "bool"):
             raise self._wrong_type(value)
         if self.element == "float":
-            value = float(value)
+            try:
+                value = float(value) + 0.0  # -0.0 is 0.0
+            except OverflowError:
+                raise self._wrong_type(value) from None
             if not math.isfinite(value):
                 raise ParameterError(f"{self.name} must be finite, not {value}")
         if not self._is_allowed(value):
-            raise ParameterError(f"{self.name} = {value!r} is out of range: must be {self.allowed}")
+            raise ParameterError(
+                f"{self.name} = {reprlib.repr(value)} is out of range: must be {self.allowed}"
+            )
         return value
 
     def _is_allowed(self, value: Any) -> bool:
@@ -101,6 +109,12 @@ class Parameter:
             below = value <= float(high) if right == "]" else value < float(high)
             return above and below
         return True
+
+
+def _unwrap(text: str, left: str, right: str) -> str:
+    """Take off a matched pair of brackets or quotes, if there is one."""
+    matched = len(text) > 1 and text.startswith(left) and text.endswith(right)
+    return text[1:-1] if matched else text
 
 
 def choices(allowed: str) -> list[str]:

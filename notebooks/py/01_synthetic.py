@@ -228,12 +228,16 @@ plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
     "Two panels, linear and network students: per cent of the error saved by distillation against "
-    "the gap of mutual information, one colour per weight. Both rise with the gap and cross zero "
-    "left of gap zero; the network's points follow the exact linear curves.",
+    "the gap of mutual information, one colour per weight, with the exact curves of the linear "
+    "student. The shaded half, gap above zero, is where the criterion says distil.",
 )
 
 # %% [markdown]
-# Points are means over seeds with 95 % intervals; curves are exact. The marker is the verdict that most seeds gave.
+# Points are means over seeds with 95 % intervals; curves are exact. The gap on the axis is the true one, of $t$ and $s$. The marker, the same in
+# both panels, is the verdict that most seeds gave from what the *networks* had learned.
+#
+# The next table shows that estimated gap. It is closer to zero than the true one, on both sides: networks trained on few rows learn neither $t$ nor
+# $s$ perfectly, so both informations of $H_1$ and $H_2$ fall short of those of $t$ and $s$.
 
 # %% tags=["hide-input"]
 mlp = summary[summary["experiment"] == "mlp"]
@@ -246,7 +250,7 @@ report.rename_axis("true gap (nats)").rename_axis(None, axis=1)
 # %% [markdown]
 # ## Answer
 #
-# The gap predicts the *direction*: the more teacher and student share, the more distillation helps. Where the gap is
+# *At the preset* `book`: the gap predicts the *direction*. The more teacher and student share, the more distillation helps. Where the gap is
 # positive the students gain at every λ here, as CCH says. But zero is not where the effect changes sign. A student
 # with few training rows gains from a good teacher already at a slightly negative gap, and a larger λ moves the crossing to the right. The exact
 # theory of the linear student gives the crossing; the gap alone does not. So in this model the criterion is **sufficient, not

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cchkd_utils import paths, results, runner
+from cchkd_utils.runner import folders
 
 CALL = """
 from pathlib import Path
@@ -136,3 +137,109 @@ def test_the_environment_is_restored(tiny, monkeypatch):
     before = dict(os.environ)
     runner.run("01", preset="smoke", threads=1, progress=False)
     assert dict(os.environ) == before
+
+
+def edit(tiny, old, new):
+    path = paths.NOTEBOOKS / "01_tiny.ipynb"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_a_dead_kernel_is_an_error_of_one_line(tiny):
+    edit(tiny, "time.sleep(seconds)", "import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(
+        runner.RunError, match=r"01_tiny: the kernel died.*notebook kept: "
+    ) as caught:
+        runner.run("01", preset="smoke", progress=False)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["run.json", "results.csv"])
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"a', None])
+def test_a_damaged_run_is_not_taken_for_a_whole_one(tmp_path, name, content):
+    place = tmp_path / "abc"
+    with folders.workplace(place) as part:
+        (part / "results.csv").write_text("a,b")
+        folders.file_run(part, place, {"hash": "abc"})
+    assert folders.finished(place)["files"].keys() == {"results.csv"}
+    (place / name).write_text(content or "")
+    if content is None:
+        (place / name).unlink()
+    assert folders.finished(place) is None
+
+
+def test_a_damaged_run_is_made_again(tiny):
+    done = runner.run("01", preset="smoke", progress=False)
+    before = results.read(done.folder / "results.csv")
+    (done.folder / "results.csv").write_text("half a ta")
+    again = runner.run("01", preset="smoke", progress=False)
+    after = results.read(again.folder / "results.csv")
+    assert not again.reused and again.folder == done.folder
+    assert results.without_provenance(before).equals(results.without_provenance(after))
+    assert [p.name for p in done.folder.parent.iterdir()] == [done.folder.name]
+
+
+def test_a_relative_data_folder_is_the_caller_s(tiny, monkeypatch):
+    (tiny / "here" / "set").mkdir(parents=True)
+    (tiny / "here" / "set" / "a.bin").write_text("1")
+    monkeypatch.chdir(tiny)
+    monkeypatch.setenv("CCHKD_DATA", "here")
+    check = "from cchkd_utils.paths import data_root; assert (data_root() / 'set').is_dir()"
+    edit(tiny, "time.sleep(seconds)", check)
+    runner.run("01", {"data": "real"}, preset="smoke", progress=False)
+
+
+def test_without_git_the_run_is_filed_all_the_same(tiny, monkeypatch):
+    monkeypatch.setenv("PATH", str(tiny))
+    assert runner.run("01", preset="smoke", progress=False).record["git_sha"] == "unknown"
+
+
+def test_the_same_run_filed_twice_at_once_is_there_once(tiny):
+    place = tiny / "x" / "abc"
+    for _ in range(2):
+        with folders.workplace(place) as part:
+            (part / "results.csv").write_text("1")
+            folders.file_run(part, place, {"hash": "abc"})
+        assert folders.finished(place)
+    assert [p.name for p in place.parent.iterdir()] == ["abc"]
+
+
+def test_ctrl_c_leaves_nothing_and_no_traceback(tiny):
+    words = ["run", "01", "-p", "seconds=20", "-p", f"marker={tiny / 'marker'}"]
+    start = CALL.partition("runner.run")[0].format(notebooks=str(paths.NOTEBOOKS))
+    code = f"{start}from cchkd_utils import cli; raise SystemExit(cli.main({words!r}))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tiny / "marker").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "stopped; finished runs are kept" in err and "Traceback" not in err
+    assert list((paths.runs_root() / "01_tiny").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["1", "01", "tiny", "01_tiny"])
+def test_a_notebook_is_found_by_number_or_name(tiny, name):
+    assert runner.find_notebook(name) == paths.NOTEBOOKS / "01_tiny.ipynb"
+
+
+def test_a_path_must_be_the_notebook_itself_not_one_of_the_same_name(tiny):
+    own = paths.NOTEBOOKS / "01_tiny.ipynb"
+    assert runner.find_notebook(str(own)) == own
+    (tiny / "01_tiny.ipynb").write_text(own.read_text())
+    with pytest.raises(runner.ParameterError, match="there is no notebook"):
+        runner.find_notebook(str(tiny / "01_tiny.ipynb"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "presets: {smoke: }", "presets: {smoke: {01_tiny: [1]}}", "{"]
+)
+def test_malformed_presets_are_one_line(tiny, text):
+    paths.PRESETS.write_text(text)
+    with pytest.raises(runner.ParameterError, match=r"presets\.yml is malformed") as caught:
+        runner.run("01", preset="smoke", progress=False)
+    assert "\n" not in str(caught.value)

@@ -21,6 +21,8 @@ def test_a_grid_has_every_combination_once(tiny):
         ({"n_seeds": "3..1"}, "not a range"),
         ({"n_seeds": "0..2"}, "out of range"),
         ({"sed": "1,2"}, "no parameter 'sed'"),
+        ({"lam": "0.5,0.50"}, "names one point twice"),
+        ({"n_seeds": "1..3,2"}, "names one point twice"),
     ],
 )
 def test_a_bad_point_is_refused_before_anything_starts(tiny, grid, says):
@@ -40,6 +42,12 @@ def test_a_sweep_joins_its_points_reports_failures_and_resumes(tiny, capsys):
     assert out[-1] == "0 done, 2 reused, 0 failed"
     table = results.read(out[-2].rpartition(": ")[2] + "/results.csv")
     assert table["lam"].tolist() == [0.2, 0.5] and table["hash"].nunique() == 2
+
+
+def test_a_swept_parameter_that_is_no_column_becomes_one(tiny):
+    done = runner.sweep("01", {"quick": "true,false"}, preset="smoke")
+    table = results.read(done.folder / "results.csv")
+    assert table.groupby("quick").size().tolist() == [2, 2]
 
 
 def test_a_killed_worker_is_an_error_that_says_so(tiny):
