@@ -376,7 +376,7 @@ fig = verdicts_and_outcomes(table, min(lam))
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
-    "Every case as one line: left the gap of mutual information, right its gain with "
+    "Every case as one line: left the gap of mutual information, right the gain with "
     "its 95 % interval, coloured by CCH's verdict, and who was right. Several bars of verdict yes "
     "show a loss, and several of verdict no show a gain.",
 )
