@@ -1,6 +1,7 @@
 """Every notebook: its pair, its parameters, and a run at preset smoke with checked tables."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -9,10 +10,12 @@ import pytest
 import yaml
 
 from cchkd_utils import paths, results, runner
+from cchkd_utils.mi import METHODS
 
 NOTEBOOKS = runner.notebooks()
 IDS = [path.stem for path in NOTEBOOKS]
 each = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=IDS)
+TRAINING = [path for path in NOTEBOOKS if path.stem != "07_estimators"]  # that train students
 
 
 @pytest.fixture(scope="session")
@@ -73,9 +76,10 @@ def test_papermill_can_explain_the_parameters(notebook):
         assert parameter.meaning in found[name]["help"]
 
 
-@each
+@pytest.mark.parametrize("notebook", TRAINING, ids=[path.stem for path in TRAINING])
 def test_smoke_run_writes_tables_that_join(notebook, smoke):
     done = smoke(notebook)
+    assert done.record["tables"] == ["results", "verdicts"]
     rows = results.read(done.folder / "results.csv")
     verdicts = results.read(done.folder / "verdicts.csv", "verdicts")
     values = done.record["parameters"]
@@ -98,7 +102,8 @@ def test_same_seed_same_rows_bit_for_bit(notebook, smoke):
         patch.setenv("CCHKD_RUNS", str(first.folder.parents[2] / "again"))
         second = runner.run(notebook.stem, preset="smoke", threads=1, progress=False)
     assert second.folder != first.folder and not second.reused
-    for table in ("results", "verdicts"):
+    assert first.record["tables"] == second.record["tables"]
+    for table in first.record["tables"]:
         a, b = (results.read(run.folder / f"{table}.csv", table) for run in (first, second))
         assert results.without_provenance(a).equals(results.without_provenance(b))
 
@@ -153,6 +158,44 @@ def test_digits_teacher_is_better_when_it_sees_more(smoke):
         gap = judged.groupby("knob")["gap"].mean()
         assert gap.iloc[0] > gap.iloc[-1]
     assert set(verdicts["kind"]) == {"real"}
+
+
+ESTIMATORS = paths.NOTEBOOKS / "07_estimators.ipynb"
+
+
+def test_estimators_are_compared_on_every_task(smoke):
+    done = smoke(ESTIMATORS)
+    assert done.record["tables"] == ["verdicts", "estimates"]
+    table = results.read(done.folder / "estimates.csv", "estimates")
+    assert set(table["kind"]) == {"simulated"} and set(table["hash"]) == {done.folder.name}
+    values = done.record["parameters"]
+    grid = table[table["part"] == "rows and dimensions"]
+    assert set(zip(grid["n"], grid["dim"])) == {(n, d) for n in values["n"] for d in values["dim"]}
+    assert grid["true_mi"].to_numpy() == pytest.approx(1.0)
+    for _, methods in table.groupby(["part", "task", "n", "dim", "seed"])["method"]:
+        assert sorted(methods) == sorted(METHODS)
+    labelled = table[table["y"] == "classes"]
+    assert (labelled["nats"] <= math.log(10)).all()  # at most ten classes
+
+
+def test_the_gaussian_estimator_is_right_on_gaussian_tasks(smoke):
+    table = results.read(smoke(ESTIMATORS).folder / "estimates.csv", "estimates")
+    grid = table[(table["part"] == "rows and dimensions") & (table["method"] == "gaussian")]
+    assert len(grid) and (abs(grid["nats"] - grid["true_mi"]) < 3 * grid["stderr"]).all()
+
+
+def test_verdicts_with_known_gaps_lie_near_them(smoke):
+    done = smoke(ESTIMATORS)
+    table = results.read(done.folder / "verdicts.csv", "verdicts")
+    values = done.record["parameters"]
+    cells = len(values["dim_verdict"]) * 2
+    assert table["estimator"].value_counts().to_dict() == dict.fromkeys(
+        values["estimator"], cells * values["trials"]
+    )
+    auto = table[table["estimator"] == "auto"]
+    stderr = (auto["gap_hi"] - auto["gap_lo"]) / (2 * 1.645)
+    assert (abs(auto["gap"] - auto["knob"]) < 4.5 * stderr).all()
+    assert auto["knob"].nunique() == len(auto) and auto["knob"].between(-0.35, 0.35).all()
 
 
 @pytest.mark.real
