@@ -201,6 +201,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
 def read(path: Path | str, table: str = "results") -> pd.DataFrame:
     """Read and check a table; numbers come back exactly as they were written."""
     text = {name: "str" for name, kind in TABLES[table].items() if kind == "str"}
+    text |= dict.fromkeys(("git_sha", "version", "hash"), "str")  # 12e34 is a hash, not a number
     frame = pd.read_csv(path, dtype=text, float_precision="round_trip", keep_default_na=False)
     return check(frame, table)
 

@@ -101,10 +101,11 @@ def test_numbers_come_back_exactly_and_columns_in_order(tmp_path):
 def test_rivals_and_provenance_follow_and_can_be_left_out(tmp_path):
     path = tmp_path / "verdicts.csv"
     results.write(results.check([verdict(cka=0.4)], "verdicts"), path)
-    stamp = {"git_sha": "abc", "version": "1", "seconds": 2.0, "hash": "ff"}
+    stamp = {"git_sha": "0012", "version": "1", "seconds": 2.0, "hash": "9684388352810e31"}
     results.stamp(path, "verdicts", stamp)
     back = results.read(path, "verdicts")
     assert list(back)[-5:] == ["cka", *results.PROVENANCE]
+    assert back.iloc[0][["git_sha", "hash"]].tolist() == ["0012", "9684388352810e31"]
     assert list(results.without_provenance(back))[-1] == "cka"
 
 
