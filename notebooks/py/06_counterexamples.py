@@ -51,10 +51,11 @@ import warnings
 
 import numpy as np
 
-from cchkd_utils import criterion, distill, mfh, models, plots, results
-from cchkd_utils.counterexamples import Ledger, exact_verdict
+from cchkd_utils import criterion, distill, models, plots, results
+from cchkd_utils.studies import mfh
+from cchkd_utils.studies.counterexamples import Ledger, exact_verdict
 from cchkd_utils.gaussian import JointGaussian, block_mi
-from cchkd_utils.plots_counterexamples import gain_against_gamma, verdicts_and_outcomes
+from cchkd_utils.plots.counterexamples import gain_against_gamma, verdicts_and_outcomes
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")

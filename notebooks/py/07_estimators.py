@@ -14,6 +14,7 @@
 # ---
 
 # %% [markdown]
+#
 # %% [markdown]
 # # How good are the estimators?
 #
@@ -49,7 +50,9 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from cchkd_utils import estimator_study as study, plots, plots_estimators as draw, results
+from cchkd_utils import plots, results
+from cchkd_utils.plots import estimators as draw
+from cchkd_utils.studies import estimators as study
 from cchkd_utils.mi import METHODS
 
 # A unit that never fires is a constant column: usual in networks, and dropped.

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from cchkd_utils import mfh as experiment
-from cchkd_utils import softmax
 from cchkd_utils.datasets import mfh
+from cchkd_utils.studies import mfh as experiment
+from cchkd_utils.studies import softmax
 
 
 @pytest.mark.parametrize("overlap", [0, 4, 10])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cchkd_utils import results
-from cchkd_utils.counterexamples import Ledger, exact_verdict, who_was_right
+from cchkd_utils.studies.counterexamples import Ledger, exact_verdict, who_was_right
 
 CASE = {"knob": 1, "lam": [0.1, 1.0], "n_train": 50, "seeds": [0, 1, 2]}
 

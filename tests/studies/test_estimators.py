@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cchkd_utils import estimator_study as study
 from cchkd_utils import results
 from cchkd_utils.mi import tasks
+from cchkd_utils.studies import estimators as study
 
 
 def sample_information(*blocks):

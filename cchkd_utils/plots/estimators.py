@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from cchkd_utils import plots
-from cchkd_utils.estimator_study import flips_in_bits
+from cchkd_utils.studies.estimators import flips_in_bits
 
 STYLES = {  # colour and marker: each tells the methods apart on its own
     "auto": ("black", "o"),
@@ -107,7 +107,7 @@ def coverage_by_cell(ax: Axes, cells: pd.DataFrame, level: float) -> None:
     Parameters
     ----------
     ax : axes to draw on
-    cells : from `estimator_study.coverage`, by dataset, condition and estimator
+    cells : from `studies.estimators.coverage`, by dataset, condition and estimator
     level : nominal coverage
     """
     names = list(dict.fromkeys(zip(cells["dataset"], cells["condition"])))
@@ -126,7 +126,7 @@ def coverage_by_cell(ax: Axes, cells: pd.DataFrame, level: float) -> None:
 
 
 def wrong_against_said(ax: Axes, classes: Mapping[str, pd.DataFrame]) -> None:
-    """Draw how often the sign was wrong against `p_wrong`; from `estimator_study.reliability`."""
+    """Draw how often the sign was wrong against `p_wrong`; see `studies.estimators.reliability`."""
     for estimator, found in classes.items():
         colour, marker = STYLES[estimator]
         bars = [found["wrong"] - found["low"], found["high"] - found["wrong"]]

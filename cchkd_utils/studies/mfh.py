@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, xlogy
 
-from cchkd_utils import softmax
 from cchkd_utils.datasets import mfh
+from cchkd_utils.studies import softmax
 
 PUBLISHED_CROSSING = 0.27  # gamma at which the published gain changes sign, read off a figure
 
