@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
+from cchkd_utils import resampling
+
 JOIN = ["dataset", "teacher", "student", "condition", "seed"]
 RESULTS = {
     "experiment": "str",
@@ -89,10 +91,10 @@ def result(*, metric: str, baseline: float, distilled: float, **row: Any) -> dic
 
 
 def verdict(found: Any, **row: Any) -> dict[str, Any]:
-    """Return one row of the verdicts table from a `criterion.Verdict`; its rivals follow."""
+    """Return one row of the verdicts table from a `criterion.Verdict`; rivals and time follow."""
     values = found.to_dict()
     own = {name: values[name] for name in VERDICTS if name in values}
-    return {**row, **own, **values.get("rivals", {})}
+    return {**row, **own, **values.get("rivals", {}), "took": values["seconds"]}
 
 
 def check(rows: pd.DataFrame | Iterable[Mapping[str, Any]], table: str = "results") -> pd.DataFrame:
@@ -233,9 +235,8 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.Dat
     out = grouped.agg(["mean", "sem", "count"]).reset_index()
     half = student_t.ppf(0.975, np.maximum(out["count"] - 1, 1)) * out["sem"]
     low, high = out["mean"] - half, out["mean"] + half
-    outcome = np.select([low > 0, high < 0], ["helps", "hurts"], "unresolved")
     return out[by].assign(
         **{value: out["mean"], f"{value}_lo": low, f"{value}_hi": high},
         repeats=out["count"],
-        outcome=outcome,
+        outcome=resampling.outcome(low, high),
     )

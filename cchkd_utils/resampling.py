@@ -1,0 +1,96 @@
+"""Intervals where rows are not independent: several rows per unit, or overlapping folds.
+
+The independent unit is a participant, a video, a seed: whatever was sampled. Rows of one unit, and
+repeated folds over the same units, carry less information than their number suggests.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student_t
+
+
+def cluster_bootstrap(
+    statistic: Callable[[NDArray], ArrayLike],
+    units: ArrayLike,
+    *,
+    draws: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Value and percentile interval of a statistic, resampling whole units with replacement.
+
+    Parameters
+    ----------
+    statistic : callable (rows: ndarray of int [m]) -> float or array [...]
+        Computed on row numbers, repeated where a unit was drawn more than once. A draw on which it
+        is not finite (one class only, say) is left out.
+    units : array [n]
+        The unit of each row.
+    draws : int
+    level : float
+    seed : int
+
+    Returns
+    -------
+    value, low, high : ndarray [...]
+        On all rows, and the ends of the interval.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two units.
+    """
+    names, codes = np.unique(np.asarray(units), return_inverse=True)
+    if len(names) < 2:
+        raise ValueError(f"{len(names)} unit: an interval needs at least two")
+    order = np.argsort(codes, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    rng = np.random.default_rng(seed)
+    drawn = [
+        statistic(np.concatenate([members[i] for i in rng.integers(len(names), size=len(names))]))
+        for _ in range(draws)
+    ]
+    drawn = np.where(np.isfinite(drawn), drawn, np.nan)
+    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return np.asarray(statistic(np.arange(len(codes)))), low, high
+
+
+def repeated_folds(
+    gains: ArrayLike, test_share: float, *, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Mean and interval of a gain over repeated cross-validation folds.
+
+    The folds share training rows, so the naive standard error is too small. Nadeau and Bengio
+    (2003), eq. 14: the variance of the mean of J folds is (1/J + n_test/n_train) S².
+
+    Parameters
+    ----------
+    gains : array [j]
+        One gain per fold and repeat.
+    test_share : float
+        Share of the rows that a fold tests on, e.g. 1/5 in five folds.
+    level : float
+
+    Returns
+    -------
+    mean, low, high : float
+
+    Raises
+    ------
+    ValueError
+        For fewer than two folds, or a share outside (0, 1).
+    """
+    gains = np.asarray(gains, float)
+    if len(gains) < 2 or not 0 < test_share < 1:
+        raise ValueError(f"{len(gains)} folds, test share {test_share}: no interval follows")
+    ratio = test_share / (1 - test_share)
+    stderr = np.sqrt((1 / len(gains) + ratio) * gains.var(ddof=1))
+    half = student_t.ppf((1 + level) / 2, len(gains) - 1) * stderr
+    return gains.mean(), gains.mean() - half, gains.mean() + half
+
+
+def outcome(low: ArrayLike, high: ArrayLike) -> NDArray:
+    """Say what an interval of a gain shows: helps, hurts or unresolved."""
+    return np.select([np.asarray(low) > 0, np.asarray(high) < 0], ["helps", "hurts"], "unresolved")

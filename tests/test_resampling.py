@@ -1,0 +1,50 @@
+"""Intervals over units and over repeated folds, against simulation."""
+
+import numpy as np
+import pytest
+
+from cchkd_utils import resampling
+
+
+def test_interval_over_units_covers_and_the_naive_one_does_not():
+    rng = np.random.default_rng(0)
+    units = np.repeat(np.arange(40), 10)
+    covered = {"units": 0, "rows": 0}
+    for trial in range(200):
+        values = rng.standard_normal(40)[units] + rng.standard_normal(400)
+        for name, groups in {"units": units, "rows": np.arange(400)}.items():
+            _, low, high = resampling.cluster_bootstrap(
+                lambda rows, x=values: x[rows].mean(), groups, draws=200, seed=trial
+            )
+            covered[name] += low <= 0 <= high
+    assert covered["units"] >= 175 and covered["rows"] <= 130
+
+
+def test_several_statistics_at_once_and_draws_without_a_value():
+    def both(rows):
+        return [rows.mean(), np.nan if rows.max() < 9 else 1.0]
+
+    value, low, high = resampling.cluster_bootstrap(both, np.arange(10), draws=50)
+    assert value == pytest.approx([4.5, 1.0])
+    assert low[0] < 4.5 < high[0] and low[1] == high[1] == 1.0
+
+
+def test_repeated_folds_widen_by_the_shared_rows():
+    gains = np.random.default_rng(1).normal(0.02, 0.05, 50)
+    mean, low, high = resampling.repeated_folds(gains, 1 / 5)
+    naive = gains.std(ddof=1) / np.sqrt(50)
+    assert (high - low) / (2 * 2.0096 * naive) == pytest.approx(np.sqrt(1 + 50 / 4), rel=1e-3)
+    assert mean == pytest.approx(gains.mean())
+
+
+@pytest.mark.parametrize(("gains", "share"), [([0.1], 0.2), ([0.1, 0.2], 0.0), ([0.1, 0.2], 1.0)])
+def test_no_interval_from_too_little(gains, share):
+    with pytest.raises(ValueError, match="no interval"):
+        resampling.repeated_folds(gains, share)
+    with pytest.raises(ValueError, match="at least two"):
+        resampling.cluster_bootstrap(np.mean, ["a", "a"])
+
+
+def test_outcome():
+    found = resampling.outcome([0.1, -0.2, -0.1], [0.2, -0.1, 0.1])
+    assert found.tolist() == ["helps", "hurts", "unresolved"]
