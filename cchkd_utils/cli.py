@@ -14,7 +14,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.call(arguments) or 0
     except (ValueError, OSError, runner.RunError) as error:
-        print(f"cchkd: {error}", file=sys.stderr)
+        print(f"cchkd: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("cchkd: stopped; finished runs are kept, call again to go on", file=sys.stderr)

@@ -6,7 +6,7 @@ from cchkd_utils.runner.grid import read_grid
 from cchkd_utils.runner.listing import Listed, list_runs, list_sweeps, overview, preview
 from cchkd_utils.runner.parameters import Parameter, ParameterError, declared
 from cchkd_utils.runner.plans import Plan, find_notebook, notebooks, plan, settle
-from cchkd_utils.runner.progress import setting
+from cchkd_utils.runner.progress import clock, setting
 from cchkd_utils.runner.sweep import Sweep, plan_sweep, sweep
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "RunError",
     "SchedulerError",
     "Sweep",
+    "clock",
     "declared",
     "find_notebook",
     "list_runs",

@@ -152,13 +152,9 @@ def _cluster(plans: Sequence[Plan], workers: int | None, scheduler: str | None) 
             return
         count = min(workers or default_workers(plans), len(plans))
         with _local(count) as cluster, Client(cluster) as client:
-            if cluster.scheduler.http_server is not None and _has_dashboard():
+            if importlib.util.find_spec("bokeh"):  # without it Dask serves no dashboard
                 print(f"dashboard: {cluster.dashboard_link}", file=sys.stderr)
             yield client, visible_gpus()
-
-
-def _has_dashboard() -> bool:
-    return importlib.util.find_spec("bokeh") is not None
 
 
 @contextlib.contextmanager
@@ -170,7 +166,8 @@ def _local(count: int) -> Iterator[Any]:
         n_workers=count,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address="127.0.0.1:0" if _has_dashboard() else None,
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
         memory_limit=0,  # the notebooks' memory is not the worker's own
         silence_logs=logging.CRITICAL,
     )

@@ -7,6 +7,7 @@ JSON lines on its standard streams (one order in, one process id out, 0 for "can
 with the process that started it; its kernels end with it.
 """
 
+import builtins
 import contextlib
 import ctypes
 import gc
@@ -30,11 +31,21 @@ def serve() -> None:
 
     for line in orders:
         order = json.loads(line)
-        for name in order["imports"]:
-            with contextlib.suppress(Exception):  # the notebook will say so itself
-                importlib.import_module(name)
+        _import(order["imports"])
         gc.freeze()  # memory that stays shared
         print(_fork(order) if _is_one_thread() else 0, file=answers, flush=True)
+
+
+def _import(names: list[str]) -> None:
+    builtins.get_ipython = _Notebook  # pandas asks on import how wide its reader's window is
+    for name in names:
+        with contextlib.suppress(Exception):  # the notebook will say so itself
+            importlib.import_module(name)
+    del builtins.get_ipython
+
+
+class _Notebook:
+    kernel = None
 
 
 def _is_one_thread() -> bool:

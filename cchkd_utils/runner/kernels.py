@@ -59,8 +59,11 @@ class KernelManager(AsyncKernelManager):
         }
         with _lock:  # a library reads its thread count when it is imported
             key = environment.get("OMP_NUM_THREADS", "")
-            if key not in _servers or not _servers[key].is_alive():
-                _servers[key] = _ForkServer(environment)
+            server = _servers.get(key)
+            if server and not server.is_alive():
+                server.close()
+                server = None
+            _servers[key] = server or _ForkServer(environment)
             child = _servers[key].ask(order)
         return _Forked(child) if child else None
 
@@ -74,8 +77,17 @@ class _ForkServer:
             text=True, env=environment, start_new_session=True,  # Ctrl-C is not for it
         )  # fmt: skip
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the server and its kernels."""
+        self._process.kill()
+        self._process.communicate()
 
     def ask(self, order: dict[str, Any]) -> int:
         """Return the process id of a new kernel, 0 when there is none."""
