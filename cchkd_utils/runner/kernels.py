@@ -41,7 +41,7 @@ class KernelManager(AsyncKernelManager):
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
         kw["env"] = {**kw.get("env", os.environ), **self.environment}
-        warm = self.imports is not None and sys.platform == "linux"
+        warm = self.imports is not None and _can_fork()
         process = self._forked(kernel_cmd, kw) if warm else None
         if process is None:
             return await super()._async_launch_kernel(kernel_cmd, **kw)
@@ -66,6 +66,16 @@ class KernelManager(AsyncKernelManager):
             _servers[key] = server or _ForkServer(environment)
             child = _servers[key].ask(order)
         return _Forked(child) if child else None
+
+
+def _can_fork() -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:  # Linux before 5.3
+        return False
+    return True
 
 
 class _ForkServer:

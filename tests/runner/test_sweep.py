@@ -1,6 +1,7 @@
 import json
 import re
 import time
+from pathlib import Path
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ def test_a_sweep_joins_its_points_reports_failures_and_resumes(tiny, capsys):
     first, second = json.loads(failures.read_text())
     assert first["parameters"] == {"lam": [0.2], "fail": "broken"}
     assert "RuntimeError: broken" in first["error"] and second["parameters"]["lam"] == [0.5]
-    assert "broken" in open(first["notebook"]).read()  # noqa: SIM115
+    assert "broken" in Path(first["notebook"]).read_text()
 
     assert cli.main(words) == 0
     out = capsys.readouterr().out.splitlines()
