@@ -137,7 +137,9 @@ def _sweep(arguments: argparse.Namespace) -> int:
         print(f"cchkd: {runner.setting(point)}: {error}", file=sys.stderr)
     if len(done.failed) > SHOWN:
         print(f"cchkd: and {len(done.failed) - SHOWN} more failed", file=sys.stderr)
-    if done.folder:
+    if done.failed:
+        print(f"cchkd: all failures: {done.folder / 'failures.json'}", file=sys.stderr)
+    if done.done + done.reused:
         print(f"tables of all points: {done.folder}")
     print(f"{done.done} done, {done.reused} reused, {len(done.failed)} failed")
     return 1 if done.failed else 0

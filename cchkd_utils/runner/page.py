@@ -37,7 +37,7 @@ def write(sweep: Path | str) -> Path:
     """
     folder = Path(sweep).expanduser().absolute()
     record = folders.finished(folder)
-    if not record or "axes" not in record:
+    if not record or not record.get("tables") or "axes" not in record:
         raise ParameterError(f"{folder} is not a finished sweep; cchkd results lists them")
     page = paths.ROOT / "book" / "sweep.md"
     own = page.read_text(encoding="utf-8").partition(MARK)[0]

@@ -25,7 +25,7 @@ from cchkd_utils.runner.progress import Progress, text
 class Sweep:
     """A finished grid: its folder, and the points that failed with their errors."""
 
-    folder: Path | None  # None when every point failed
+    folder: Path
     done: int
     reused: int
     failed: list[tuple[dict[str, Any], str]]
@@ -81,8 +81,7 @@ def sweep(
     failed = [(p.given, str(o)) for p, o in zip(plans, outcomes) if isinstance(o, RunError)]
     made = [one for one in outcomes if isinstance(one, Run)]
     reused = sum(one.reused for one in made)
-    folder = _file(plans, outcomes, preset) if made else None
-    return Sweep(folder, len(made) - reused, reused, failed)
+    return Sweep(_file(plans, outcomes, preset), len(made) - reused, reused, failed)
 
 
 def _try_to_write(runs: Path) -> None:
@@ -130,7 +129,7 @@ def _file(plans: Sequence[Plan], outcomes: Sequence[Run | RunError], preset: str
     }
     with folders.workplace(folder) as part:
         runs = [(p, one) for p, one in zip(plans, outcomes) if isinstance(one, Run)]
-        record["tables"] = _join(runs, part)
+        record["tables"] = _join(runs, part) if runs else []
         failures = [_failure(p, o) for p, o in zip(plans, outcomes) if isinstance(o, RunError)]
         if failures:
             lines = json.dumps(failures, indent=1) + "\n"

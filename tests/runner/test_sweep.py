@@ -32,6 +32,16 @@ def test_a_sweep_joins_its_points_reports_failures_and_resumes(tiny, capsys):
     assert results.check(pd.read_parquet(place + "/results.parquet")).equals(table)
 
 
+def test_when_every_point_fails_that_is_recorded_too(tiny, capsys):
+    assert cli.main(["sweep", "01", "-p", "fail=a,b,c,d,e,f,g", "--workers", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines() == ["0 done, 0 reused, 7 failed"]
+    shown = [line for line in err.splitlines() if line.startswith("cchkd: ")]
+    assert len(shown) == 7 and shown[-2] == "cchkd: and 2 more failed"
+    place = Path(shown[-1].partition("all failures: ")[2])
+    assert [one["parameters"]["fail"] for one in json.loads(place.read_text())] == [*"abcdefg"]
+
+
 def test_a_swept_parameter_that_is_no_column_becomes_one(tiny):
     grid = {"quick": "true,false", "data": ["embedded"], "lam": "[0.2,0.5],0.7"}
     done = runner.sweep("01", grid, preset="smoke")
