@@ -144,7 +144,8 @@ def _cluster(plans: Sequence[Plan], workers: int | None, scheduler: str | None) 
         "distributed.comm.timeouts.connect": f"{PATIENCE}s",
         "distributed.client.security-loader": None,
     }
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # each point reports for itself
+    for name in ("distributed", "tornado", "asyncio"):  # each point reports for itself
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with dask.config.set(quiet):
         if scheduler:
             with _remote(scheduler) as client:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import seaborn as sns
 
 from cchkd_utils import paths, plots, results
 from cchkd_utils.runner import folders
@@ -108,6 +109,7 @@ def _figure(means: pd.DataFrame, varied: list[str]) -> Any:
     metrics = list(dict.fromkeys(means["metric"]))
     if len(means.groupby(others or "metric")) > MOST_LINES:
         return None
+    palette = sns.color_palette("colorblind", MOST_LINES)
     fig, axes = plots.figure(1, len(metrics), height=3.6 * len(metrics))
     for ax, metric in zip([axes] if len(metrics) == 1 else axes, metrics):
         rows = means[means["metric"] == metric]
@@ -116,7 +118,7 @@ def _figure(means: pd.DataFrame, varied: list[str]) -> Any:
             label = ", ".join(f"{name} {value}" for name, value in zip(others, values))
             ax.errorbar(
                 line[across], line["gain"], [line["gain"] - line["gain_lo"],
-                line["gain_hi"] - line["gain"]], marker=SHAPES[i], color=f"C{i}", capsize=3,
+                line["gain_hi"] - line["gain"]], marker=SHAPES[i], color=palette[i], capsize=3,
                 label=label,
             )  # fmt: skip
         ax.axhline(0, color="0.2", lw=1)
