@@ -15,7 +15,9 @@ from cchkd_utils import paths, results, runner
 
 SWEEP = ["sweep", "01", "--preset", "smoke", "-p", "n_seeds=1..6", "-p", "seconds=0.7"]
 START = """
+import signal
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, also behind an "&"
 from cchkd_utils import cli, paths
 paths.NOTEBOOKS = Path({notebooks!r}); paths.PRESETS = paths.NOTEBOOKS / "presets.yml"
 if __name__ == "__main__":
