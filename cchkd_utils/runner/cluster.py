@@ -144,18 +144,31 @@ def _cluster(plans: Sequence[Plan], workers: int | None, scheduler: str | None) 
         "distributed.comm.timeouts.connect": f"{PATIENCE}s",
         "distributed.client.security-loader": None,
     }
-    for name in ("distributed", "tornado", "asyncio"):  # each point reports for itself
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    with dask.config.set(quiet):
+    with _no_logs(), dask.config.set(quiet):
         if scheduler:
             with _remote(scheduler) as client:
                 yield client, []
             return
         count = min(workers or default_workers(plans), len(plans))
         with _local(count) as cluster, Client(cluster) as client:
-            if importlib.util.find_spec("bokeh"):  # without it Dask serves no dashboard
-                print(f"dashboard: {cluster.dashboard_link}", file=sys.stderr)
+            _tell_dashboard(cluster.dashboard_link)
             yield client, visible_gpus()
+
+
+@contextlib.contextmanager
+def _no_logs() -> Iterator[None]:
+    """Keep Dask's threads silent about workers and schedulers that die: each point reports."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _tell_dashboard(address: str) -> None:
+    if importlib.util.find_spec("bokeh"):  # without it Dask serves none
+        print(f"dashboard: {address}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -199,6 +212,5 @@ def _remote(address: str) -> Iterator[Any]:
             if time.monotonic() > deadline:
                 raise SchedulerError(f"the scheduler at {address} has no workers: start one")
             time.sleep(0.1)
-        if link := client.dashboard_link:
-            print(f"dashboard: {link}", file=sys.stderr)
+        _tell_dashboard(client.dashboard_link)
         yield client
