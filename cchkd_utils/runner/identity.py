@@ -1,13 +1,14 @@
 """What a run is made of, as one hash: same hash, same results.
 
 It covers the notebook's source, its parameters, the files of ``cchkd_utils`` that it imports
-(followed through their own imports), the lock file, the Python version, the thread count and
-the content of the real data that it reads.
+(followed through their own imports), the lock file, the Python version, the thread count, the
+content of the real data that it reads and of the recorded tables that it shows.
 """
 
 import ast
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from cchkd_utils import paths
 
 PACKAGE = "cchkd_utils"
+RECORDED = re.compile(r"""results\.recorded\(\s*["'](\w+)["']""")
 
 
 def digest(path: Path) -> str:
@@ -48,6 +50,15 @@ def modules(notebook: Path) -> list[Path]:
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         todo += _imported(path.read_text(encoding="utf-8"), package)
     return sorted(seen)
+
+
+def recorded(notebook: Path) -> list[Path]:
+    """List the recorded tables that a notebook or its modules read by name."""
+    sources = [notebook, *modules(notebook)]
+    text = "\n".join(path.read_text(encoding="utf-8").replace('\\"', '"') for path in sources)
+    names = set(RECORDED.findall(text))
+    stems = {f"{name}{table}" for name in names for table in ("", "_verdicts", "_estimates")}
+    return sorted(path for path in paths.RECORDED.glob("*.csv") if path.stem in stems)
 
 
 def _imported(code: str, package: str) -> Iterable[str]:
@@ -107,6 +118,7 @@ def fingerprint(
         "python": "{}.{}".format(*sys.version_info),
         "threads": threads,
         "data": {name: digest(path) for name, path in data.items()},
+        "recorded": {path.name: digest(path) for path in recorded(notebook)},
     }
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16], parts

@@ -1,0 +1,250 @@
+"""Does a criterion foretell what distillation does? Cells, scores and their intervals.
+
+A *cell* is one (dataset, teacher, student, condition, λ, T): its gain is a mean over repeats, its
+outcome is helps, hurts or unresolved. Cells that differ only in λ or T share their verdict, so that
+intervals resample whole clusters, not cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm, spearmanr
+from sklearn.isotonic import IsotonicRegression
+
+from cchkd_utils import resampling, results
+
+CLUSTER = ["dataset", "teacher", "student", "condition"]
+CELL = [*CLUSTER, "experiment", "lam", "weight", "temperature", "metric", "kind", "knob"]
+Z90 = norm.ppf(0.95)  # verdicts carry 90 % intervals
+RIVALS = {
+    "gap": "MI gap (CCH)",
+    "teacher accuracy": "teacher accuracy",
+    "advantage": "teacher − student accuracy",
+    "linear CKA": "linear CKA",
+    "residual alignment": "residual alignment",
+    "I(teacher; label | student)": "I(H1;Y | H2)",
+}
+DRAWS = 500
+
+
+def cells(
+    rows: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    *,
+    metric: str,
+    estimator: str,
+    test_share: float | None = None,
+) -> pd.DataFrame:
+    """Join what happened with what was foretold, one row per cell.
+
+    Parameters
+    ----------
+    rows, verdicts : DataFrame
+        The tables of `results`.
+    metric, estimator : str
+        One metric and one estimator: mixing them would count one outcome several times.
+    test_share : float, optional
+        Where the repeats are cross-validation folds, the share of rows each tests on: the
+        interval of a gain is then that of `resampling.repeated_folds`. Else repeats count as
+        independent (`results.summarise`).
+
+    Returns
+    -------
+    DataFrame
+        Columns `CELL`, gain, gain_lo, gain_hi, outcome, repeats, baseline; means over repeats of
+        gap (nats), p_distil = P(gap > 0), the rivals; the decision most repeats gave; cluster.
+
+    Raises
+    ------
+    ValueError
+        When no row has this metric, or no verdict this estimator.
+    """
+    some = rows[rows["metric"] == metric]
+    judged = verdicts[verdicts["estimator"] == estimator]
+    for found, name in ((some, f"metric {metric}"), (judged, f"estimator {estimator}")):
+        if found.empty:
+            raise ValueError(f"no row has the {name}")
+    gains = _gains(some, test_share)
+    judged = judged.assign(p_distil=_p_distil(judged))
+    numbers = ["gap", "p_distil", "took", *[name for name in RIVALS if name != "gap"]]
+    grouped = judged.groupby(CLUSTER, sort=False)
+    foretold = grouped[[name for name in numbers if name in judged]].mean()
+    foretold["decision"] = grouped["decision"].agg(lambda d: d.mode()[0])
+    out = gains.merge(foretold.reset_index(), on=CLUSTER, how="inner")
+    if "teacher accuracy" in out:
+        out["advantage"] = out["teacher accuracy"] - out["baseline"]
+    return out.assign(cluster=out[CLUSTER].agg(" | ".join, axis=1), estimator=estimator)
+
+
+def _p_distil(verdicts: pd.DataFrame) -> np.ndarray:
+    """P(gap > 0) under a flat prior; the stated probability of the verdict's sign."""
+    wrong = verdicts["p_wrong"].to_numpy()
+    return np.where(verdicts["gap"] > 0, 1 - wrong, wrong)
+
+
+def _gains(rows: pd.DataFrame, test_share: float | None) -> pd.DataFrame:
+    baseline = rows.groupby(CELL, sort=False)["baseline"].mean().rename("baseline").reset_index()
+    if test_share is None:
+        return results.summarise(rows, CELL).merge(baseline, on=CELL)
+    out = []
+    for key, group in rows.groupby(CELL, sort=False):
+        mean, low, high = resampling.repeated_folds(group["gain"], test_share)
+        out.append([*key, mean, low, high, len(group)])
+    table = pd.DataFrame(out, columns=[*CELL, "gain", "gain_lo", "gain_hi", "repeats"])
+    table["outcome"] = resampling.outcome(table["gain_lo"], table["gain_hi"])
+    return table.merge(baseline, on=CELL)
+
+
+def resolved(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the cells whose gain has a sign."""
+    return table[table["outcome"] != "unresolved"]
+
+
+def agreement(table: pd.DataFrame, seed: int = 0) -> dict[str, float]:
+    """Count how often the decided verdicts of resolved cells are right.
+
+    Returns
+    -------
+    dict
+        cells, resolved, decided (of the resolved), right (share of the decided) with right_lo and
+        right_hi by bootstrap over clusters, and always (share right of "always distil" on the same
+        cells). NaN where there is nothing to divide by.
+    """
+    kept = resolved(table)
+    decided = kept[kept["decision"] != "undecided"]
+    helps = (decided["outcome"] == "helps").to_numpy()
+    right = (decided["decision"] == "distil").to_numpy() == helps
+    share, low, high = _interval(lambda r: right[r].mean(), decided["cluster"])
+    return {
+        "cells": len(table),
+        "resolved": len(kept),
+        "decided": len(decided),
+        "right": share,
+        "right_lo": low,
+        "right_hi": high,
+        "always": helps.mean() if len(helps) else np.nan,
+    }
+
+
+def auc(
+    table: pd.DataFrame, score: str, *, within: str = "dataset"
+) -> tuple[float, float, float, int]:
+    """Chance that a cell that helps scores above one that hurts, with an interval.
+
+    Only pairs of cells with the same `within` are compared, because scores of different
+    datasets are in different units; ties count half. This is the area under the ROC curve.
+
+    Returns
+    -------
+    value, low, high : float
+        0.5 is chance; NaN without a pair to compare.
+    pairs : int
+        Pairs compared.
+    """
+    kept = resolved(table).dropna(subset=[score])
+    helps = (kept["outcome"] == "helps").to_numpy()
+    values, strata = kept[score].to_numpy(), pd.factorize(kept[within])[0]
+
+    def concordance(rows: np.ndarray) -> tuple[float, int]:
+        wins = pairs = 0
+        for stratum in np.unique(strata[rows]):
+            own = rows[strata[rows] == stratum]
+            up, down = values[own[helps[own]]], values[own[~helps[own]]]
+            difference = np.subtract.outer(up, down)
+            wins += (difference > 0).sum() + 0.5 * (difference == 0).sum()
+            pairs += difference.size
+        return (wins / pairs if pairs else np.nan), pairs
+
+    value = _interval(lambda rows: concordance(rows)[0], kept["cluster"])
+    return *value, concordance(np.arange(len(kept)))[1]
+
+
+def rank_correlation(table: pd.DataFrame, score: str = "gap") -> tuple[float, float, float]:
+    """Spearman correlation of a score with the gain, over cells, with a cluster interval."""
+    kept = table.dropna(subset=[score])
+    x, y = kept[score].to_numpy(), kept["gain"].to_numpy()
+
+    def rho(rows: np.ndarray) -> float:
+        constant = np.ptp(x[rows]) == 0 or np.ptp(y[rows]) == 0
+        return np.nan if constant else spearmanr(x[rows], y[rows]).statistic
+
+    return _interval(rho, kept["cluster"])
+
+
+def outcome_by_decision(table: pd.DataFrame) -> pd.DataFrame:
+    """Share of cells that help, stay unresolved and hurt, for each decision; and their count."""
+    counts = pd.crosstab(table["decision"], table["outcome"]).reindex(
+        index=["do not distil", "undecided", "distil"],
+        columns=["hurts", "unresolved", "helps"],
+        fill_value=0,
+    )
+    return counts.div(counts.sum(axis=1).clip(lower=1), axis=0).assign(cells=counts.sum(axis=1))
+
+
+def brier(table: pd.DataFrame) -> dict[str, float]:
+    """Mean squared error of P(gap > 0) as a forecast of "helps", on resolved cells.
+
+    Returns
+    -------
+    dict
+        brier with brier_lo, brier_hi (bootstrap over clusters); reference: that of always saying
+        the share of cells that help, which needs no criterion; 0.25 is a coin's.
+    """
+    kept = resolved(table)
+    helps = (kept["outcome"] == "helps").to_numpy(float)
+    error = (kept["p_distil"].to_numpy() - helps) ** 2
+    value, low, high = _interval(lambda rows: error[rows].mean(), kept["cluster"])
+    reference = helps.mean() * (1 - helps.mean()) if len(helps) else np.nan
+    return {"brier": value, "brier_lo": low, "brier_hi": high, "reference": reference}
+
+
+def shape_of_response(table: pd.DataFrame, score: str = "gap") -> dict[str, float]:
+    """Ask whether the gain responds to the gap along a line or along a bent, monotone curve.
+
+    Both are fitted without one cluster at a time and judged on it.
+
+    Returns
+    -------
+    dict
+        Share of the variance of the gain explained on left-out clusters: line, monotone. Below
+        zero: worse than the mean.
+    """
+    x, y = table[score].to_numpy(), table["gain"].to_numpy()
+    cluster = table["cluster"].to_numpy()
+    fitted = {name: np.full(len(y), np.nan) for name in ("mean", "line", "monotone")}
+    for one in np.unique(cluster):
+        out = cluster == one
+        rest = ~out
+        fitted["mean"][out] = y[rest].mean()
+        fitted["line"][out] = np.polyval(np.polyfit(x[rest], y[rest], 1), x[out])
+        bent = IsotonicRegression(out_of_bounds="clip").fit(x[rest], y[rest])
+        fitted["monotone"][out] = bent.predict(x[out])
+    errors = {name: ((y - f) ** 2).sum() for name, f in fitted.items()}
+    return {name: 1 - errors[name] / errors["mean"] for name in ("line", "monotone")}
+
+
+def _interval(statistic, units) -> tuple[float, float, float]:
+    """Value and 95 % interval over clusters; NaN where there are too few."""
+    units = np.asarray(units)
+    if len(units) == 0:
+        return np.nan, np.nan, np.nan
+    if len(np.unique(units)) < 2:
+        return float(statistic(np.arange(len(units)))), np.nan, np.nan
+    found = resampling.cluster_bootstrap(statistic, units, draws=DRAWS)
+    return tuple(float(one) for one in found)
+
+
+def compare(
+    tables: Mapping[str, pd.DataFrame], scores: Sequence[str] = tuple(RIVALS)
+) -> pd.DataFrame:
+    """Area under the ROC curve of each score in each table, with intervals."""
+    rows = []
+    for section, table in tables.items():
+        for score in scores:
+            if score in table and table[score].notna().any():
+                value, low, high, pairs = auc(table, score)
+                rows.append([section, score, value, low, high, pairs])
+    return pd.DataFrame(rows, columns=["section", "score", "auc", "auc_lo", "auc_hi", "pairs"])
