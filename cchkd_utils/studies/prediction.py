@@ -8,26 +8,77 @@ intervals resample whole clusters, not cells.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, spearmanr
+from scipy.stats import spearmanr
 from sklearn.isotonic import IsotonicRegression
 
 from cchkd_utils import resampling, results
 
 CLUSTER = ["dataset", "teacher", "student", "condition"]
 CELL = [*CLUSTER, "experiment", "lam", "weight", "temperature", "metric", "kind", "knob"]
-Z90 = norm.ppf(0.95)  # verdicts carry 90 % intervals
+SKILL = {"teacher R2": "teacher accuracy"}  # one name for how well the teacher predicts
 RIVALS = {
     "gap": "MI gap (CCH)",
-    "teacher accuracy": "teacher accuracy",
+    "teacher accuracy": "teacher accuracy (or R²)",
     "advantage": "teacher − student accuracy",
     "linear CKA": "linear CKA",
     "residual alignment": "residual alignment",
     "I(teacher; label | student)": "I(H1;Y | H2)",
 }
 DRAWS = 500
+
+
+@dataclass(frozen=True)
+class Section:
+    """Where a section's rows are, which metric stands for it, and what its repeats are.
+
+    `test_share` is set where the repeats are cross-validation folds (see `cells`).
+    """
+
+    title: str
+    notebook: str
+    metric: str
+    test_share: float | None = None
+
+
+SECTIONS = (
+    Section("Gaussian", "01_synthetic", "mse"),
+    Section("digits", "02_mnist_m", "accuracy"),
+    Section("sentiment", "03_mosei", "accuracy", 1 / 5),
+    Section("cancer", "04_tcga", "accuracy", 1 / 5),
+)
+
+Tables = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def recorded() -> dict[str, Tables]:
+    """Return results and verdicts of the recorded runs, by notebook."""
+    return {
+        "01_synthetic": (results.recorded("synthetic"), results.recorded("synthetic", "verdicts")),
+        "02_mnist_m": (results.recorded("mnist_m"), results.recorded("mnist_m", "verdicts")),
+        "03_mosei": (results.recorded("mosi"), results.recorded("mosi", "verdicts")),
+        "04_tcga": (results.recorded("tcga"), results.recorded("tcga", "verdicts")),
+    }
+
+
+def this_build() -> dict[str, Tables]:
+    """Return results and verdicts of the runs of this build, by notebook."""
+    rows, verdicts = results.of_runs(), results.of_runs("verdicts")
+    return {name: (rows[name], verdicts[name]) for name in rows}
+
+
+def by_section(source: Mapping[str, Tables], estimator: str) -> dict[str, pd.DataFrame]:
+    """Return the `cells` of every section that has verdicts of this estimator, by title."""
+    out = {}
+    for section in SECTIONS:
+        if section.notebook in source and estimator in set(source[section.notebook][1].estimator):
+            rows, verdicts = source[section.notebook]
+            options = {"metric": section.metric, "test_share": section.test_share}
+            out[section.title] = cells(rows, verdicts, estimator=estimator, **options)
+    return out
 
 
 def cells(
@@ -54,8 +105,9 @@ def cells(
     Returns
     -------
     DataFrame
-        Columns `CELL`, gain, gain_lo, gain_hi, outcome, repeats, baseline; means over repeats of
-        gap (nats), p_distil = P(gap > 0), the rivals; the decision most repeats gave; cluster.
+        Columns `CELL`, gain, gain_lo, gain_hi, outcome, repeats, baseline; percent (the gain in
+        percentage points, or in per cent of the baseline error); means over repeats of gap (nats),
+        p_distil = P(gap > 0), the rivals; the decision most repeats gave; cluster.
 
     Raises
     ------
@@ -68,14 +120,16 @@ def cells(
         if found.empty:
             raise ValueError(f"no row has the {name}")
     gains = _gains(some, test_share)
-    judged = judged.assign(p_distil=_p_distil(judged))
+    judged = judged.assign(p_distil=_p_distil(judged)).rename(columns=SKILL)
     numbers = ["gap", "p_distil", "took", *[name for name in RIVALS if name != "gap"]]
     grouped = judged.groupby(CLUSTER, sort=False)
     foretold = grouped[[name for name in numbers if name in judged]].mean()
     foretold["decision"] = grouped["decision"].agg(lambda d: d.mode()[0])
     out = gains.merge(foretold.reset_index(), on=CLUSTER, how="inner")
-    if "teacher accuracy" in out:
+    if "teacher accuracy" in out and metric == "accuracy":
         out["advantage"] = out["teacher accuracy"] - out["baseline"]
+    scale = out["baseline"] if metric in results.LOWER_IS_BETTER else 1.0
+    out["percent"] = 100 * out["gain"] / scale
     return out.assign(cluster=out[CLUSTER].agg(" | ".join, axis=1), estimator=estimator)
 
 
@@ -212,7 +266,7 @@ def shape_of_response(table: pd.DataFrame, score: str = "gap") -> dict[str, floa
         Share of the variance of the gain explained on left-out clusters: line, monotone. Below
         zero: worse than the mean.
     """
-    x, y = table[score].to_numpy(), table["gain"].to_numpy()
+    x, y = table[score].to_numpy(), table["percent"].to_numpy()
     cluster = table["cluster"].to_numpy()
     fitted = {name: np.full(len(y), np.nan) for name in ("mean", "line", "monotone")}
     for one in np.unique(cluster):
