@@ -152,6 +152,17 @@ def _gains(rows: pd.DataFrame, test_share: float | None) -> pd.DataFrame:
     return table.merge(baseline, on=CELL)
 
 
+def size(table: pd.DataFrame) -> dict[str, object]:
+    """Count what is pooled: kind of data, clusters, cells, resolved cells, those that help."""
+    return {
+        "kind": "+".join(sorted(set(table["kind"]))),
+        "clusters": table["cluster"].nunique(),
+        "cells": len(table),
+        "resolved": len(resolved(table)),
+        "of these, helps": int((table["outcome"] == "helps").sum()),
+    }
+
+
 def resolved(table: pd.DataFrame) -> pd.DataFrame:
     """Keep the cells whose gain has a sign."""
     return table[table["outcome"] != "unresolved"]
