@@ -65,7 +65,7 @@ sizes = {
     for name, pool in pools.items()
     for section, table in pool.items()
 }
-pd.DataFrame(sizes).T
+pd.DataFrame(sizes).T.rename_axis(["source", "section"])
 
 # %% [markdown]
 # ## What happened after each verdict
