@@ -71,9 +71,7 @@ def digits(blur: float, seed: int) -> Task:
     options = {"optimizer": "sgd", "lr": 0.05, "schedule": "cosine", "epochs": 30}
     clean = mnist_m.blur(train["mnist"], blur)
     d_in = int(np.prod(clean.shape[1:]))
-    teacher = distill.train(
-        lambda: models.MLP(d_in, 10), clean[own], y[own], seed=seed, **options
-    )
+    teacher = distill.train(lambda: models.MLP(d_in, 10), clean[own], y[own], seed=seed, **options)
     soft = teacher.predict(clean[students])[0]
     return Task(
         "digits → digits-M", f"blur {blur:g}", blur, data.kind, seed,

@@ -7,7 +7,7 @@ intervals resample whole clusters, not cells.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 from sklearn.isotonic import IsotonicRegression
 
 from cchkd_utils import resampling, results
+from cchkd_utils.studies.cancer_summary import pooled
 
 CLUSTER = ["dataset", "teacher", "student", "condition"]
 CELL = [*CLUSTER, "experiment", "lam", "weight", "temperature", "metric", "kind", "knob"]
@@ -33,22 +34,43 @@ DRAWS = 500
 
 @dataclass(frozen=True)
 class Section:
-    """Where a section's rows are, which metric stands for it, and what its repeats are.
+    """Where a section's rows are, which of them are pooled, and what its repeats are.
 
-    `test_share` is set where the repeats are cross-validation folds (see `cells`).
+    Attributes
+    ----------
+    title, notebook : str
+    metric : str
+        The one that stands for the section.
+    query : str
+        Rows of the results to keep; the rest are controls, or other forms of the same students.
+    intervals : callable (rows, by) -> DataFrame
+        Mean gain of each group with its interval: over independent seeds (`results.summarise`), or
+        over folds that share rows.
     """
 
     title: str
     notebook: str
     metric: str
-    test_share: float | None = None
+    query: str
+    intervals: Callable[[pd.DataFrame, list[str]], pd.DataFrame]
+
+
+def over_folds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Mean gain with the interval of `resampling.repeated_folds`; one row is one of five folds."""
+    out = []
+    for key, group in rows.groupby(by, sort=False):
+        out.append([*key, *resampling.repeated_folds(group["gain"], 1 / 5)])
+    table = pd.DataFrame(out, columns=[*by, "gain", "gain_lo", "gain_hi"])
+    return table.assign(outcome=resampling.outcome(table["gain_lo"], table["gain_hi"]))
 
 
 SECTIONS = (
-    Section("Gaussian", "01_synthetic", "mse"),
-    Section("digits", "02_mnist_m", "accuracy"),
-    Section("sentiment", "03_mosei", "accuracy", 1 / 5),
-    Section("cancer", "04_tcga", "accuracy", 1 / 5),
+    Section("Gaussian", "01_synthetic", "mse", "experiment == 'mlp'", results.summarise),
+    Section("digits", "02_mnist_m", "accuracy", "experiment == 'cnn'", results.summarise),
+    Section(
+        "sentiment", "03_mosei", "accuracy", "condition.str.contains('cross-fitted')", over_folds
+    ),
+    Section("cancer", "04_tcga", "accuracy", "experiment == 'cross-fitted'", pooled),
 )
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
@@ -75,81 +97,65 @@ def by_section(source: Mapping[str, Tables], estimator: str) -> dict[str, pd.Dat
     out = {}
     for section in SECTIONS:
         if section.notebook in source and estimator in set(source[section.notebook][1].estimator):
-            rows, verdicts = source[section.notebook]
-            options = {"metric": section.metric, "test_share": section.test_share}
-            out[section.title] = cells(rows, verdicts, estimator=estimator, **options)
+            out[section.title] = cells(section, *source[section.notebook], estimator)
     return out
 
 
 def cells(
-    rows: pd.DataFrame,
-    verdicts: pd.DataFrame,
-    *,
-    metric: str,
-    estimator: str,
-    test_share: float | None = None,
+    section: Section, rows: pd.DataFrame, verdicts: pd.DataFrame, estimator: str
 ) -> pd.DataFrame:
     """Join what happened with what was foretold, one row per cell.
 
     Parameters
     ----------
+    section : Section
     rows, verdicts : DataFrame
         The tables of `results`.
-    metric, estimator : str
-        One metric and one estimator: mixing them would count one outcome several times.
-    test_share : float, optional
-        Where the repeats are cross-validation folds, the share of rows each tests on: the
-        interval of a gain is then that of `resampling.repeated_folds`. Else repeats count as
-        independent (`results.summarise`).
+    estimator : str
+        One estimator: mixing them would count one outcome several times.
 
     Returns
     -------
     DataFrame
-        Columns `CELL`, gain, gain_lo, gain_hi, outcome, repeats, baseline; percent (the gain in
-        percentage points, or in per cent of the baseline error); means over repeats of gap (nats),
+        Columns `CELL`, gain, gain_lo, gain_hi, outcome, baseline; percent (the gain in percentage
+        points, or in per cent of the baseline error); means over repeats of gap (nats),
         p_distil = P(gap > 0), the rivals; the decision most repeats gave; cluster.
 
     Raises
     ------
     ValueError
-        When no row has this metric, or no verdict this estimator.
+        When no row is left of the metric and query, or no verdict of the estimator.
     """
-    some = rows[rows["metric"] == metric]
+    some = rows.query(section.query)
+    some = some[some["metric"] == section.metric]
     judged = verdicts[verdicts["estimator"] == estimator]
-    for found, name in ((some, f"metric {metric}"), (judged, f"estimator {estimator}")):
+    for found, name in ((some, f"metric {section.metric}"), (judged, f"estimator {estimator}")):
         if found.empty:
-            raise ValueError(f"no row has the {name}")
-    gains = _gains(some, test_share)
-    judged = judged.assign(p_distil=_p_distil(judged)).rename(columns=SKILL)
-    numbers = ["gap", "p_distil", "took", *[name for name in RIVALS if name != "gap"]]
-    grouped = judged.groupby(CLUSTER, sort=False)
-    foretold = grouped[[name for name in numbers if name in judged]].mean()
-    foretold["decision"] = grouped["decision"].agg(lambda d: d.mode()[0])
-    out = gains.merge(foretold.reset_index(), on=CLUSTER, how="inner")
-    if "teacher accuracy" in out and metric == "accuracy":
+            raise ValueError(f"{section.title}: no row has the {name}")
+    baseline = some.groupby(CELL, sort=False)["baseline"].mean().rename("baseline").reset_index()
+    gains = section.intervals(some, CELL).drop(columns="baseline", errors="ignore")
+    out = gains.merge(baseline, on=CELL).merge(_foretold(judged), on=CLUSTER, how="inner")
+    if "teacher accuracy" in out and section.metric == "accuracy":
         out["advantage"] = out["teacher accuracy"] - out["baseline"]
-    scale = out["baseline"] if metric in results.LOWER_IS_BETTER else 1.0
-    out["percent"] = 100 * out["gain"] / scale
-    return out.assign(cluster=out[CLUSTER].agg(" | ".join, axis=1), estimator=estimator)
+    scale = out["baseline"] if section.metric in results.LOWER_IS_BETTER else 1.0
+    cluster = out[CLUSTER].agg(" | ".join, axis=1)
+    return out.assign(percent=100 * out["gain"] / scale, cluster=cluster, estimator=estimator)
+
+
+def _foretold(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Means of the verdicts' numbers over repeats, and the decision most of them gave."""
+    verdicts = verdicts.assign(p_distil=_p_distil(verdicts)).rename(columns=SKILL)
+    numbers = ["gap", "p_distil", "took", *[name for name in RIVALS if name != "gap"]]
+    grouped = verdicts.groupby(CLUSTER, sort=False)
+    out = grouped[[name for name in numbers if name in verdicts]].mean()
+    out["decision"] = grouped["decision"].agg(lambda d: d.mode()[0])
+    return out.reset_index()
 
 
 def _p_distil(verdicts: pd.DataFrame) -> np.ndarray:
     """P(gap > 0) under a flat prior; the stated probability of the verdict's sign."""
     wrong = verdicts["p_wrong"].to_numpy()
     return np.where(verdicts["gap"] > 0, 1 - wrong, wrong)
-
-
-def _gains(rows: pd.DataFrame, test_share: float | None) -> pd.DataFrame:
-    baseline = rows.groupby(CELL, sort=False)["baseline"].mean().rename("baseline").reset_index()
-    if test_share is None:
-        return results.summarise(rows, CELL).merge(baseline, on=CELL)
-    out = []
-    for key, group in rows.groupby(CELL, sort=False):
-        mean, low, high = resampling.repeated_folds(group["gain"], test_share)
-        out.append([*key, mean, low, high, len(group)])
-    table = pd.DataFrame(out, columns=[*CELL, "gain", "gain_lo", "gain_hi", "repeats"])
-    table["outcome"] = resampling.outcome(table["gain_lo"], table["gain_hi"])
-    return table.merge(baseline, on=CELL)
 
 
 def size(table: pd.DataFrame) -> dict[str, object]:

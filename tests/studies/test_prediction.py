@@ -1,5 +1,7 @@
 """Scores of criteria, on tables whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,11 @@ from cchkd_utils import results
 from cchkd_utils.studies import prediction
 
 LAMS = (0.2, 0.5)
+SEEDS = prediction.Section("s", "00_x", "accuracy", "experiment == 'x'", results.summarise)
+
+
+def joined(**options):
+    return prediction.cells(SEEDS, *tables(**options), "ksg")
 
 
 def tables(seeds=8, conditions=12, slope=0.1, noise=0.02, seed=0):
@@ -39,7 +46,7 @@ def decide(gap):
 
 
 def test_cells_join_one_row_per_lambda_and_say_what_happened():
-    cells = prediction.cells(*tables(), metric="accuracy", estimator="ksg")
+    cells = joined()
     assert len(cells) == 12 * len(LAMS) and cells["cluster"].nunique() == 12
     assert (cells["repeats"] == 8).all()
     ends = cells[cells["lam"] == 0.5].set_index("condition").loc[["c0", "c11"]]
@@ -50,8 +57,8 @@ def test_cells_join_one_row_per_lambda_and_say_what_happened():
 
 
 def test_overlapping_folds_resolve_less():
-    free = prediction.cells(*tables(), metric="accuracy", estimator="ksg")
-    folds = prediction.cells(*tables(), metric="accuracy", estimator="ksg", test_share=0.2)
+    free = joined()
+    folds = prediction.cells(replace(SEEDS, intervals=prediction.over_folds), *tables(), "ksg")
     assert len(prediction.resolved(folds)) < len(prediction.resolved(free))
     same = folds.merge(free, on=prediction.CELL, suffixes=("", "_free"), validate="one_to_one")
     assert same["gain"].to_numpy() == pytest.approx(same["gain_free"].to_numpy())
@@ -60,11 +67,11 @@ def test_overlapping_folds_resolve_less():
 @pytest.mark.parametrize(("metric", "estimator"), [("mse", "ksg"), ("accuracy", "mine")])
 def test_nothing_to_join_is_said(metric, estimator):
     with pytest.raises(ValueError, match="no row has the"):
-        prediction.cells(*tables(seeds=2), metric=metric, estimator=estimator)
+        prediction.cells(replace(SEEDS, metric=metric), *tables(seeds=2), estimator)
 
 
 def test_scores_find_the_criterion_that_foretells():
-    cells = prediction.cells(*tables(slope=0.4), metric="accuracy", estimator="ksg")
+    cells = joined(slope=0.4)
     found = prediction.agreement(cells)
     assert found["right"] == 1.0 and 0.3 < found["always"] < 0.7
     assert 0 < found["decided"] <= found["resolved"] <= found["cells"]
@@ -82,7 +89,7 @@ def test_scores_find_the_criterion_that_foretells():
 
 def test_scores_compare_within_a_dataset_only():
     """A shift between datasets, which says nothing about the sign, must not help a score."""
-    cells = prediction.cells(*tables(slope=0.4), metric="accuracy", estimator="ksg")
+    cells = joined(slope=0.4)
     shifted = cells.assign(dataset="e", gap=cells["gap"] + 5, cluster=cells["cluster"] + "e")
     both = pd.concat([cells, shifted])
     assert prediction.auc(both, "gap")[0] == pytest.approx(prediction.auc(cells, "gap")[0])
@@ -90,7 +97,7 @@ def test_scores_compare_within_a_dataset_only():
 
 
 def test_no_resolved_cell_gives_nan_not_an_error():
-    cells = prediction.cells(*tables(seeds=2, slope=0.0), metric="accuracy", estimator="ksg")
+    cells = joined(seeds=2, slope=0.0)
     none = cells.assign(outcome="unresolved")
     assert np.isnan(prediction.auc(none, "gap")[0])
     assert np.isnan(prediction.agreement(none)["right"])
@@ -98,7 +105,7 @@ def test_no_resolved_cell_gives_nan_not_an_error():
 
 
 def test_a_bent_response_is_told_from_a_line():
-    cells = prediction.cells(*tables(slope=0.4, noise=0.001), metric="accuracy", estimator="ksg")
+    cells = joined(slope=0.4, noise=0.001)
     bent = cells.assign(percent=np.where(cells["gap"] > 0, 0.0, cells["gap"] * 100))
     shape = prediction.shape_of_response(bent)
     assert shape["monotone"] > shape["line"] + 0.05
