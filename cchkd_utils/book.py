@@ -73,16 +73,20 @@ def build(
 
 def _run_all(preset: str, data: str, threads: int) -> Iterator[runner.Run]:
     """Run every notebook of the book; those done are reused."""
-    jobs = []
+    plans = []
     for name in notebooks():
         takes_data = "data" in runner.declared(runner.find_notebook(name))
-        jobs.append(runner.Job(name, {"data": data} if takes_data else {}, preset, threads))
+        given = {"data": data} if takes_data else {}
+        plans.append(runner.plan(name, given, preset=preset, threads=threads))
     started = time.monotonic()
-    for job, done in zip(jobs, runner.run_many(jobs)):
+    for position, done in runner.run_many(plans):
         if isinstance(done, runner.RunError):
             raise done
         state = "reused" if done.reused else f"ran in {done.record['seconds']:.0f} s"
-        print(f"[{time.monotonic() - started:4.0f} s] {job.notebook}: {state}", flush=True)
+        print(
+            f"[{time.monotonic() - started:4.0f} s] {plans[position].notebook.stem}: {state}",
+            flush=True,
+        )
         yield done
 
 
