@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
-from cchkd_utils import resampling
+from cchkd_utils import paths, resampling
 
 JOIN = ["dataset", "teacher", "student", "condition", "seed"]
 RESULTS = {
@@ -206,6 +206,40 @@ def read(path: Path | str, table: str = "results") -> pd.DataFrame:
     text |= dict.fromkeys(("git_sha", "version", "hash"), "str")  # 12e34 is a hash, not a number
     frame = pd.read_csv(path, dtype=text, float_precision="round_trip", keep_default_na=False)
     return check(frame, table)
+
+
+def recorded(name: str, table: str = "results") -> pd.DataFrame:
+    """Read a recorded table of the book: ``book/results/<name>.csv``, ``<name>_<table>.csv``.
+
+    A notebook's runs are filed by the content of what it reads here (see `runner.identity`).
+
+    Raises
+    ------
+    FileNotFoundError
+        When nothing was recorded under that name.
+    """
+    suffix = "" if table == "results" else f"_{table}"
+    path = paths.RECORDED / f"{name}{suffix}.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there: record it, or restore it with git")
+    return read(path, table)
+
+
+def of_runs(table: str = "results") -> dict[str, pd.DataFrame]:
+    """Read the tables of the runs that the runner hands to this one, by notebook.
+
+    ``notebooks/presets.yml`` names, under ``needs``, whose tables a notebook reads.
+
+    Raises
+    ------
+    RuntimeError
+        When the notebook was not started by the runner.
+    """
+    if "CCHKD_NEEDS" not in os.environ:
+        raise RuntimeError("this notebook reads other runs: start it with `cchkd run` or `make`")
+    folders = [Path(one) for one in os.environ["CCHKD_NEEDS"].split(os.pathsep) if one]
+    files = {folder.parent.name: folder / f"{table}.csv" for folder in folders}
+    return {name: read(file, table) for name, file in files.items() if file.is_file()}
 
 
 def stamp(path: Path, table: str, provenance: Mapping[str, Any]) -> None:

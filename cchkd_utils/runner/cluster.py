@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ def run_many(
 ) -> Iterator[tuple[int, Run | RunError]]:
     """Make runs side by side; yield the position and outcome of each as it ends.
 
-    Those that are there already come first and start nothing.
+    Those that are there already come first and start nothing. Runs that others need are made
+    before them, whether they are among `plans` or not.
 
     Parameters
     ----------
@@ -49,18 +51,21 @@ def run_many(
     SchedulerError
         When there is no scheduler or worker at that address.
     """
-    missing: dict[str, list[int]] = {}
+    missing: dict[str, Plan] = {}
+    positions = defaultdict(list)
     for position, plan in enumerate(plans):
         if record := folders.finished(plan.folder):
             yield position, Run(plan.folder, record, reused=True)
-        else:
-            missing.setdefault(plan.key, []).append(position)
+            continue
+        for one in (*plan.needs, plan):
+            if one is plan or not folders.finished(one.folder):
+                missing.setdefault(one.key, one)
+        positions[plan.key].append(position)
     if not missing:
         return
-    firsts = [plans[positions[0]] for positions in missing.values()]
-    with _cluster(firsts, workers, scheduler) as (client, gpus):
-        for key, outcome in _outcomes(client, firsts, gpus):
-            yield from ((position, outcome) for position in missing[key])
+    with _cluster([*missing.values()], workers, scheduler) as (client, gpus):
+        for key, outcome in _outcomes(client, [*missing.values()], gpus):
+            yield from ((position, outcome) for position in positions[key])
 
 
 def _outcomes(
@@ -69,12 +74,14 @@ def _outcomes(
     from distributed import as_completed
 
     ours = uuid.uuid4().hex[:8]  # another's sweep of the same points is another's
-    futures = {
-        client.submit(_work, plan, gpus, key=f"{plan.notebook.stem}-{plan.key}-{ours}"): plan.key
-        for plan in plans
-    }
-    for future in as_completed(futures):
-        yield futures.pop(future), _outcome(future)
+    futures = {}
+    for plan in plans:  # those needed stand before those that need them
+        name = f"{plan.notebook.stem}-{plan.key}-{ours}"
+        first = [futures[one.key] for one in plan.needs if one.key in futures]
+        futures[plan.key] = client.submit(_work, plan, gpus, *first, key=name)
+    keys = {future: key for key, future in futures.items()}
+    for future in as_completed(keys):
+        yield keys.pop(future), _outcome(future)
 
 
 def _outcome(future: Any) -> Run | RunError:
@@ -92,10 +99,10 @@ def _outcome(future: Any) -> Run | RunError:
         return RunError(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _work(plan: Plan, gpus: list[str]) -> Run:
-    """Make one run, on a worker."""
+def _work(plan: Plan, gpus: list[str], *needed: Run) -> Run:
+    """Make one run, on a worker; those it needs are done by then."""
     here = {name: plan.data / name for name in plan.parts["data"]}
-    parts = identity.sources(plan.notebook, plan.parts["threads"], here)
+    parts = identity.sources(plan.notebook, plan.parts["threads"], here, plan.parts["needs"])
     if identity.fingerprint(parts, plan.values) != plan.key:
         raise RunError("the sources or data changed, or differ on this worker; call again")
     imports = identity.libraries(plan.notebook)

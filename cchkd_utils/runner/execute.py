@@ -78,7 +78,12 @@ def run(
     """
     planned = plan(notebook, given, preset=preset, threads=threads)
     record = None if force else folders.finished(planned.folder)
-    return Run(planned.folder, record, reused=True) if record else perform(planned, progress)
+    if record:
+        return Run(planned.folder, record, reused=True)
+    for one in planned.needs:
+        if not folders.finished(one.folder):
+            perform(one, progress)
+    return perform(planned, progress)
 
 
 def perform(
@@ -187,6 +192,7 @@ def _environment(planned: Plan, folder: Path) -> dict[str, str]:
     count = str(planned.parts["threads"])
     return {
         "CCHKD_RUN_FOLDER": str(folder),
+        "CCHKD_NEEDS": os.pathsep.join(str(one.folder) for one in planned.needs),
         "CCHKD_RUNS": str(planned.folder.parents[1]),
         "CCHKD_DATA": str(planned.data),  # absolute: the kernel works in another folder
         "OMP_NUM_THREADS": count,

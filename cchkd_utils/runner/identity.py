@@ -1,13 +1,15 @@
 """What a run is made of, as one hash: same hash, same results.
 
 It covers the notebook's source, its parameters, the files of ``cchkd_utils`` that it imports
-(followed through their own imports), the lock file, the Python version, the thread count and
-the content of the real data that it reads.
+(followed through their own imports), the lock file, the Python version, the thread count, the
+content of the real data that it reads, the recorded tables that it shows and the runs that it
+needs.
 """
 
 import ast
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 from cchkd_utils import paths
 
 PACKAGE = "cchkd_utils"
+RECORDED = re.compile(r"""results\.recorded\(\s*["'](\w+)["']""")
 
 
 def digest(path: Path) -> str:
@@ -62,6 +65,15 @@ def _files_and_libraries(notebook: Path) -> tuple[set[Path], set[str]]:
     return files, others
 
 
+def recorded(notebook: Path) -> list[Path]:
+    """List the recorded tables that a notebook or its modules read by name."""
+    sources = [notebook, *modules(notebook)]
+    text = "\n".join(path.read_text(encoding="utf-8").replace('\\"', '"') for path in sources)
+    names = set(RECORDED.findall(text))
+    stems = {f"{name}{table}" for name in names for table in ("", "_verdicts", "_estimates")}
+    return sorted(path for path in paths.RECORDED.glob("*.csv") if path.stem in stems)
+
+
 def _imported(code: str, package: str) -> Iterable[str]:
     """Yield every dotted name that `code` may import, parents included."""
     for node in ast.walk(ast.parse(code)):
@@ -105,8 +117,10 @@ def data_files(patterns: Iterable[str]) -> dict[str, Path]:
     return found
 
 
-def sources(notebook: Path, threads: int, data: Mapping[str, Path]) -> dict[str, Any]:
-    """Return all that a run is made of except its parameters."""
+def sources(
+    notebook: Path, threads: int, data: Mapping[str, Path], needs: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return all that a run is made of except its parameters; `needs` are hashes of runs."""
     return {
         "notebook": notebook.stem,
         "source": source(notebook),
@@ -115,6 +129,8 @@ def sources(notebook: Path, threads: int, data: Mapping[str, Path]) -> dict[str,
         "python": "{}.{}".format(*sys.version_info),
         "threads": threads,
         "data": {name: digest(path) for name, path in data.items()},
+        "recorded": {path.name: digest(path) for path in recorded(notebook)},
+        "needs": dict(needs),
     }
 
 

@@ -45,7 +45,7 @@ def list_runs(
     """
     path = find_notebook(notebook)
     wanted = axes(path, filters or {})
-    now = identity.sources(path, 1, {})
+    now = identity.sources(path, 1, {}, {})
     found = []
     for record in _records(paths.runs_root() / path.stem):
         values = record["parameters"]

@@ -45,6 +45,7 @@ def read_presets() -> dict[str, Any]:
             for values in preset.values():
                 dict(values or {})
         dict(read["files"])
+        dict(read.get("needs", {}))
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise ParameterError(f"{paths.PRESETS} is malformed: {reason}") from None
@@ -70,6 +71,7 @@ class Plan:
     parts: dict[str, Any]  # what else the hash is made of: see `identity.sources`
     folder: Path
     data: Path  # folder of the real data
+    needs: tuple["Plan", ...] = ()  # runs whose tables the notebook reads; made first
 
     @property
     def key(self) -> str:
@@ -94,16 +96,30 @@ def plan_points(
     settled = [
         bases[point.get("preset", preset)] | canonical(path, known, point) for point in points
     ]
-    patterns = read_presets()["files"].get(path.stem, [])
-    parts = {  # by kind of data, since the files are part of the hash
-        data: identity.sources(path, threads, identity.data_files(patterns if data else []))
-        for data in {values.get("data") == "real" for values in settled}
-    }
+    kinds = {(values.get("data"), values["preset"]) for values in settled}
+    needs = {kind: _needs(path, *kind, threads) for kind in kinds}
+    parts = {kind: _parts(path, kind[0], threads, needs[kind]) for kind in kinds}
     runs = paths.runs_root() / path.stem
     plans = []
     for point, values in zip(points, settled):
-        own = parts[values.get("data") == "real"]
-        place = runs / identity.fingerprint(own, values)
+        kind = values.get("data"), values["preset"]
+        place = runs / identity.fingerprint(parts[kind], values)
         used = {name: values[name] for name in point}
-        plans.append(Plan(path, used, values, own, place, paths.data_root()))
+        own = path, used, values, parts[kind], place, paths.data_root(), needs[kind]
+        plans.append(Plan(*own))
     return plans
+
+
+def _parts(path: Path, data: str | None, threads: int, needs: tuple[Plan, ...]) -> dict[str, Any]:
+    patterns = read_presets()["files"].get(path.stem, []) if data == "real" else []
+    files = identity.data_files(patterns)
+    return identity.sources(path, threads, files, {one.notebook.stem: one.key for one in needs})
+
+
+def _needs(path: Path, data: str | None, preset: str, threads: int) -> tuple[Plan, ...]:
+    """Plan the runs that ``needs`` of ``presets.yml`` names, at the same preset and data."""
+    found = []
+    for name in read_presets().get("needs", {}).get(path.stem, []):
+        given = {"data": data} if data and "data" in declared(find_notebook(name)) else {}
+        found.append(plan(name, given, preset=preset, threads=threads))
+    return tuple(found)

@@ -41,7 +41,7 @@ def project(tmp_path, monkeypatch):
 
 
 def key(notebook, parameters=None, threads=1, data=None):
-    parts = identity.sources(notebook, threads, data or {})
+    parts = identity.sources(notebook, threads, data or {}, {})
     return identity.fingerprint(parts, parameters or {"lam": 1})
 
 
@@ -109,6 +109,25 @@ def test_no_module_imports_by_name_behind_the_hash_s_back():
     files = [p for p in package.rglob("*.py") if p.parent.name != "runner"]  # no notebook uses it
     guilty = [p.name for p in files if "import_module(" in p.read_text()]
     assert guilty == []
+
+
+def test_recorded_tables_count_where_they_are_read_by_name(project, tmp_path, monkeypatch):
+    folder = tmp_path / "book" / "results"
+    names = ["digits.csv", "digits_verdicts.csv", "digits_old.csv", "other.csv", "deep.csv"]
+    write(folder, dict.fromkeys(names, "a,b\n"))
+    monkeypatch.setattr(paths, "RECORDED", folder)
+    assert identity.recorded(project) == []
+    reads = 'from cchkd_utils import a, results\nresults.recorded("digits", "verdicts")'
+    cells = [{"cell_type": "code", "metadata": {}, "source": reads}]
+    project.write_text(json.dumps({"cells": cells}))
+    write(tmp_path, {"cchkd_utils/sub/deep.py": "import results\nresults.recorded('deep')\n"})
+    found = [path.name for path in identity.recorded(project)]
+    assert found == ["deep.csv", "digits.csv", "digits_verdicts.csv"]
+    before = key(project)
+    write(folder, {"other.csv": "a,b\n1,2\n"})
+    assert key(project) == before
+    write(folder, {"digits.csv": "a,b\n1,2\n"})
+    assert key(project) != before
 
 
 def test_an_edit_changes_exactly_the_runs_that_depend_on_it(project):
