@@ -13,7 +13,7 @@ import pandas as pd
 
 from cchkd_utils.datasets.base import Multimodal, require_choice
 from cchkd_utils.datasets.tcga import layouts, simulated
-from cchkd_utils.datasets.tcga.join import LABELS, clean_label, join, participant
+from cchkd_utils.datasets.tcga.participants import LABELS, clean_label, join, participant
 from cchkd_utils.datasets.tcga.tables import Matrix
 from cchkd_utils.paths import data_root
 

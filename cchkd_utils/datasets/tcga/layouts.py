@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cchkd_utils.datasets.tcga.join import is_primary, participant
+from cchkd_utils.datasets.tcga.participants import is_primary, participant
 from cchkd_utils.datasets.tcga.tables import (
     MAX_BYTES,
     Matrix,
@@ -113,12 +113,13 @@ def _npz(place, cohort):
 def _read_npz(path):
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-                raise ValueError(f"{path}: unpacks to more than {MAX_BYTES >> 20} MB")
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, EOFError, KeyError, OSError) as error:
+            size = sum(info.file_size for info in archive.infolist())
+        if size <= MAX_BYTES:
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
         raise ValueError(f"{path}: no readable npz ({error})") from None
+    raise ValueError(f"{path}: unpacks to {size >> 20} MB, this is no such table")
 
 
 def _cbioportal(place, cohort):

@@ -27,11 +27,11 @@ COLUMNS = {
     "KIPAN": {"mrna": 200, "cnv": 286, "rppa": 178},
     "LIHC": {"mrna": 200, "cnv": 286, "rppa": 178},
 }
-SPREAD = {"BRCA": 0.3, "KIPAN": 0.25, "LIHC": 1.1}  # of e, around centres at distance 2
+SPREAD = {"BRCA": 0.25, "KIPAN": 0.25, "LIHC": 1.8}  # of e, around centres at distance 2
 BLUR = {
-    "BRCA": {"mrna": 0.2, "cnv": 1.0, "rppa": 0.4},
+    "BRCA": {"mrna": 0.1, "cnv": 0.5, "rppa": 0.4},
     "KIPAN": {"mrna": 0.2, "cnv": 0.5, "rppa": 0.3},
-    "LIHC": {"mrna": 0.4, "cnv": 1.5, "rppa": 1.0},
+    "LIHC": {"mrna": 0.8, "cnv": 2.5, "rppa": 1.5},
 }
 SHARED, PRIVATE, NOISE, MISSING = 4, 6, 1.5, 0.01
 _SMOOTH = 12  # neighbouring columns of cnv that move together
