@@ -39,6 +39,12 @@ def pooled(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return out.assign(outcome=outcome(out["gain_lo"], out["gain_hi"]))
 
 
+def at(rows: pd.DataFrame, lam: float, temperature: float, metric="accuracy") -> pd.DataFrame:
+    """Pool the gains of every pair and experiment at one point of the grid."""
+    some = rows[(rows["lam"] == lam) & (rows["temperature"] == temperature)]
+    return pooled(some[some["metric"] == metric], [*PAIR, "experiment"])
+
+
 def majority(verdicts: pd.DataFrame) -> pd.DataFrame:
     """One verdict per pair and estimator: what more than half of the repeats say, else undecided.
 
@@ -84,6 +90,23 @@ def tally(table: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
+def overview(gains: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+    """One line per pair, to read: gain by kind of soft label, and each estimator's verdict."""
+    gains, judged = (t.assign(pair=pair_names(t)) for t in (gains, judged))
+    text = gains.assign(text=report(gains)).pivot(index="pair", columns="experiment", values="text")
+    said = judged.pivot(index="pair", columns="estimator", values="decision")
+    order = list(dict.fromkeys(gains["pair"]))
+    return text[["in-sample", "cross-fitted"]].join(said).loc[order].rename_axis(None, axis=0)
+
+
+def outcomes(rows: pd.DataFrame, experiment: str, metric: str = "accuracy") -> pd.DataFrame:
+    """Count the outcomes of all pairs at every weight and temperature of the grid."""
+    some = rows[(rows["experiment"] == experiment) & (rows["metric"] == metric)]
+    found = pooled(some, [*PAIR, "lam", "temperature"])
+    counts = found.groupby(["temperature", "lam"])["outcome"].value_counts().unstack(fill_value=0)
+    return counts.reindex(columns=["helps", "unresolved", "hurts"], fill_value=0)
+
+
 def pair_names(table: pd.DataFrame) -> pd.Series:
     """Return "BRCA: cnv → mrna" for each row."""
     cohort = table["dataset"].str.removeprefix("TCGA-")
@@ -97,3 +120,39 @@ def report(gains: pd.DataFrame, scale: float = 100) -> pd.Series:
         [f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] {name}" for gain, low, high, name in numbers],
         gains.index,
     )
+
+
+def holds(gains: pd.DataFrame, judged: pd.DataFrame, estimator: str) -> pd.DataFrame:
+    """Keep the pairs whose mean gap is above zero by one estimator: where CCH holds."""
+    says = judged[(judged["estimator"] == estimator) & (judged["gap"] > 0)]
+    return gains.merge(says[PAIR], on=PAIR)
+
+
+def span(gains: pd.DataFrame) -> str:
+    """Write how many of the pairs gained and lost, and the range of the mean gains."""
+    if gains.empty:
+        return "no pair"
+    count, points = gains["outcome"].value_counts(), 100 * gains["gain"]
+    counted = f"{count.get('helps', 0)} help, {count.get('hurts', 0)} hurt, of {len(gains)}"
+    return f"{counted}; {points.min():+.1f} … {points.max():+.1f} points"
+
+
+def agreed(gains: pd.DataFrame, judged: pd.DataFrame) -> str:
+    """Write for each estimator how many pairs agree, disagree and stay open."""
+    table = tally(agreement(gains, judged))
+    return "; ".join(f"{e}: {t['yes']} yes, {t['no']} no, {t['open']} open"
+                     for e, t in table.iterrows())  # fmt: skip
+
+
+def first_choices(ranked: list[dict], gains: pd.DataFrame) -> dict[str, str]:
+    """Compare the teachers that come first by gap with the one that gave the best mean gain.
+
+    Parameters
+    ----------
+    ranked : one {teacher: verdict} per repeat, best first; see `cancer.rank`
+    gains : rows of `pooled` for this student
+    """
+    first = [next(iter(verdicts)) for verdicts in ranked]
+    name = max(sorted(set(first)), key=first.count)
+    best = gains.loc[gains["gain"].idxmax(), "teacher"]
+    return {"ranked first": f"{name} ({first.count(name)} of {len(first)})", "best gain": best}

@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from cchkd_utils.datasets import tcga
+from cchkd_utils.datasets import download, tcga
 from cchkd_utils.datasets.tcga import participants, simulated, tables
 
 IDS = [f"TCGA-AA-{i:04d}" for i in range(40)]
@@ -216,10 +216,13 @@ def test_what_is_not_there_is_said(source, tmp_path):
     values, labels = source
     with pytest.raises(FileNotFoundError, match="TCGA-BRCA is not in"):
         tcga.load("BRCA", root=tmp_path)
+    with pytest.raises(FileNotFoundError, match="TCGA-KIRC is not in"):
+        tcga.available("KIPAN", root=tmp_path)
     values = {"mrna": values["mrna"]}
     xena(tmp_path / "tcga" / "brca", values, labels)
     with pytest.raises(FileNotFoundError, match="no cnv of BRCA"):
         tcga.load("BRCA", ["mrna", "cnv"], root=tmp_path)
+    assert tcga.available("BRCA", root=tmp_path) == ["mrna"]
     with pytest.raises(ValueError, match="no column for the label 'grade'"):
         tcga.load("BRCA", ["mrna"], "grade", root=tmp_path)
     with pytest.raises(ValueError, match=r"fewer than two classes of at least 21 remain \(LumA 20"):
@@ -227,6 +230,24 @@ def test_what_is_not_there_is_said(source, tmp_path):
     for call in (dict(cohort="X"), dict(modalities=["dna"]), dict(label="x"), dict(modalities=[])):
         with pytest.raises(ValueError, match="choose"):
             tcga.load(**({"cohort": "BRCA", "root": tmp_path} | call))
+
+
+def test_download_asks_xena_for_each_part(tmp_path, monkeypatch):
+    asked = []
+
+    def fetch(urls, folder, name):
+        asked.append((urls[0].rpartition("/download/")[2], folder.name))
+        if "RPPA_RBN" in name and "KICH" in urls[0]:
+            raise download.DownloadError("not there")
+
+    monkeypatch.setattr(download, "fetch", fetch)
+    tcga.download("KIPAN", ["rppa"], tmp_path)
+    folder = "TCGA.KIRC.sampleMap"
+    assert asked[:2] == [
+        (f"{folder}%2FRPPA_RBN.gz", folder),
+        (f"{folder}%2FKIRC_clinicalMatrix", folder),
+    ]
+    assert ("TCGA.KICH.sampleMap%2FRPPA.gz", "TCGA.KICH.sampleMap") in asked
 
 
 # --- the stand-in and the real files ----------------------------------------------------------
@@ -259,6 +280,7 @@ def test_the_genuine_cbioportal_folder(real_data, place):
     assert loaded.modalities["rppa"].shape == (442, 198)
     assert loaded.provenance["classes"] == ["G2", "G3", "G4"]
     assert loaded.provenance["layout"] == "cbioportal"
+    assert loaded.provenance["files"] == {"KIRC data_rppa_zscores.txt": "sha256 as published"}
     row = list(loaded.ids).index("TCGA-A3-3306")
     assert loaded.modalities["rppa"][row, 0] == np.float32(0.0099)
     assert loaded.labels[row] == 1  # G3 in the clinical file

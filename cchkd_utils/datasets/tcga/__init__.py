@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cchkd_utils.datasets.base import Multimodal, require_choice
-from cchkd_utils.datasets.tcga import layouts, simulated
+from cchkd_utils.datasets.tcga import files, layouts, simulated
 from cchkd_utils.datasets.tcga.participants import LABELS, clean_label, join, participant
 from cchkd_utils.datasets.tcga.tables import Matrix
 from cchkd_utils.paths import data_root
@@ -64,7 +64,8 @@ def load(
     -------
     Multimodal
         float32 [n, features] with nan where missing; classes as codes; split ``all``.
-        ``provenance`` has classes, layout, files and the flow table (see `flow`).
+        ``provenance`` has classes, layout, the files read (cBioPortal's held against their
+        published hashes) and the flow table (see `flow`).
 
     Raises
     ------
@@ -85,32 +86,54 @@ def load(
         raise ValueError(f"no modality given: choose from {', '.join(MODALITIES)}")
     if data == "embedded":
         return simulated.draw(cohort, modalities, label, seed)
-    folder, parts = data_root(root), [cohort]
-    source = layouts.find(folder, cohort, layout)
-    sources = [source]
-    if source is None and cohort in PARTS:
-        parts = PARTS[cohort]
-        sources = [layouts.find(folder, part, layout) for part in parts]
-    matrices, entries, files = {}, {}, []
-    for part, one in zip(parts, sources):
-        if one is None:
-            raise FileNotFoundError(
-                f"TCGA-{part} is not in {folder / 'tcga'} as npz, cBioPortal folder, Xena folder "
-                "or MOGONET csv; put it there, or set CCHKD_DATA"
-            )
+    matrices, entries, read = {}, {}, {}
+    sources = _sources(cohort, root, layout)
+    for part, one in sources.items():
         for name in modalities:
             if name not in one.matrices:
                 there = ", ".join(one.matrices) or "none"
                 raise FileNotFoundError(f"{one.place}: no {name} of {part} (found: {there})")
-            matrices.setdefault(name, []).append(one.matrices[name]())
-            files.append(str(matrices[name][-1].path.name))
-        if label == "type" and len(parts) > 1:  # the type of a part of KIPAN is its own name
+            matrix = one.matrices[name]()
+            matrices.setdefault(name, []).append(matrix)
+            known = one.layout == "cbioportal" and files.as_published(matrix.path, part)
+            read[f"{part} {matrix.path.name}"] = "sha256 as published" if known else "as found"
+        if label == "type" and len(sources) > 1:  # the type of a part of KIPAN is its own name
             samples = [s for name in modalities for s in matrices[name][-1].samples]
             entries |= {participant(s): part for s in samples}
         else:
             entries |= _entries(one, label)
     joined = join({m: _stacked(blocks) for m, blocks in matrices.items()}, entries, min_class)
-    return _dataset(joined, cohort, label, sources[0].layout, files)
+    return _dataset(joined, cohort, label, next(iter(sources.values())).layout, read)
+
+
+def available(cohort: str, root=None, layout: str = "auto") -> list[str]:
+    """Return the modalities of a cohort that are under `root`; raises as `load`."""
+    require_choice("cohort", cohort, COHORTS)
+    sources = _sources(cohort, root, layout).values()
+    return [name for name in MODALITIES if all(name in one.matrices for one in sources)]
+
+
+def download(cohort: str, modalities: Sequence[str] = MODALITIES, root=None) -> None:
+    """Download a cohort from UCSC Xena to ``tcga/`` under `root`, for `load`; see `files.xena`."""
+    require_choice("cohort", cohort, COHORTS)
+    for part in PARTS.get(cohort, (cohort,)):
+        files.xena(part, modalities, data_root(root) / "tcga" / f"TCGA.{part}.sampleMap")
+
+
+def _sources(cohort, root, layout):
+    """Return part to Source: the cohort itself, or the parts of KIPAN."""
+    folder = data_root(root)
+    whole = layouts.find(folder, cohort, layout)
+    if whole:
+        return {cohort: whole}
+    sources = {p: layouts.find(folder, p, layout) for p in PARTS.get(cohort, (cohort,))}
+    for part, one in sources.items():
+        if one is None:
+            raise FileNotFoundError(
+                f"TCGA-{part} is not in {folder / 'tcga'} as npz, cBioPortal folder, Xena folder "
+                f"or MOGONET csv; tcga.download({cohort!r}) fetches it, or set CCHKD_DATA"
+            )
+    return sources
 
 
 def _entries(source, label):
@@ -134,10 +157,10 @@ def _stacked(blocks):
     return Matrix(values, [s for b in blocks for s in b.samples], features, blocks[0].path)
 
 
-def _dataset(joined, cohort, label, layout, files):
+def _dataset(joined, cohort, label, layout, read):
     modalities, codes, classes, ids, flow_rows = joined
     provenance = {"cohort": cohort, "label": label, "classes": classes, "layout": layout}
-    provenance |= {"files": files, "flow": flow_rows, "source": "TCGA (NCI/NHGRI)"}
+    provenance |= {"files": read, "flow": flow_rows, "source": "TCGA (NCI/NHGRI)"}
     return Multimodal(
         modalities, codes, np.array(ids), {"all": np.arange(len(ids))}, "real", provenance
     )

@@ -77,7 +77,7 @@ def draw(cohort, modalities, label, seed=0):
     ids = np.array([f"SIM-{cohort}-{i:04d}" for i in range(n)])
     flow = [("simulated participants", n)]
     provenance = {"cohort": cohort, "label": label, "classes": list(sizes), "seed": seed}
-    provenance |= {"layout": "simulated", "files": [], "flow": flow, "source": "simulated"}
+    provenance |= {"layout": "simulated", "files": {}, "flow": flow, "source": "simulated"}
     return Multimodal(
         {name: taken[name] for name in modalities},
         codes, ids, {"all": np.arange(n)}, "simulated", provenance,
