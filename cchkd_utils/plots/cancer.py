@@ -15,9 +15,9 @@ LOOK = {  # colour, marker
     "mine": (plots.PURPLE, "^"),
     "auto": (plots.ORANGE, "D"),
     "gaussian": ("0.4", "P"),
-    "pooled logits": ("0.1", "x"),
-    "in-sample": (plots.ORANGE, "o"),
-    "cross-fitted": (plots.BLUE, "s"),
+    "pooled logits": ("0.3", "x"),
+    "in-sample": ("0.6", "o"),
+    "cross-fitted": ("0.1", "s"),
     "late fusion": (plots.GREEN, "^"),
     "early fusion": (plots.PURPLE, "D"),
 }
@@ -42,7 +42,8 @@ def verdicts_and_gains(judged: pd.DataFrame, gains: pd.DataFrame, kind: str) -> 
     axes[1].set_xlabel("accuracy gained (percentage points)")
     axes[1].set_title("What distillation did")
     axes[1].set_yticklabels([])
-    _legend(fig, [judged["estimator"], gains["experiment"]])
+    _legend(fig, judged["estimator"], "outside lower left", "estimator", 3)
+    _legend(fig, gains["experiment"], "outside lower center", "soft labels", 2)
     plots.mark_simulated(fig, kind)
     return fig
 
@@ -59,7 +60,7 @@ def fusion(gains: pd.DataFrame, kind: str) -> Figure:
     fig, ax = plots.figure(width=8, height=0.42 * len(pairs) + 1.8)
     _dots(ax, gains, "experiment", "gain", pairs, 100)
     ax.set_xlabel("accuracy of fusion + KD less that of fusion (percentage points)")
-    _legend(fig, [gains["experiment"]])
+    _legend(fig, gains["experiment"], "outside lower center", None, 2)
     plots.mark_simulated(fig, kind)
     return fig
 
@@ -88,10 +89,12 @@ def _dots(ax: Axes, table: pd.DataFrame, group: str, value: str, pairs: list, sc
         ax.axhline(0.5 - i, color="0.9", lw=0.8)
 
 
-def _legend(fig, columns):
-    names = dict.fromkeys(name for column in columns for name in column)
+def _legend(fig, names, where, title, columns):
     handles = [
         Line2D([], [], color=LOOK[name][0], marker=LOOK[name][1], lw=1, label=name)
-        for name in names
+        for name in dict.fromkeys(names)
     ]
-    fig.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=10, frameon=False)
+    fig.legend(
+        handles=handles, loc=where, ncols=columns, fontsize=9, frameon=False, title=title,
+        columnspacing=1.0, handletextpad=0.4,
+    )  # fmt: skip
