@@ -11,7 +11,7 @@ import numpy as np
 
 from cchkd_utils.datasets import mosei_layouts
 from cchkd_utils.datasets.base import Multimodal, require_choice
-from cchkd_utils.datasets.mosei_layouts import MODALITIES, SPLITS, video_of
+from cchkd_utils.datasets.mosei_layouts import MODALITIES, video_of
 from cchkd_utils.datasets.mosei_simulated import simulate
 from cchkd_utils.paths import data_root
 
@@ -37,7 +37,7 @@ def load(
     layout="auto",
     coding="acc2_nonneg",
     dataset="CMU-MOSEI",
-    parts=SPLITS,
+    parts=None,
     n_train=1000,
     n_test=600,
     seed=0,
@@ -57,8 +57,8 @@ def load(
         What the label is; see `CODINGS`.
     dataset : str
         Name to show; the two data sets must not be mixed up.
-    parts : sequence of str
-        Splits to load; the others are not looked at.
+    parts : sequence of str, optional
+        Splits to load, all that there are by default; the others are not looked at.
     n_train, n_test, seed
         Of the simulated set, see `mosei_simulated.simulate`.
 
@@ -84,10 +84,10 @@ def load(
         found, files = simulate(n_train, n_test, seed), {}
     else:
         found, files = _read(_place(root, dataset), layout, dataset, seed)
-    missing = [part for part in parts if part not in found and (data == "real" or part != "valid")]
-    if missing:
+    parts = tuple(found) if parts is None else parts
+    if missing := [part for part in parts if part not in found]:
         raise ValueError(f"no split {', '.join(missing)}: there are {', '.join(found)}")
-    found = {name: found[name] for name in parts if name in found}
+    found = {name: found[name] for name in parts}
     _require_disjoint(found)
     provenance = {"data": data, "dataset": dataset, "coding": CODINGS[coding], "files": files}
     return _assemble(found, coding, "real" if data == "real" else "simulated", provenance)

@@ -1,4 +1,4 @@
-"""A simulated stand-in for CMU-MOSEI: three modalities in sequences, where it is known what is shared.
+"""A simulated stand-in for CMU-MOSEI: sequences of three modalities that share what is known.
 
 Nobody spoke these utterances. Each has a sentiment s ~ N(0, 1) and style factors u ~ N(0, I) (who
 speaks, how loud, how lit); both are the same for text, audio and vision. Modality m shows

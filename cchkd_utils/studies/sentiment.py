@@ -164,7 +164,9 @@ def cases(soft, noise):
     out = [Case(t, s, kind) for kind in soft for t, s in permutations(MODALITIES, 2)]
     out += [Case(*pair, kind, level) for kind in soft for pair in NOISY for level in noise if level]
     return out + [
-        Case("+".join(m for m in MODALITIES if m != s), s, kind) for kind in soft for s in MODALITIES
+        Case("+".join(m for m in MODALITIES if m != s), s, kind)
+        for kind in soft
+        for s in MODALITIES
     ]
 
 

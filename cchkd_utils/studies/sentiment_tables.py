@@ -1,5 +1,7 @@
 """From the trained networks of `studies.sentiment` to tables, and from tables to what they say."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -38,7 +40,9 @@ def result_rows(study, cases, lam, temperature, common, draws=1000):
         grid, outputs = study.students(student, own, lam, temperature)
         alone = study.logits[student, 0.0]
         before = [_scores(study, alone[i], i) for i in range(len(study.seeds))]
-        interval = _over_videos(study, student, grid, outputs, draws) if study.repeats.shared else {}
+        interval = (
+            _over_videos(study, student, grid, outputs, draws) if study.repeats.shared else {}
+        )
         for (case, i, weight, heat), predicted in zip(grid, outputs):
             row = common | case.columns(study.encoder) | {
                 "experiment": study.encoder, "knob": case.noise, "seed": study.seeds[i],
@@ -194,24 +198,110 @@ def ranking(verdicts, test_share=None):
     return pd.DataFrame(out, columns=["estimator", "modality", "nats", "lo", "hi"])
 
 
-def crossing(points):
-    """Where a gain changes from above to below zero along the noise, and between which levels.
+def ordering(verdicts, estimator, test_share=None):
+    """Write the modalities by falling I(H;Y): ">" where the 95 % interval says so, else "≈"."""
+    one = verdicts[verdicts["estimator"] == estimator].drop_duplicates(["student", "seed"])
+    table = one.pivot(index="seed", columns="student", values="mi_student_label")
+    names = table.mean().sort_values(ascending=False).index
+    text = names[0]
+    for better, worse in pairwise(names):
+        _, low, _ = interval(table[better] - table[worse], test_share)
+        text += f" {'>' if low > 0 else '≈'} {worse}"
+    return text
 
-    Parameters
-    ----------
-    points : DataFrame
-        Rows of one sweep: knob, gain, gain_lo, gain_hi.
+
+def points(rows, verdicts, lam, temperature, test_share=None, metric="accuracy"):
+    """Join gain and verdict of every case at one λ and T.
 
     Returns
     -------
-    tuple of float or None
-        The last noise at which the interval reaches above zero, the first from which on all
-        intervals lie below: the crossing lies between. None where none lies below.
+    DataFrame
+        Columns of `gains` (the gain of an accuracy in percentage points), of `judged`, and
+        ``soft``: how the soft labels arose.
     """
-    points = points.sort_values("knob")
-    below = (points["gain_hi"] < 0).to_numpy()
-    if not below[-1]:
-        return None
-    first = len(below) - int(np.argmin(below[::-1])) if not below.all() else 0
-    levels = points["knob"].to_numpy()
-    return (levels[first - 1] if first else -np.inf), levels[first]
+    some = rows[(rows["metric"] == metric) & (rows["lam"] == lam)]
+    found = gains(some[some["temperature"] == temperature], test_share)
+    scale = 1 if metric in ("mae", "correlation") else 100
+    found[["gain", "gain_lo", "gain_hi"]] *= scale
+    found["soft"] = found["condition"].str.split(", ").str[1]
+    joined = found.merge(judged(verdicts, test_share), on=PAIR[:4], suffixes=("", "_gap"))
+    kind = joined["teacher"].str.contains("+", regex=False)
+    order = {name: i for i, name in enumerate(("text", "audio", "vision"))}
+    keys = [kind, joined["student"].map(order), joined["teacher"].map(order)]
+    return joined.iloc[np.lexsort([key.fillna(9) for key in keys[::-1]])].reset_index(drop=True)
+
+
+def crossing(sweep):
+    """Say between which levels of noise a gain becomes a loss.
+
+    Parameters
+    ----------
+    sweep : DataFrame
+        One row per level: knob, gain, gain_lo, gain_hi.
+
+    Returns
+    -------
+    str
+        The last level that helps and the first that harms, each by its 95 % interval.
+    """
+    sweep = sweep.sort_values("knob")
+    helps = sweep.loc[sweep["gain_lo"] > 0, "knob"]
+    harms = sweep.loc[sweep["gain_hi"] < 0, "knob"]
+    first = f"helps up to noise {helps.max():g}" if len(helps) else "helps nowhere for sure"
+    last = f"harms from noise {harms.min():g}" if len(harms) else "harms nowhere for sure"
+    return f"{first}, {last}"
+
+
+def text(row):
+    """Write a gain in percentage points with its interval."""
+    return f"{row['gain']:+.1f} [{row['gain_lo']:+.1f}, {row['gain_hi']:+.1f}]"
+
+
+def beside_the_paper(points, verdicts, estimator, test_share=None):
+    """What stands beside the paper's three statements on CMU-MOSEI, as written text.
+
+    Parameters
+    ----------
+    points : `points`, all levels of noise, one λ and T
+    verdicts : DataFrame
+    estimator : str
+        Of the ranking.
+    test_share : float, optional
+        As in `gains`.
+
+    Returns
+    -------
+    dict of str to str
+        The keys of `PAPER`.
+    """
+    out = {"I(H;Y)": ordering(verdicts, estimator, test_share)}
+    one = points.drop_duplicates(["teacher", "student", "soft", "knob"])
+    for student in ("vision", "audio"):
+        pair = one[(one["teacher"] == "text") & (one["student"] == student)]
+        clean = pair[pair["knob"] == 0]
+        parts = [f"{soft} {text(row)}" for soft, row in clean.set_index("soft").iterrows()]
+        out[f"text → {student}"] = "; ".join(parts)
+        swept = [f"{soft}: {crossing(some)}" for soft, some in pair.groupby("soft", sort=False)]
+        out[f"noise, text → {student}"] = "; ".join(swept)
+    return out
+
+
+PAPER = {
+    "I(H;Y)": "text > audio > vision",
+    "text → vision": "+1.1 %",
+    "text → audio": "+2.3 %",
+    "noise, text → vision": "from helpful to harmful at the boundary of CCH",
+    "noise, text → audio": "from helpful to harmful at the boundary of CCH",
+}
+
+
+def over_the_grid(rows, test_share=None):
+    """Outcomes of every pair over all λ and T: how many help, hurt or stay unresolved."""
+    found = gains(rows[(rows["metric"] == "accuracy") & (rows["knob"] == 0)], test_share)
+    found["soft"] = found["condition"].str.split(", ").str[1]
+    grouped = found.groupby(["soft", "teacher", "student"])
+    counts = grouped["outcome"].value_counts().unstack(fill_value=0)
+    counts = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0)
+    low, high = (100 * getattr(grouped["gain"], end)() for end in ("min", "max"))
+    spans = [f"{a:+.1f} … {b:+.1f}" for a, b in zip(low, high)]
+    return counts.assign(**{"gain (points)": spans})
