@@ -66,7 +66,7 @@ def pairs(points: pd.DataFrame, title: str = "") -> Figure:
         ax.errorbar(x, y, xerr=ends, capsize=2, lw=1.3, fmt=MARKER[kind], color=COLOUR[kind],
                     label=f"soft labels {kind}")  # fmt: skip
     ax.axvline(0, color="0.2", lw=1)
-    ax.set_title(title)
+    ax.set_title(title, loc="left")
     ax.set_yticks(range(len(order)), [f"{t} → {s}" for t, s in order])
     ax.set_xlabel("accuracy gained by distillation (points)")
     one = points.drop_duplicates(["teacher", "student", "estimator"])
@@ -95,7 +95,7 @@ def noise_sweep(points: pd.DataFrame) -> Figure:
     gains = points.drop_duplicates(["student", "soft", "knob"])
     judged = points.drop_duplicates(["student", "estimator", "knob"])
     students = list(gains["student"].unique())
-    fig, axes = figure(len(students), 2, width=8.4, height=6.2)
+    fig, axes = figure(len(students), 2, width=9.4, height=5.8)
     levels = sorted(gains["knob"].unique())
     for column, student in enumerate(students):
         top, low = axes[0, column], axes[1, column]
@@ -108,7 +108,7 @@ def noise_sweep(points: pd.DataFrame) -> Figure:
             colour, marker = ESTIMATOR[one]
             _bars(low, x, some, "gap", "gap_lo", "gap_hi", marker=marker, color=colour,
                   label=f"gap, {one}")  # fmt: skip
-        top.set_title(f"text → {student}")
+        top.set_title(f"text → {student}", loc="left")
         low.set_xlabel("noise on the teacher's inputs (sd)")
         for ax in (top, low):
             ax.axhline(0, color="0.2", lw=1)
@@ -119,6 +119,6 @@ def noise_sweep(points: pd.DataFrame) -> Figure:
         limits = np.array([ax.get_ylim() for ax in row])
         for ax in row:
             ax.set_ylim(limits[:, 0].min(), limits[:, 1].max())
-    for ax in axes[:, 0]:
-        ax.legend(fontsize=9, frameon=False, loc="lower left")
+    for ax in axes[:, -1]:
+        ax.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return fig
