@@ -142,9 +142,8 @@ def test_interval_over_videos_is_that_of_all_held_out_rows(tables):
     y, alone, change = study.repeats.y, study.logits["vision", 0.0], np.zeros(400)
     for (_, i, *_), after in zip(grid, outputs):
         for row in study.repeats.test[i]:
-            change[row] += (after[row].argmax() == y[i][row]) - (
-                alone[i][row].argmax() == y[i][row]
-            )
+            change[row] += int(after[row].argmax() == y[i][row])
+            change[row] -= int(alone[i][row].argmax() == y[i][row])
     wanted = cluster_bootstrap(
         lambda r: change[r].mean() / 2, study.repeats.units[0], draws=50, seed=0
     )
