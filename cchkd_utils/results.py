@@ -204,7 +204,11 @@ def read(path: Path | str, table: str = "results") -> pd.DataFrame:
     """Read and check a table; numbers come back exactly as they were written."""
     text = {name: "str" for name, kind in TABLES[table].items() if kind == "str"}
     text |= dict.fromkeys(("git_sha", "version", "hash"), "str")  # 12e34 is a hash, not a number
-    frame = pd.read_csv(path, dtype=text, float_precision="round_trip", keep_default_na=False)
+    # A rival that does not apply to a row is empty; its column is one of numbers all the same.
+    empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in text}
+    frame = pd.read_csv(
+        path, dtype=text, float_precision="round_trip", keep_default_na=False, na_values=empty
+    )
     return check(frame, table)
 
 

@@ -54,8 +54,9 @@ class Students:
 
     @property
     def alignment(self) -> NDArray:
-        """Held-out mean of (y - t)(y - s) [s], with predicted probabilities t and s."""
-        return ((self.labels - expit(self.teacher)) * (self.labels - expit(self.student))).mean(1)
+        """Held-out mean of <y - t, y - s> [s], over the probabilities of both classes."""
+        t, s = expit(self.teacher), expit(self.student)
+        return 2 * ((self.labels - t) * (self.labels - s)).mean(1)
 
 
 def run(

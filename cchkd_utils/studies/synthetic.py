@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from cchkd_utils import criterion, distill, models, paths, results
 from cchkd_utils.datasets import synthetic
 from cchkd_utils.gaussian import JointGaussian
-from cchkd_utils.studies.counterexamples import exact_verdict
+from cchkd_utils.studies.counterexamples import exact_case
 from cchkd_utils.studies.mfh import crossing
 
 FAST = ("ksg", "gaussian")  # estimators that take well under a second; the others train networks
 RECORDED = paths.ROOT / "book" / "results"
-__all__ = ["Networks", "agreement", "beside_paper", "case", "crossing", "exact_verdict"]
+__all__ = ["Networks", "agreement", "beside_paper", "case", "crossing", "exact_case"]
 PAPER = {True: "lowers the MSE markedly, at every λ", False: "does not"}  # its claim, in words
 
 

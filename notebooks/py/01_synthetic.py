@@ -108,7 +108,7 @@ sizes = [n_train, *(n for n in n_more if n != n_train)]
 seeds = [seed + i for i in range(n_seeds)]
 rows, verdicts = [], []
 for i, one in enumerate(gap):
-    known = study.exact_verdict(worlds[one].mi_teacher_student, worlds[one].mi_student_label)
+    known = study.exact_case(worlds[one])
     for n in sizes:
         rng = np.random.default_rng([seed, i, n])
         risk = worlds[one].simulate_risk(n, [0.0, *lam], draws=n_seeds, rng=rng)
@@ -139,7 +139,7 @@ for one in gap:
         rows += study.rows("mlp", one, n, lam, seeds, found.mse)
     judged = study.judge(trained[n_train], estimator, n_seeds_slow)
     verdicts += study.verdict_rows(one, n_train, seeds, judged)
-    known = study.exact_verdict(worlds[one].mi_teacher_student, worlds[one].mi_student_label)
+    known = study.exact_case(worlds[one])
     verdicts += [study.case(one, n, s) | known for n in sizes[1:] for s in seeds]
 
 # %% [markdown]
@@ -169,8 +169,8 @@ fig = figures.gain_against_true_gap(
 plots.show(
     fig,
     "Two panels, linear and network students: per cent of the error saved by distillation against "
-    "the true gap of mutual information, one colour per weight, with the exact curves of the linear "
-    "student. The shaded half, gap above zero, is where the criterion says distil.",
+    "the true gap of mutual information, one colour per weight, with the exact curves of the "
+    "linear student. The shaded half, gap above zero, is where the criterion says distil.",
 )
 
 # %% [markdown]
