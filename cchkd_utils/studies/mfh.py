@@ -52,6 +52,11 @@ class Students:
         """Exact I(t;s) - I(s;Y) [s], nats."""
         return self.information[:, 0] - self.information[:, 1]
 
+    def to_assess(self) -> tuple[NDArray, ...]:
+        """Return H1, H2, labels and both sides' two-class logits, one entry per seed."""
+        logits = [np.stack([np.zeros_like(z), z], axis=-1) for z in (self.teacher, self.student)]
+        return self.teacher, self.student, self.labels, *logits
+
     @property
     def alignment(self) -> NDArray:
         """Held-out mean of <y - t, y - s> [s], over the probabilities of both classes."""
