@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
-from cchkd_utils import resampling
+from cchkd_utils import paths, resampling
 
 JOIN = ["dataset", "teacher", "student", "condition", "seed"]
 RESULTS = {
@@ -210,6 +210,18 @@ def read(path: Path | str, table: str = "results") -> pd.DataFrame:
         path, dtype=text, float_precision="round_trip", keep_default_na=False, na_values=empty
     )
     return check(frame, table)
+
+
+def recorded(section: str) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Return the results and verdicts kept with the book for a section, or None if there are none.
+
+    They come from a run at preset `paper`; where and when is in their provenance columns.
+    """
+    folder = paths.ROOT / "book" / "results"
+    files = folder / f"{section}.csv", folder / f"{section}_verdicts.csv"
+    if not all(file.exists() for file in files):
+        return None
+    return read(files[0]), read(files[1], "verdicts")
 
 
 def stamp(path: Path, table: str, provenance: Mapping[str, Any]) -> None:

@@ -86,9 +86,11 @@ def gain_against_rows(
         ax.set_title(f"{title}, gap {gap:+g}")
         ax.set_ylabel("MSE saved (% of baseline)")
     plots.share_limits(axes[:2])
+    _room(axes[2], points, world, n)
     for ax in axes:
         ax.set(xscale="log", xlabel="training rows n")
-    _room(axes[2], points, world, n)
+        ax.set_xticks(sorted(set(sizes)), [f"{size:,}" for size in sorted(set(sizes))])
+        ax.xaxis.minorticks_off()
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     plots.mark_simulated(fig, "simulated")
@@ -102,9 +104,9 @@ def _room(ax, points, world, n) -> None:
     for gap, style in zip(chosen, ("-", "--", "-.", ":")):
         largest = world(gap).largest_helpful_lambda(n)
         # log scale: no helpful weight is off the picture, every weight is its upper edge
-        ax.plot(n, np.clip(largest, 1e-9, 1e9), style, color="0.2", lw=1.5, label=f"{gap:+g} nats")
+        ax.plot(n, np.clip(largest, 1e-9, 1e9), style, color="0.2", lw=1.5, label=f"{gap:+g}")
     lam = points["lam"]
     ax.axhspan(lam.min(), lam.max(), color=plots.REGION, alpha=0.2, lw=0)
     ax.set(yscale="log", ylim=(1e-3, 1e2), ylabel="largest λ that helps")
     ax.set_title("Room for λ, exact (band: λ used here)", fontsize=11)
-    ax.legend(title="true gap", fontsize=9, frameon=False, loc="lower left")
+    ax.legend(title="true gap (nats)", fontsize=9, frameon=False, loc="lower left")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cchkd_utils import criterion, distill, models, paths, results
+from cchkd_utils import criterion, distill, models, results
 from cchkd_utils.datasets import synthetic
 from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.studies.counterexamples import exact_case
 from cchkd_utils.studies.mfh import crossing
 
 FAST = ("ksg", "gaussian")  # estimators that take well under a second; the others train networks
-RECORDED = paths.ROOT / "book" / "results"
 __all__ = ["Networks", "agreement", "beside_paper", "case", "crossing", "exact_case"]
 PAPER = {True: "lowers the MSE markedly, at every λ", False: "does not"}  # its claim, in words
 
@@ -168,14 +166,6 @@ def verdict_rows(
 # ---------------------------------------------------------------- reading the tables
 
 
-def recorded() -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """Return both tables as recorded at preset `paper`, or None before the first recording."""
-    files = [RECORDED / "synthetic.csv", RECORDED / "synthetic_verdicts.csv"]
-    if not all(map(Path.exists, files)):
-        return None
-    return results.read(files[0]), results.read(files[1], "verdicts")
-
-
 def gains(table: pd.DataFrame) -> pd.DataFrame:
     """Mean gain in per cent of the undistilled error, 95 % interval and outcome, per cell."""
     relative = table.assign(gain=100 * table["gain"] / table["baseline"])
@@ -196,6 +186,14 @@ def gaps(verdicts: pd.DataFrame, n: int) -> pd.DataFrame:
     sides = judged.groupby(by)[["mi_teacher_student", "mi_student_label"]].mean()
     decision = judged.groupby(by)["decision"].agg(lambda d: d.mode()[0])
     return out.merge(sides.join(decision), on=by)
+
+
+def both_sides(estimated: pd.DataFrame, estimators: Sequence[str]) -> pd.DataFrame:
+    """Return `gaps` as a table to read: I(H1;H2) − I(H2;Y) = gap, a column per estimator."""
+    pair = zip(*(estimated[name] for name in ("mi_teacher_student", "mi_student_label", "gap")))
+    text = estimated.assign(text=[f"{a:.2f} − {b:.2f} = {c:+.2f}" for a, b, c in pair])
+    wide = text.pivot(index="knob", columns="estimator", values="text")[list(estimators)]
+    return wide.rename_axis("true gap (nats)").rename_axis(None, axis=1)
 
 
 def beside_paper(tables: Mapping[str, pd.DataFrame | None]) -> pd.DataFrame:

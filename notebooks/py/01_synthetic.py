@@ -192,16 +192,15 @@ plots.show(
 )
 
 # %% tags=["hide-input"]
-sides = {"mi_teacher_student": "I(H1;H2)", "mi_student_label": "I(H2;Y)", "gap": "gap"}
-wide = of_networks.pivot(index="knob", columns="estimator", values=list(sides))[list(sides)]
-wide.round(2).rename(columns=sides).rename_axis("true gap").rename_axis([None, "estimator"], axis=1)
+study.both_sides(of_networks, estimator)
 
 # %% tags=["hide-input"]
 study.agreement(of_networks).round(2)
 
 # %% [markdown]
-# Across, intervals are those of the mean over seeds. The first table gives both sides in nats; the second says how the estimators rank the
-# worlds and where each puts the sign change.
+# Across, intervals are those of the mean over seeds. The first table gives $I(H_1;H_2) - I(H_2;Y)$ in nats. The second says whether an estimator ranks the worlds as the true gap
+# does (Spearman), at which true gap its estimate changes sign, and how far the two are apart at most. They need not be equal: $H_1$ and $H_2$ hold more than $t$ and $s$, and a network
+# with few rows learns neither perfectly.
 #
 # ## More rows, less effect
 #
@@ -227,5 +226,101 @@ plots.show(
 # it helps or hurts when the 95 % interval of its mean gain leaves out zero. The range is that of the mean gains, in per cent of the undistilled error.
 
 # %% tags=["hide-input"]
-kept = study.recorded()
+kept = results.recorded("synthetic")
 study.beside_paper({"recorded": kept and kept[0], "this build": table})
+
+# %% [markdown]
+# ## Answer
+#
+# TODO
+#
+# ## Exercises
+
+# %% [markdown] tags=["exercise"]
+# :::{exercise} Where the criterion turns
+# :label: ex-synthetic-1
+#
+# At which correlation $q$ between $t$ and $s$ is the gap zero? What is $q$ when teacher and student share twice as much information as student and label? Find both by hand, then
+# check them with `q_for_gap`.
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-synthetic-1
+# :class: dropdown
+# ```
+
+# %% [markdown] tags=["solution"]
+# Both informations are the same function of a correlation, so the gap is zero at $q = r$. Twice the information squares $1 - r^2$: $1 - q^2 = (1 - r^2)^2$.
+
+# %% tags=["solution"]
+twice = (1 - (1 - r**2) ** 2) ** 0.5
+known = -0.5 * np.log(1 - r**2)  # I(s;y)
+assert np.isclose(q_for_gap(0.0, r), r) and np.isclose(q_for_gap(known, r), twice)
+print(f"gap 0 at q = {r:.3f}; I(t;s) = 2 I(s;y) at q = {twice:.3f}")
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```
+
+# %% [markdown] tags=["exercise"]
+# :::{exercise} How many rows until the largest weight hurts?
+# :label: ex-synthetic-2
+#
+# Take the world of gap 0.1. From how many training rows on does the largest λ of this notebook hurt the linear student? Use `largest_helpful_lambda`.
+# What happens to your answer when $p$ doubles?
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-synthetic-2
+# :class: dropdown
+# ```
+
+
+# %% tags=["solution"]
+def last_helpful(dimensions: int) -> int:
+    """Return the last number of rows at which the largest λ still helps."""
+    n = np.arange(dimensions + 2, 4000 * dimensions)
+    largest = world(0.1, dimensions).largest_helpful_lambda(n)
+    return int(n[largest > max(lam)][-1])
+
+
+print({dimensions: last_helpful(dimensions) for dimensions in (10, 20, 40)})
+
+# %% [markdown] tags=["solution"]
+# The number of rows doubles with $p$, but for a remainder: only $\kappa = p/(n-p-1)$ enters.
+
+# %% tags=["solution"]
+assert abs(last_helpful(40) / last_helpful(20) - 2) < 0.1
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```
+
+# %% [markdown] tags=["exercise"]
+# :::{exercise} A criterion that knows n and λ
+# :label: ex-synthetic-3
+#
+# For every cell (gap, λ, rows) of the linear students in `summary` whose outcome is resolved, compare two forecasts with it: the sign of the gap, and the sign of the exact
+# change of risk. How often is each right?
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-synthetic-3
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+cells = summary[(summary["experiment"] == "linear") & (summary["outcome"] != "unresolved")]
+helped = cells["outcome"] == "helps"
+grid = zip(cells["knob"], cells["n_train"], cells["lam"])
+exact_says = [worlds[one].relative_change(n, weight) < 0 for one, n, weight in grid]
+right = {"sign of the gap": cells["knob"] > 0, "exact risk": np.array(exact_says)}
+for name, says in right.items():
+    print(f"{name}: right in {(says == helped).sum()} of {len(cells)} resolved cells")
+
+# %% [markdown] tags=["solution"]
+# The exact risk may miss a cell by chance (one interval in twenty leaves out its true value). The gap misses the cells where λ is small or rows are few, and help comes in spite of it.
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```

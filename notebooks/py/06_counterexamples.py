@@ -65,7 +65,7 @@ seeds = [seed + i for i in range(n_seeds)]
 
 
 def assess(teacher, student, labels, t, s) -> list[criterion.Verdict]:
-    """Verdict and rivals of each repetition: representations, labels, then predictions or logits."""
+    """Verdict and rivals of each repetition; t and s are predictions, or logits."""
     chosen = {"estimator": estimator, "bias_check": False}
     return [
         criterion.assess(*one, teacher_logits=a, student_logits=b, **chosen)
@@ -199,21 +199,17 @@ ledger.report("MFH")
 # ½. Indeed λ = 0.5 is the setting whose levels match the published figure (teacher ≈ 71 %, undistilled ≈ 68 %, distilled 66.3 → 70 %).
 
 # %% tags=["hide-input"]
+here = results.check(ledger.rows), results.check(ledger.verdicts, "verdicts")
+kept = results.recorded("counterexamples")
+columns = {"recorded": mfh.crossings(*kept)} if kept else {}
+crossings = mfh.crossings(*here, seed=seed)
+mfh.beside_published(columns | {"this build": crossings})
+
+# %% tags=["hide-input"]
+exact = np.stack([one.gap for one in runs.values()], axis=1)
 gammas = [one.gamma for one in runs.values()]
-gains = {
-    weight: 100 * np.stack([r.accuracy[:, j + 1] - r.accuracy[:, 0] for r in runs.values()], axis=1)
-    for j, weight in enumerate(lam)
-}
-crossings = {
-    weight: mfh.crossing_interval(gammas, gains[weight], np.random.default_rng(seed))
-    for weight in lam
-}
-gap = np.stack([one.gap for one in runs.values()], axis=1)
-of_gap = mfh.crossing_interval(gammas, gap, np.random.default_rng(seed))
-for name, (where, low, high) in [*((f"gain, λ = {w:g}", c) for w, c in crossings.items()),
-                                 ("CCH: exact gap", of_gap)]:  # fmt: skip
-    print(f"{name:18s} changes sign at γ = {where:.2f}  [{low:.2f}, {high:.2f}]")
-print(f"published          changes sign at γ ≈ {mfh.PUBLISHED_CROSSING}")
+of_gap = mfh.crossing_interval(gammas, exact, np.random.default_rng(seed))
+print("CCH: the exact gap changes sign at γ = {:.2f} [{:.2f}, {:.2f}]".format(*of_gap))
 
 # %% tags=["hide-input"]
 points = ledger.gains()
@@ -370,3 +366,84 @@ ledger.conclusion()
 #
 # So: check the teacher's calibration, use held-out rows and cross-fitted soft labels, compare with an empty teacher, and
 # choose λ on held-out rows. Sizes, correlations and the capacities here are our choice; the paper has no such section.
+
+# %% [markdown]
+# ## Exercises
+
+# %% [markdown] tags=["exercise"]
+# :::{exercise} How large may the teacher's units be?
+# :label: ex-counterexamples-1
+#
+# In the case of the rescaled teacher, from which standard deviation of $t$ on does distillation hurt at every weight? Use $\mathrm{E}[(y-t)(y-s)] = \sigma^2 - c$ and
+# $c = \mathrm{sd}_t\,(g - qr)$. Check with `residual_alignment`.
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-counterexamples-1
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+largest_sd = (1 - 0.6**2) / (0.9 - 0.8 * 0.6)
+for sd in (0.99 * largest_sd, 1.01 * largest_sd):
+    model = JointGaussian.from_correlations(0.6, 0.8, 0.9, p, teacher_sd=sd)
+    print(f"sd {sd:.3f}: alignment {model.residual_alignment:+.4f}, gap {model.gap:+.3f} nats")
+    assert (model.residual_alignment > 0) == (sd < largest_sd)
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```
+
+# %% [markdown] tags=["exercise"]
+# :::{exercise} What an empty teacher does
+# :label: ex-counterexamples-2
+#
+# Show that a teacher who predicts 0 multiplies the student's weights by $1/(1+\lambda)$, whatever the data. Fit both to one draw and compare.
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-counterexamples-2
+# :class: dropdown
+# ```
+
+# %% [markdown] tags=["solution"]
+# The distilled student is least squares on the label $(y + \lambda t)/(1 + \lambda)$, and with $t = 0$ that is $y/(1+\lambda)$. Least squares is linear in the label.
+
+# %% tags=["solution"]
+empty = JointGaussian.from_correlations(0.6, 0.0, 0.0, 5, teacher_sd=0.0)
+_, inputs, labels = empty.sample(50, np.random.default_rng(seed))
+plain = np.linalg.lstsq(inputs, labels)[0]
+for weight in lam:  # both terms of the objective as one stacked regression
+    rows_twice = np.vstack([inputs, weight**0.5 * inputs])
+    both = np.concatenate([labels, np.zeros(50)])
+    assert np.allclose(np.linalg.lstsq(rows_twice, both)[0], plain / (1 + weight))
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```
+
+# %% [markdown] tags=["exercise"]
+# :::{exercise} The smallest background that flips the verdict
+# :label: ex-counterexamples-3
+#
+# In the case of the shared nuisance the gap without it is negative. From which correlation of the background on does CCH say *distil*? A background of
+# correlation $\rho$ adds $-\tfrac12 \ln(1-\rho^2)$ nats to $I(H_1;H_2)$.
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-counterexamples-3
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+gap_without = JointGaussian.from_correlations(0.6, 0.2, 0.85, p).gap
+flips = (1 - np.exp(2 * gap_without)) ** 0.5
+for nuisance in (flips - 0.01, flips + 0.01):
+    model = JointGaussian.from_correlations(0.6, 0.2, 0.85, p, nuisance=nuisance)
+    verdict = exact_case(model, [0, 1], [p, p + 1])
+    print(f"background {nuisance:.3f}: gap {verdict['gap']:+.4f} nats, {verdict['decision']}")
+    assert (verdict["gap"] > 0) == (nuisance > flips)
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```
