@@ -232,7 +232,18 @@ study.beside_paper({"recorded": kept and kept[0], "this build": table})
 # %% [markdown]
 # ## Answer
 #
-# TODO
+# *At the preset* `book`: the gap predicts the *direction*. The more teacher and student share, the more distillation helps. But zero is not where the effect changes sign. A
+# student with few training rows gains from a good teacher already at a slightly negative gap, and a larger λ moves the crossing to the right. The exact
+# theory of the linear student gives the crossing; the gap alone does not. So in this model the criterion is **sufficient, not necessary** ([](../book/theory.md) proves it, under a
+# condition on the teacher's scale).
+#
+# How large the effect is depends on the number of training rows. At the paper's $n = 10000$ and $p = 100$ the whole excess error of the linear student is about 1 %, so that distillation
+# cannot save more, and the largest λ that helps falls as $1/n$.
+#
+# What an estimator makes of learned representations is a matter of its own. KSG finds next to nothing between a hidden layer of 64 units and one label, so that its gap is positive
+# in every world and its verdict says *distil* whatever happens.
+#
+# Sizes, depth and correlations are our choice: the paper states $n$, $p$, Adam, the values of λ and 50 repetitions.
 #
 # ## Exercises
 
