@@ -204,25 +204,25 @@ def read(path: Path | str, table: str = "results") -> pd.DataFrame:
     """Read and check a table; numbers come back exactly as they were written."""
     text = {name: "str" for name, kind in TABLES[table].items() if kind == "str"}
     text |= dict.fromkeys(("git_sha", "version", "hash"), "str")  # 12e34 is a hash, not a number
-    frame = pd.read_csv(path, dtype=text, float_precision="round_trip", keep_default_na=False)
+    # A rival that does not apply to a row is empty; its column is one of numbers all the same.
+    empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in text}
+    frame = pd.read_csv(
+        path, dtype=text, float_precision="round_trip", keep_default_na=False, na_values=empty
+    )
     return check(frame, table)
 
 
-def recorded(name: str, table: str = "results") -> pd.DataFrame:
-    """Read a recorded table of the book: ``book/results/<name>.csv``, ``<name>_<table>.csv``.
+def recorded(section: str) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Return the results and verdicts kept with the book for a section, or None if there are none.
 
-    A notebook's runs are filed by the content of what it reads here (see `runner.identity`).
-
-    Raises
-    ------
-    FileNotFoundError
-        When nothing was recorded under that name.
+    They come from a run at preset `paper`; where and when is in their provenance columns. The
+    hash of a run covers what its notebook reads here by name (`runner.identity`).
     """
-    suffix = "" if table == "results" else f"_{table}"
-    path = paths.RECORDED / f"{name}{suffix}.csv"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there: record it, or restore it with git")
-    return read(path, table)
+    names = f"{section}.csv", f"{section}_verdicts.csv"
+    files = [paths.RECORDED / name for name in names]
+    if not all(file.exists() for file in files):
+        return None
+    return read(files[0]), read(files[1], "verdicts")
 
 
 def of_runs(table: str = "results") -> dict[str, pd.DataFrame]:
