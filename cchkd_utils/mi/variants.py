@@ -1,6 +1,6 @@
 """Random members of the families in `tasks`: other sizes, tails, windings than the forty have.
 
-An estimator that was built while looking at forty tasks is judged on these.
+An estimator that was built while looking at forty tasks is judged on these; so are hidden layers.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from . import tasks
-from .tasks import Task, normal, transformed
+from .tasks import Representations, Task, normal, transformed
 
 DIMENSIONS = (2, 3, 4, 5, 8, 12, 25, 50)
 
@@ -95,3 +95,13 @@ KINDS = (
     _bimodal,
     _rolled,
 )
+
+
+def varied_layers(seed: int, width: int = 64) -> Representations:
+    """Hidden layers: 2-10 classes, 1-4 nuisances, one layer or two, three in four with ReLU."""
+    rng = np.random.default_rng([99, seed])
+    k, m = int(rng.integers(2, 11)), rng.integers(1, 6, 2)
+    means = [rng.uniform(0.5, 3.0) * rng.standard_normal((k, int(j))) for j in m]
+    shared, rho = int(rng.integers(1, 5)), float(rng.uniform(0.0, 0.9))
+    relu, depth = bool(rng.random() < 0.75), int(rng.integers(1, 3))
+    return Representations(*means, shared, rho, width, relu, seed + 5000, depth)
