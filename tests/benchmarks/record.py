@@ -21,6 +21,17 @@ def write(rows: list[dict], path: str | Path | None) -> None:
     pd.DataFrame([row | stamp for row in rows]).round(5).to_csv(path, index=False)
 
 
+def renew(rows: list[dict], path: str | Path | None, key: list[str]) -> None:
+    """As `write`, but rows of an earlier run stay, with their date, unless measured again."""
+    if path is None:
+        return
+    old = pd.read_csv(path, dtype={"git_sha": str}) if Path(path).exists() else None
+    write(rows, path)
+    new = pd.read_csv(path, dtype={"git_sha": str})
+    both = pd.concat([old, new]).drop_duplicates(key, keep="last")
+    both.sort_values(key).to_csv(path, index=False)
+
+
 def _commit() -> str:
     command = ["git", "-C", Path(__file__).parent, "rev-parse", "--short", "HEAD"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
