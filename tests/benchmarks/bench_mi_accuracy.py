@@ -18,6 +18,7 @@ from record import write
 from cchkd_utils.mi import METHODS, estimate
 from cchkd_utils.mi.tasks import beyond_normal
 from cchkd_utils.mi.variants import varied, varied_layers
+from cchkd_utils.studies.recorded_estimators import accuracy, signs_of_layers
 
 
 def tasks_table(part, tasks, method, n, seed):
@@ -76,20 +77,10 @@ def _row(part, name, quantity, method, n, seed, truth, found):
 
 def summarise(rows):
     """Print mean and worst error, and the signs of the gaps of at least .3 nats."""
-    t = pd.DataFrame(rows).assign(size=lambda t: t.error_nats.abs())
-    groups = t.groupby(["method", "n", "part", "quantity"], sort=False)
-    print(groups.agg({"size": ["mean", "max"], "error_nats": "mean", "seconds": "mean"}))
-    layers = t[t.part == "hidden layers"].pivot_table(
-        index=["method", "n", "name", "seed"],
-        columns="quantity",
-        values=["truth_nats", "estimate_nats"],
-    )
-    if layers.empty:
-        return
-    gap = layers.xs("I(H1;H2)", axis=1, level=1) - layers.xs("I(H2;Y)", axis=1, level=1)
-    clear = gap[gap.truth_nats.abs() >= 0.3]
-    right = np.sign(clear.truth_nats) == np.sign(clear.estimate_nats)
-    print(f"sign right in {right.sum()} of {len(right)} layers with |gap| >= .3", flush=True)
+    table = pd.DataFrame(rows)
+    print(accuracy(table).round(3).to_string())
+    right, clear = signs_of_layers(table)
+    print(f"sign right in {right} of {clear} layers with |gap| >= .3", flush=True)
 
 
 def main():
