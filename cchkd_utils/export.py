@@ -122,9 +122,10 @@ def _answer(number: int) -> dict[str, Any]:
 
 
 def _only_end(cell: Mapping[str, Any]) -> bool:
-    return cell["cell_type"] == "markdown" and not re.sub(
-        r"[`:]{3,}(\{solution-end\})?", "", _source(cell)
-    ).strip()
+    return (
+        cell["cell_type"] == "markdown"
+        and not re.sub(r"[`:]{3,}(\{solution-end\})?", "", _source(cell)).strip()
+    )
 
 
 def _tags(cell: Mapping[str, Any]) -> list[str]:
