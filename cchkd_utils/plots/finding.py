@@ -23,15 +23,16 @@ def finding(table: pd.DataFrame) -> Figure:
     for ax in axes[len(groups) :]:
         ax.set_visible(False)
     fig.supylabel("error removed by distillation (%)", fontsize=11)
-    fig.supxlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)", fontsize=11)
-    handles = [Line2D([], [], color=c, marker="o", label=name) for name, c in OUTCOMES.items()]
+    for ax in axes[max(len(groups) - columns, 0) : len(groups)]:
+        ax.set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
+    handles = [Line2D([], [], color=c, lw=3, label=name) for name, c in OUTCOMES.items()]
     handles += [
         Line2D([], [], color="0.3", ls="", marker=marker, label=f"says {name}")
         for name, marker in MARKERS.items()
         if name in set(table["decision"])
     ]
     handles.append(Patch(color=REGION, alpha=0.3, label="gap > 0"))
-    fig.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=10)
+    fig.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=10, frameon=False)
     return fig
 
 
