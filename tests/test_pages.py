@@ -6,6 +6,7 @@
 import functools
 import gzip
 import http.server
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
-from cchkd_utils import book
+from cchkd_utils import book, runner, slides
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -231,3 +232,54 @@ def test_sliders_move_the_exact_curve_with_the_network_off(browser, address):
     assert curve.count() == 0 or not curve.get_attribute("d")
     over = inner.locator("html").evaluate("e => e.scrollWidth - e.clientWidth")
     assert (over, page.away, page.errors) == (0, [], [])
+
+
+@pytest.fixture(scope="module")
+def deck(tmp_path_factory):
+    """Slides of a small run with an equation, code, a picture and a wide table."""
+    pixel = "R0lGODlhAQABAIAAAP8AAP///yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw=="
+    shown = {"image/png": {"alt": "one red pixel"}}
+    picture = {"output_type": "display_data", "data": {"image/png": pixel}, "metadata": shown}
+    table = {"text/html": "<table><tr>" + "<td>number</td>" * 60 + "</tr></table>"}
+    wide = {"output_type": "display_data", "data": table, "metadata": {}}
+    code = {"cell_type": "code", "metadata": {}, "execution_count": 1}
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": "# Deck\n\nLet $x^2 > \\frac12$."},
+        code | {"source": "x = 1", "outputs": [picture, wide]},
+        {"cell_type": "markdown", "metadata": {}, "source": "## Answer\n\n[](../book/theory.md)"},
+    ]
+    folder = tmp_path_factory.mktemp("deck")
+    content = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+    (folder / "notebook.ipynb").write_text(json.dumps(content))
+    record = {"notebook": "01_deck", "preset": "smoke", "kind": "real"}
+    path = folder / "deck.html"
+    path.write_text(slides.page(runner.Run(folder, record, True)), encoding="utf-8")
+    return path
+
+
+def test_slides_need_nothing_but_their_file(browser, deck):
+    tab = browser.new_page(viewport={"width": 1280, "height": 720})
+    asked, errors = [], []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(deck.as_uri(), wait_until="load")
+    tab.wait_for_selector("mjx-container svg")
+    assert [url for url in asked if not url.startswith("data:")] == [deck.as_uri()]
+    now = tab.locator("section.now")
+    told = []
+    for _ in range(6):  # one more than there are: the last one stays
+        told.append(now.get_attribute("aria-label"))
+        tab.keyboard.press("ArrowRight")
+    assert told[:5] == [f"slide {n} of 5" for n in range(1, 6)] and told[5] == told[4]
+    tab.keyboard.press("Home")
+    assert now.get_attribute("aria-label") == "slide 1 of 5"
+    assert now.locator("footer").inner_text() == "01_deck · preset smoke · real data · 1 / 5"
+    assert tab.locator("img").get_attribute("alt") == "one red pixel"
+    assert errors == []
+    tab.add_script_tag(content=AXE)
+    for _ in range(5):
+        assert tab.evaluate(OVER) == 0
+        assert tab.evaluate(RUN_AXE, []) == []
+        tab.keyboard.press("ArrowRight")
+    tab.close()
