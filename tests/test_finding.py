@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cchkd_utils import citation, finding, paths, results
+from cchkd_utils import citation, finding, paths, resampling, results
 
 EFFECTS = {"clear": 0.05, "harm": -0.05, "noise": 0.0}
 
@@ -109,3 +109,15 @@ def test_one_repeat_has_no_interval(tmp_path):
     table = finding.collect(tmp_path, tmp_path)
     assert set(table["outcome"]) == {"unresolved"} and table["gain_lo"].isna().all()
     assert isinstance(table, pd.DataFrame)
+
+
+def test_rows_that_are_means_over_folds_get_the_interval_of_the_folds():
+    folds = np.random.default_rng(0).normal(0.02, 0.01, (4, 5))
+    rows = pd.DataFrame({
+        "share": 100 * folds.mean(axis=1) / 0.5, "error": 0.5,
+        "gain_sd": folds.std(axis=1, ddof=1), "n_folds": 5,
+    })  # fmt: skip
+    found = finding._gain(rows, finding.Section("x", "y", "z", 0.2))
+    mean, low, high = (100 * x / 0.5 for x in resampling.repeated_folds(folds.ravel(), 0.2))
+    assert found["gain"] == pytest.approx(mean)
+    assert found["gain_hi"] - found["gain_lo"] == pytest.approx(high - low, rel=0.15)
