@@ -234,6 +234,15 @@ def test_sliders_move_the_exact_curve_with_the_network_off(browser, address):
     assert (over, page.away, page.errors) == (0, [], [])
 
 
+def test_the_interactive_figure_has_no_serious_violation(browser, address):
+    page = Page(browser, address, "_static/explorer.html")
+    page.tab.wait_for_selector("svg .mark-line path")
+    page.tab.add_script_tag(content=AXE)
+    found = page.tab.evaluate(RUN_AXE, [])
+    page.tab.close()
+    assert (found, page.errors, page.away) == ([], [], [])
+
+
 @pytest.fixture(scope="module")
 def deck(tmp_path_factory):
     """Slides of a small run with an equation, code, a picture and a wide table."""
