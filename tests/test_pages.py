@@ -91,7 +91,8 @@ class Page:
 
     def __init__(self, browser, base, name, size=WIDE):
         self.tab = browser.new_page(viewport={"width": size[0], "height": size[1]})
-        self.errors, self.away, self.weight = [], [], {}
+        self.tab.set_default_timeout(180_000)  # a loaded machine is slow, not broken
+        self.errors, self.away = [], []
         self.base = base
         self.tab.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
