@@ -71,6 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     book.add_argument("--data", choices=["embedded", "real"], default="embedded")
     book.set_defaults(call=_book)
 
+    export = commands.add_parser("export", help="notebooks for a class, or slides")
+    export.add_argument("notebook", nargs="*", help="number, name or path (default: all)")
+    what = export.add_mutually_exclusive_group(required=True)
+    what.add_argument("--student", metavar="DIR", help="notebooks without solutions")
+    what.add_argument("--solutions", metavar="DIR", help="notebooks with solutions")
+    what.add_argument("--slides", metavar="DIR", help="slides of executed notebooks, HTML")
+    export.add_argument("--preset", default="book", help="of the runs that slides show")
+    export.add_argument("--force", action="store_true", help="overwrite files that are there")
+    export.set_defaults(call=_export)
+
     own = commands.add_parser("assess", help="verdict on your own representations")
     own.add_argument("file", help="reps.npz with the arrays teacher, student, labels")
     own.add_argument("--task", default="auto", help="auto (default), classification, regression")
@@ -170,6 +180,21 @@ def _book(arguments: argparse.Namespace) -> None:
 
     index = book.build(arguments.preset, data=arguments.data, threads=arguments.threads)
     print(f"the book is at {index}")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from cchkd_utils import export
+
+    names, force = arguments.notebook, arguments.force
+    if arguments.slides is not None:
+        from cchkd_utils import slides
+
+        written = slides.slides(names, arguments.slides, preset=arguments.preset, force=force)
+    elif arguments.student is not None:
+        written = export.student(names, arguments.student, force=force)
+    else:
+        written = export.solutions(names, arguments.solutions, force=force)
+    print("\n".join(map(str, written)))
 
 
 def _assess(arguments: argparse.Namespace) -> None:

@@ -262,7 +262,8 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.Dat
     Returns
     -------
     DataFrame
-        One row per group: `by`, `value`, `value`_lo, `value`_hi, repeats, outcome (helps, hurts
+        One row per group: the columns `by`, the mean as `value`, its interval under the same
+        name with _lo and _hi, repeats, outcome (helps, hurts
         or unresolved; a group of one repeat has no interval and is unresolved).
     """
     grouped = frame.groupby(by, sort=True)[value]
