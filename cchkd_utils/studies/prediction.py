@@ -312,11 +312,19 @@ def _interval(statistic, units) -> tuple[float, float, float]:
 def compare(
     tables: Mapping[str, pd.DataFrame], scores: Sequence[str] = tuple(RIVALS)
 ) -> pd.DataFrame:
-    """Area under the ROC curve of each score in each table, with intervals."""
+    """Rank correlation with the gain, and area under the ROC curve, of each score in each table.
+
+    Returns
+    -------
+    DataFrame
+        section, score, rho, rho_lo, rho_hi, auc, auc_lo, auc_hi, pairs. The area is NaN where all
+        resolved cells have the same sign.
+    """
     rows = []
     for section, table in tables.items():
         for score in scores:
             if score in table and table[score].notna().any():
-                value, low, high, pairs = auc(table, score)
-                rows.append([section, score, value, low, high, pairs])
-    return pd.DataFrame(rows, columns=["section", "score", "auc", "auc_lo", "auc_hi", "pairs"])
+                found = *rank_correlation(table, score), *auc(table, score)
+                rows.append([section, score, *found])
+    measured = ["rho", "rho_lo", "rho_hi", "auc", "auc_lo", "auc_hi", "pairs"]
+    return pd.DataFrame(rows, columns=["section", "score", *measured])

@@ -119,9 +119,9 @@ pd.DataFrame(by_lam).T[columns].astype(float).round(2).rename_axis(["section", "
 # %% [markdown]
 # ## Rivals
 #
-# Take two cells of one data set, one that helped and one that hurt. How often does a score put the helpful one first? That is the area under
-# the ROC curve: 1 is perfect, one half is chance. It asks only about the *order*, so that no threshold is needed, and the criterion's own, zero,
-# is not at stake. Rivals are computed from the same held-out rows.
+# Does anything cheaper order the cells as well? Each score below is computed from the same held-out rows. The figure shows how its ranking of
+# the cells goes with that of the gain: 1 is the same order, 0 no relation, −1 the reverse. Only the *order* counts, so that no
+# threshold is needed, and the criterion's own, zero, is not at stake.
 
 # %% tags=["hide-input"]
 ranking = study.compare(recorded)
@@ -130,13 +130,17 @@ draw.ranking_of_criteria(ax, ranking, study.RIVALS)
 plots.show(
     fig,
     "For each score, from the MI gap to conditional information, one dot per section with a 95 per "
-    "cent interval: the chance that a cell that helps scores above one that hurts. The dashed line "
-    "at one half is chance.",
+    "cent interval: its rank correlation with the gain of distillation over the recorded cells. "
+    "The dashed line at zero is no relation.",
 )
+
+# %% [markdown]
+# The next table asks the same about the sign. Take two cells of one data set, one that helped and one that hurt: how often does the score put the helpful one
+# first? That is the area under the ROC curve; one half is chance. It is empty where no resolved cell helped.
 
 # %% tags=["hide-input"]
 table = ranking.pivot(index="score", columns="section", values="auc").reindex(list(study.RIVALS))
-table.rename(index=study.RIVALS).round(2)
+table.rename(index=study.RIVALS)[[*recorded]].round(2).astype(object).fillna("")
 
 # %% [markdown]
 # ## Does the stated probability mean what it says?
