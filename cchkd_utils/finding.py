@@ -18,7 +18,6 @@ from scipy.stats import t as student_t
 
 from cchkd_utils import paths, resampling, results
 
-RECORDED = paths.ROOT / "book" / "results"
 FIGURE = paths.ROOT / "book" / "_static" / "finding.svg"
 CELL = ["dataset", "teacher", "student", "condition", "experiment"]
 
@@ -42,7 +41,7 @@ SECTIONS = (
 
 
 def collect(
-    recorded: Path = RECORDED,
+    recorded: Path = paths.RECORDED,
     build: Path = paths.BUILD / "src" / "notebooks",
     estimator: str = "auto",
 ) -> pd.DataFrame:
@@ -136,7 +135,7 @@ def _gain(group: pd.DataFrame, section: Section) -> dict[str, float | str]:
 def recorded(notebook: str) -> list[Path]:
     """List the recorded tables of a notebook's section."""
     stems = [section.recorded for section in SECTIONS if section.notebook == notebook]
-    found = [_paths(RECORDED / stem, ".csv", "_verdicts.csv") for stem in stems]
+    found = [_paths(paths.RECORDED / stem, ".csv", "_verdicts.csv") for stem in stems]
     return [path for pair in found for path in pair if path.is_file()]
 
 
@@ -204,7 +203,7 @@ def svg(table: pd.DataFrame, digest: str) -> bytes:
     return data.getvalue()
 
 
-def digest(recorded: Path = RECORDED) -> str:
+def digest(recorded: Path = paths.RECORDED) -> str:
     """Return a hash of the recorded tables that the figure can show."""
     total = hashlib.sha256()
     for section in SECTIONS:
