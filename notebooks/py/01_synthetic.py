@@ -248,7 +248,7 @@ if kept:
 # networks and at every λ; at gaps below zero none does. But the effect is small. Linear students gain at most 0.4 % of their error, networks at most 1.1 %, because at this size
 # little excess error is left to remove. At a gap of −0.2 they lose up to 6 %.
 #
-# *Zero is not the threshold in general.* With 500 rows the same worlds help at gaps of −0.1 and −0.05 too, by up to 5 %. With fewer rows still, or a smaller λ, the crossing moves further
+# *Zero is not the threshold in general.* With 500 rows distillation helps at a gap of −0.05 too, linear students by up to 5 %, and at −0.1 where λ is small. With fewer rows still the crossing moves further
 # left; with more rows it moves right, and the gain goes to nothing. The exact theory of the linear student foretells all of this; the gap alone cannot, because it contains
 # neither $n$ nor λ. So in this model the criterion is **sufficient for small λ, not necessary** ([](../book/theory.md) proves it, under a condition on the teacher's scale).
 #
