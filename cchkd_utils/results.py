@@ -215,13 +215,31 @@ def read(path: Path | str, table: str = "results") -> pd.DataFrame:
 def recorded(section: str) -> tuple[pd.DataFrame, pd.DataFrame] | None:
     """Return the results and verdicts kept with the book for a section, or None if there are none.
 
-    They come from a run at preset `paper`; where and when is in their provenance columns.
+    They come from a run at preset `paper`; where and when is in their provenance columns. The
+    hash of a run covers what its notebook reads here by name (`runner.identity`).
     """
-    folder = paths.ROOT / "book" / "results"
-    files = folder / f"{section}.csv", folder / f"{section}_verdicts.csv"
+    names = f"{section}.csv", f"{section}_verdicts.csv"
+    files = [paths.RECORDED / name for name in names]
     if not all(file.exists() for file in files):
         return None
     return read(files[0]), read(files[1], "verdicts")
+
+
+def of_runs(table: str = "results") -> dict[str, pd.DataFrame]:
+    """Read the tables of the runs that the runner hands to this one, by notebook.
+
+    ``notebooks/presets.yml`` names, under ``needs``, whose tables a notebook reads.
+
+    Raises
+    ------
+    RuntimeError
+        When the notebook was not started by the runner.
+    """
+    if "CCHKD_NEEDS" not in os.environ:
+        raise RuntimeError("this notebook reads other runs: start it with `cchkd run` or `make`")
+    folders = [Path(one) for one in os.environ["CCHKD_NEEDS"].split(os.pathsep) if one]
+    files = {folder.parent.name: folder / f"{table}.csv" for folder in folders}
+    return {name: read(file, table) for name, file in files.items() if file.is_file()}
 
 
 def stamp(path: Path, table: str, provenance: Mapping[str, Any]) -> None:
@@ -244,7 +262,8 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.Dat
     Returns
     -------
     DataFrame
-        One row per group: `by`, `value`, `value`_lo, `value`_hi, repeats, outcome (helps, hurts
+        One row per group: the columns `by`, the mean as `value`, its interval under the same
+        name with _lo and _hi, repeats, outcome (helps, hurts
         or unresolved; a group of one repeat has no interval and is unresolved).
     """
     grouped = frame.groupby(by, sort=True)[value]
