@@ -50,7 +50,7 @@ import warnings
 
 import pandas as pd
 
-from cchkd_utils import paths, plots, results
+from cchkd_utils import plots, results
 from cchkd_utils.datasets import tcga
 from cchkd_utils.plots import cancer as draw
 from cchkd_utils.studies import cancer, cancer_folds, cancer_summary
@@ -165,9 +165,7 @@ plots.show(
 # That leaves ten ordered pairs instead of eighteen.
 
 # %% tags=["hide-input"]
-folder = paths.ROOT / "book" / "results"
-recorded = results.read(folder / "tcga.csv")
-recorded_verdicts = results.read(folder / "tcga_verdicts.csv", "verdicts")
+recorded, recorded_verdicts = results.recorded("tcga")
 real_gains = shown(recorded, alone, 0.5, 2.0)
 real_judged = cancer_summary.majority(recorded_verdicts)
 plots.show(
