@@ -46,7 +46,7 @@ import pandas as pd
 
 from cchkd_utils import plots, results
 from cchkd_utils.plots import prediction as draw
-from cchkd_utils.studies import choosing
+from cchkd_utils.studies import cells, choosing
 from cchkd_utils.studies import prediction as study
 
 # %% [markdown]
@@ -60,10 +60,10 @@ from cchkd_utils.studies import prediction as study
 # data stay apart, and so do the sections.
 
 # %%
-sources = {"recorded": study.recorded(), "this build": study.this_build()}
-pools = {name: study.by_section(tables, estimator) for name, tables in sources.items()}
+sources = {"recorded": cells.recorded(), "this build": cells.this_build()}
+pools = {name: cells.by_section(tables, estimator) for name, tables in sources.items()}
 sizes = {
-    (name, section): study.size(table)
+    (name, section): cells.size(table)
     for name, pool in pools.items()
     for section, table in pool.items()
 }
@@ -96,7 +96,7 @@ scored = {
     (name, section, method): study.agreement(table)
     for name, tables in sources.items()
     for method in ("auto", "ksg", "mine", "lmi")
-    for section, table in study.by_section(tables, method).items()
+    for section, table in cells.by_section(tables, method).items()
 }
 right = pd.DataFrame(scored).T.sort_index(level=[0, 1], sort_remaining=False)
 counts = right[["cells", "resolved", "decided"]].astype(int)
@@ -128,7 +128,7 @@ pd.DataFrame(by_lam).T[columns].astype(float).round(2).rename_axis(["section", "
 # %% tags=["hide-input"]
 ranking = study.compare(recorded)
 fig, ax = plots.figure(width=7.5, height=4.8)
-draw.ranking_of_criteria(ax, ranking, study.RIVALS)
+draw.ranking_of_criteria(ax, ranking, cells.RIVALS)
 plots.show(
     fig,
     "For each score, from the MI gap to conditional information, one dot per section with a 95 per "
@@ -141,8 +141,8 @@ plots.show(
 # first? That is the area under the ROC curve; one half is chance. It is empty where no resolved cell helped.
 
 # %% tags=["hide-input"]
-table = ranking.pivot(index="score", columns="section", values="auc").reindex(list(study.RIVALS))
-table.rename(index=study.RIVALS)[[*recorded]].round(2).astype(object).fillna("")
+table = ranking.pivot(index="score", columns="section", values="auc").reindex(list(cells.RIVALS))
+table.rename(index=cells.RIVALS)[[*recorded]].round(2).astype(object).fillna("")
 
 # %% [markdown]
 # ## Does the stated probability mean what it says?
