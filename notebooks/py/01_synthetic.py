@@ -228,20 +228,36 @@ plots.show(
 #
 # The paper states $n = 10000$, $p = 100$, Adam and 50 repetitions {cite}`xie2025cch`. The preset `paper` uses these, and its tables are recorded with the book. A *cell* is one gap and one λ;
 # it helps or hurts when the 95 % interval of its mean gain leaves out zero. The range is that of the mean gains, in per cent of the undistilled error. A build at preset `book` has fewer
-# rows, dimensions and seeds.
+# rows, dimensions and seeds; the comparison takes its largest number of rows.
 
 # %% tags=["hide-input"]
 kept = results.recorded("synthetic")
 study.beside_paper({"recorded": kept and kept[0], "this build": table})
 
 # %% [markdown]
-# The recorded estimates, at $n = 10000$; MINE, LMI and `auto` judge five seeds, KSG fifty.
+# The recorded estimates, at $n = 10000$ (MINE, LMI and `auto` judge five seeds, KSG fifty), and the recorded dependence on rows.
 
 # %% tags=["hide-input"]
 if kept:
     judged = study.gaps(kept[1], int(kept[0]["n_train"].max()))
     order = [one for one in ("ksg", "mine", "lmi", "auto") if one in set(judged["estimator"])]
     display(study.both_sides(judged, order), study.agreement(judged).loc[order].round(2))
+
+# %% tags=["hide-input"]
+if kept:
+    fig = figures.gain_against_rows(
+        study.gains(kept[0]),
+        lambda one: JointGaussian.from_correlations(
+            0.6, q_for_gap(one, 0.6), 0.8, 100, "calibrated"
+        ),
+        gap=0.1,
+    )
+    plots.show(
+        fig,
+        "The recorded run, 100 dimensions: at a gap of 0.1 nats the per cent of error saved falls "
+        "from several per cent at 500 training rows to below one at 10000, for linear students on "
+        "the exact curves and for networks beside them; the largest helpful weight falls too.",
+    )
 
 # %% [markdown]
 # ## Answer
