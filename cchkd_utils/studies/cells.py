@@ -107,11 +107,15 @@ def this_build() -> dict[str, Tables]:
 
 
 def by_section(source: Mapping[str, Tables], estimator: str) -> dict[str, pd.DataFrame]:
-    """Return the `cells` of every section that has verdicts of this estimator, by title."""
+    """Return the `cells` of every section that has verdicts of this estimator.
+
+    By title and kind of data, e.g. ``"digits, real"``.
+    """
     out = {}
     for section in SECTIONS:
         if section.notebook in source and estimator in set(source[section.notebook][1].estimator):
-            out[section.title] = cells(section, *source[section.notebook], estimator)
+            table = cells(section, *source[section.notebook], estimator)
+            out[f"{section.title}, {'+'.join(sorted(set(table['kind'])))}"] = table
     return out
 
 
