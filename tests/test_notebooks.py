@@ -15,7 +15,8 @@ from cchkd_utils.mi import METHODS
 NOTEBOOKS = runner.notebooks()
 IDS = [path.stem for path in NOTEBOOKS]
 each = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=IDS)
-TRAINING = [path for path in NOTEBOOKS if path.stem != "07_estimators"]  # that train students
+OTHERS = {"05_does_it_predict", "07_estimators"}  # they judge what the others trained
+TRAINING = [path for path in NOTEBOOKS if path.stem not in OTHERS]
 
 
 @pytest.fixture(scope="session")
@@ -209,3 +210,12 @@ def test_real_digits_through_the_command(real_data, tmp_path, monkeypatch):
     assert set(rows["kind"]) == {"real"} and set(rows["dataset"]) == {"MNIST → MNIST-M"}
     record = json.loads((table.parent / "run.json").read_text())
     assert len([f for f in record["parts"]["data"] if f.startswith("MNIST/raw/")]) == 4
+
+
+def test_the_pooled_page_reads_this_builds_runs_and_tries_the_recommendation(smoke):
+    done = smoke(paths.NOTEBOOKS / "05_does_it_predict.ipynb")
+    assert set(done.record["parts"]["needs"]) == {p.stem for p in NOTEBOOKS if p.stem[:2] < "05"}
+    rows = results.read(done.folder / "results.csv")
+    assert set(rows["experiment"]) == {"recommended", "default"}
+    refused = rows[(rows["experiment"] == "recommended") & (rows["lam"] == 0)]
+    assert (refused["gain"] == 0).all() and (rows["gain"] != 0).any()

@@ -80,7 +80,7 @@ def response(ax: Axes, table: pd.DataFrame, title: str) -> None:
     Parameters
     ----------
     ax : axes to draw on
-    table : rows of `studies.prediction.cells`
+    table : rows of `studies.cells.cells`
     title : name of the section
     """
     x, y = table["gap"].to_numpy(), table["percent"].to_numpy()

@@ -46,7 +46,7 @@ import pandas as pd
 
 from cchkd_utils import plots, results
 from cchkd_utils.plots import prediction as draw
-from cchkd_utils.studies import choosing
+from cchkd_utils.studies import cells, choosing
 from cchkd_utils.studies import prediction as study
 
 # %% [markdown]
@@ -60,10 +60,10 @@ from cchkd_utils.studies import prediction as study
 # data stay apart, and so do the sections.
 
 # %%
-sources = {"recorded": study.recorded(), "this build": study.this_build()}
-pools = {name: study.by_section(tables, estimator) for name, tables in sources.items()}
+sources = {"recorded": cells.recorded(), "this build": cells.this_build()}
+pools = {name: cells.by_section(tables, estimator) for name, tables in sources.items()}
 sizes = {
-    (name, section): study.size(table)
+    (name, section): cells.size(table)
     for name, pool in pools.items()
     for section, table in pool.items()
 }
@@ -84,8 +84,6 @@ plots.show(
 )
 
 # %% [markdown]
-# The Gaussian section is simulated. The others are recorded on real data.
-#
 # ## How often is it right?
 #
 # *Right* is the share of decided, resolved cells where the verdict named the outcome, with a 95 % interval. Beside it stands the share that *always
@@ -96,7 +94,7 @@ scored = {
     (name, section, method): study.agreement(table)
     for name, tables in sources.items()
     for method in ("auto", "ksg", "mine", "lmi")
-    for section, table in study.by_section(tables, method).items()
+    for section, table in cells.by_section(tables, method).items()
 }
 right = pd.DataFrame(scored).T.sort_index(level=[0, 1], sort_remaining=False)
 counts = right[["cells", "resolved", "decided"]].astype(int)
@@ -128,7 +126,7 @@ pd.DataFrame(by_lam).T[columns].astype(float).round(2).rename_axis(["section", "
 # %% tags=["hide-input"]
 ranking = study.compare(recorded)
 fig, ax = plots.figure(width=7.5, height=4.8)
-draw.ranking_of_criteria(ax, ranking, study.RIVALS)
+draw.ranking_of_criteria(ax, ranking, cells.RIVALS)
 plots.show(
     fig,
     "For each score, from the MI gap to conditional information, one dot per section with a 95 per "
@@ -141,8 +139,8 @@ plots.show(
 # first? That is the area under the ROC curve; one half is chance. It is empty where no resolved cell helped.
 
 # %% tags=["hide-input"]
-table = ranking.pivot(index="score", columns="section", values="auc").reindex(list(study.RIVALS))
-table.rename(index=study.RIVALS)[[*recorded]].round(2).astype(object).fillna("")
+table = ranking.pivot(index="score", columns="section", values="auc").reindex(list(cells.RIVALS))
+table.rename(index=cells.RIVALS)[[*recorded]].round(2).astype(object).fillna("")
 
 # %% [markdown]
 # ## Does the stated probability mean what it says?
@@ -231,3 +229,77 @@ chosen.assign(text=text).pivot(
 # ## Answer
 #
 # TO BE WRITTEN
+
+# %% [markdown] tags=["exercise"]
+# ## Exercises
+#
+# :::{exercise} Is zero the right threshold?
+# :label: ex-predict-1
+#
+# The criterion says *distil* above a gap of 0. Take the resolved recorded cells of the Gaussian section. Which threshold on the gap gets
+# the most of them right, and how many does zero get right?
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-predict-1
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+some = cells.resolved(recorded["Gaussian, simulated"])
+helps = (some["outcome"] == "helps").to_numpy()
+thresholds = np.sort([0.0, *some["gap"]])
+right = pd.Series([((some["gap"] > one) == helps).mean() for one in thresholds], thresholds)
+print(f"best threshold {right.idxmax():+.2f} nats: {right.max():.0%} right; zero: {right[0.0]:.0%}")
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```
+
+# %% [markdown] tags=["exercise"]
+# :::{exercise} What lies under "undecided"?
+# :label: ex-predict-2
+#
+# A verdict may abstain. Over all recorded sections, how many cells of the verdict *undecided* help, and how many hurt? Should you distil when the
+# verdict is undecided?
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-predict-2
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+every = pd.concat(recorded.values())
+open_cells = every[every["decision"] == "undecided"]
+open_cells.groupby("dataset")["outcome"].value_counts().unstack(fill_value=0)
+
+# %% [markdown] tags=["solution"]
+# The counts alone do not tell. The size of a loss counts too: compare the mean gain of these cells with zero before you decide.
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```
+
+# %% [markdown] tags=["exercise"]
+# :::{exercise} Two criteria are better than one?
+# :label: ex-predict-3
+#
+# Does the gap add anything to the teacher's accuracy? Rank the recorded cells of the digits by each of the two, and by the mean of the two ranks, and compare
+# the rank correlations with the gain.
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-predict-3
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+some = recorded["digits, real"]
+ranks = some[["gap", "teacher accuracy"]].rank()
+ranks["both"] = ranks.mean(axis=1)
+ranks.corrwith(some["gain"], method="spearman").round(2)
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```
