@@ -30,7 +30,6 @@ def gain_against_true_gap(points: pd.DataFrame, curves: Mapping[float, tuple]) -
         ax.set_xlabel("true MI gap  I(t;s) − I(s;y)  (nats)")
     plots.share_limits(axes)
     plots.gap_legend(fig, points, curve="exact, linear student")
-    plots.mark_simulated(fig, "simulated")
     return fig
 
 
@@ -55,7 +54,6 @@ def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str]) -> Figure
         ax.set_ylabel("MSE saved (%)")
     plots.share_limits(axes[: len(estimators)])
     plots.gap_legend(fig, points)
-    plots.mark_simulated(fig, "simulated")
     return fig
 
 
@@ -93,7 +91,6 @@ def gain_against_rows(
     _room(axes[2], points, world, n)
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    plots.mark_simulated(fig, "simulated")
     return fig
 
 

@@ -170,6 +170,7 @@ curves = {
 fig = figures.gain_against_true_gap(
     main.assign(decision=main["knob"].map(judge["decision"])), curves
 )
+plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
     "Two panels, linear and network students: per cent of the error saved by distillation against "
@@ -188,6 +189,7 @@ plots.show(
 # %% tags=["hide-input"]
 points = main[main["experiment"] == "mlp"].merge(of_networks, on="knob")
 fig = figures.gain_by_estimator(points, estimator)
+plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
     "One panel per estimator: per cent of the error saved in networks against the estimated gap of "
@@ -213,6 +215,7 @@ study.agreement(of_networks).round(2)
 # %% tags=["hide-input"]
 chosen = min((one for one in gap if one > 0), key=lambda one: abs(one - 0.1), default=gap[-1])
 fig = figures.gain_against_rows(summary, world, chosen)
+plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
     "Three panels over the number of training rows. Linear students and networks: the per cent of "
@@ -252,6 +255,7 @@ if kept:
         ),
         gap=0.1,
     )
+    plots.mark_simulated(fig, "simulated")
     plots.show(
         fig,
         "The recorded run, 100 dimensions: at a gap of 0.1 nats the per cent of error saved falls "
