@@ -23,14 +23,13 @@ LOOK = {  # colour, marker
 }
 
 
-def verdicts_and_gains(judged: pd.DataFrame, gains: pd.DataFrame, kind: str) -> Figure:
+def verdicts_and_gains(judged: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     """Show every pair of modalities in a row: the criterion on the left, what happened right.
 
     Parameters
     ----------
     judged : rows of `cancer_summary.majority`
     gains : rows of `cancer_summary.pooled` with the column experiment
-    kind : real or simulated
     """
     pairs = list(dict.fromkeys(pair_names(gains)))
     fig, axes = plots.figure(2, width=10, height=0.5 * len(pairs) + 2.2)
@@ -44,24 +43,21 @@ def verdicts_and_gains(judged: pd.DataFrame, gains: pd.DataFrame, kind: str) -> 
     axes[1].set_yticklabels([])
     _legend(fig, judged["estimator"], "outside lower left", "estimator", 3)
     _legend(fig, gains["experiment"], "outside lower center", "soft labels", 2)
-    plots.mark_simulated(fig, kind)
     return fig
 
 
-def fusion(gains: pd.DataFrame, kind: str) -> Figure:
+def fusion(gains: pd.DataFrame) -> Figure:
     """Show what distillation adds to the fusion of teacher's and student's modality, per pair.
 
     Parameters
     ----------
     gains : rows of `cancer_summary.pooled` with the column experiment
-    kind : real or simulated
     """
     pairs = list(dict.fromkeys(pair_names(gains)))
     fig, ax = plots.figure(width=8, height=0.42 * len(pairs) + 1.8)
     _dots(ax, gains, "experiment", "gain", pairs, 100)
     ax.set_xlabel("accuracy of fusion + KD less that of fusion (percentage points)")
     _legend(fig, gains["experiment"], "outside lower center", None, 2)
-    plots.mark_simulated(fig, kind)
     return fig
 
 

@@ -145,8 +145,10 @@ def shown(table: pd.DataFrame, experiments: list[str], weight: float, t: float) 
 
 gains = shown(results.check(rows), alone, lam_shown, main)
 judged = cancer_summary.majority(results.check(verdict_rows, "verdicts"))
+fig = draw.verdicts_and_gains(judged, gains)
+plots.mark_simulated(fig, kind)
 plots.show(
-    draw.verdicts_and_gains(judged, gains, kind),
+    fig,
     "One row per ordered pair of modalities. Left, the gap of mutual information by each estimator "
     "with its 90 % interval; the shaded half, above zero, is where the criterion says distil. "
     "Right, the accuracy gained by distillation with 95 % intervals, by kind of soft label.",
@@ -171,7 +173,7 @@ recorded, recorded_verdicts = results.recorded("tcga")
 real_gains = shown(recorded, alone, 0.5, 2.0)
 real_judged = cancer_summary.majority(recorded_verdicts)
 plots.show(
-    draw.verdicts_and_gains(real_judged, real_gains, "real"),
+    draw.verdicts_and_gains(real_judged, real_gains),
     "The same figure for the recorded real cohorts, ten ordered pairs: gap of mutual information "
     "by five estimators on the left, accuracy gained at λ = 0.5 and T = 2 on the right.",
 )
@@ -230,7 +232,7 @@ pd.DataFrame(chosen)
 # %% tags=["hide-input"]
 fused = shown(recorded, ["late fusion", "early fusion"], 0.5, 2.0)
 plots.show(
-    draw.fusion(fused, "real"),
+    draw.fusion(fused),
     "Accuracy of fusion with distillation less that of fusion without, per ordered pair of the "
     "recorded real cohorts, for late and early fusion, with 95 % intervals.",
 )
