@@ -20,6 +20,8 @@ CELL = [*CLUSTER, "experiment", "lam", "weight", "temperature", "metric", "kind"
 SKILL = {"teacher R2": "teacher accuracy"}  # one name for how well the teacher predicts
 RIVALS = {
     "gap": "MI gap (CCH)",
+    "mi_teacher_student": "I(H1;H2) alone",
+    "ignorance": "−I(H2;Y) alone",
     "teacher accuracy": "teacher accuracy (or R²)",
     "advantage": "teacher − student accuracy",
     "linear CKA": "linear CKA",
@@ -165,7 +167,9 @@ def cells(
 
 def _foretold(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Means of the verdicts' numbers over repeats, and the decision most of them gave."""
-    verdicts = verdicts.assign(p_distil=_p_distil(verdicts)).rename(columns=SKILL)
+    verdicts = verdicts.rename(columns=SKILL).assign(
+        p_distil=_p_distil(verdicts), ignorance=-verdicts["mi_student_label"]
+    )
     numbers = [
         "gap",
         "gap_lo",
