@@ -80,7 +80,7 @@ def load(data="embedded", root=None, n_train=None, n_test=None, pairing="index",
     rows = np.arange(n_train + n_test)
     splits = {"train": rows[:n_train], "test": rows[n_train:]}
     if pairing == "class":
-        digits = digits[_class_partners(labels, splits, seed)]
+        digits = digits[class_partners(labels, splits, seed)]
     return Multimodal(
         modalities={"mnist": _as_float(digits[:, None]), "mnist_m": blended},
         labels=labels,
@@ -216,7 +216,7 @@ def _blend(digits, photos, patches):
     return out
 
 
-def _class_partners(labels, splits, seed):
+def class_partners(labels, splits, seed):
     """Return for each row another row of the same class and split, chosen at random."""
     rng = _stream(seed, "partners")
     partner = np.arange(len(labels))

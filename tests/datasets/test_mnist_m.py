@@ -103,12 +103,12 @@ def test_class_pairing_keeps_class_and_split_and_shuffles_all_images():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 90)
     splits = {"train": np.arange(60), "test": np.arange(60, 90)}
-    partner = mnist_m._class_partners(labels, splits, seed=1)
+    partner = mnist_m.class_partners(labels, splits, seed=1)
     np.testing.assert_array_equal(labels[partner], labels)
     for rows in splits.values():
         assert set(partner[rows]) == set(rows)
     assert (partner != np.arange(90)).all()
-    assert (partner != mnist_m._class_partners(labels, splits, seed=2)).any()
+    assert (partner != mnist_m.class_partners(labels, splits, seed=2)).any()
 
 
 def test_images_depend_on_seed_but_not_on_how_many_are_loaded(embedded):
