@@ -1,8 +1,8 @@
 """Fetch a file once: whole or not at all, checked, resumed after a break.
 
-`pooch` checks the hash and puts the file in place in one step; the transfer below it adds what a long
-download over a bad line needs: a time limit on silence, repeated tries with growing pauses, and going
-on where the last try stopped.
+`pooch` checks the hash and puts the file in place in one step. The transfer below it adds what a
+long download over a bad line needs: a time limit on silence, repeated tries with growing pauses,
+and going on where the last try stopped.
 """
 
 import os
@@ -34,8 +34,8 @@ def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause
     name : str, optional
         File name; default: the end of the first address.
     expected : str, optional
-        Hash from a citable source, ``"md5:..."`` or ``"sha256:..."``. Without one, the hash found at
-        the first download is written to ``NAME.sha256``, and the file held against that later on.
+        Hash from a citable source, ``"md5:..."`` or ``"sha256:..."``. Without one, the hash of the
+        first download is written to ``NAME.sha256``, and the file held against that later on.
     timeout : float
         Seconds without any data after which a try counts as failed.
     tries : int

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cchkd_utils.plots import BLUE, GREEN, ORANGE, PURPLE, figure
 
 LINES = {
-    "distillation": (BLUE, "o", "same image"),
+    "distillation": (BLUE, "o", "the same image"),
     "paired by class": (GREEN, "s", "another image of the class"),
     "shuffled teacher": (ORANGE, "v", "a random other image"),
 }
@@ -94,7 +94,7 @@ def control_lines(points: pd.DataFrame) -> Figure:
             continue
         bars = [some["gain"] - some["gain_lo"], some["gain_hi"] - some["gain"]]
         ax.errorbar(some["knob"] + shift[name], some["gain"], yerr=bars, color=colour,
-                    marker=marker, lw=1.5, capsize=2, label=f"teacher's answer: {text}")  # fmt: skip
+                    marker=marker, lw=1.5, capsize=2, label=f"answer to {text}")  # fmt: skip
     for row in points[points["what"] == "label smoothing"].itertuples():
         ax.axhspan(row.gain_lo, row.gain_hi, color=PURPLE, alpha=0.25, lw=0)
         ax.axhline(row.gain, color=PURPLE, lw=1.5, ls="--",

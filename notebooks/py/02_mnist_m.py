@@ -70,7 +70,8 @@ warnings.filterwarnings("ignore", message=".*constant column")
 
 # %%
 seeds = [seed + i for i in range(n_seeds)]
-sets = [mnist_m.load(data, n_train=n_train, n_test=n_test, pairing=pairing, seed=s) for s in seeds]
+which = {"n_train": n_train, "n_test": n_test, "pairing": pairing, "layout": "generated"}
+sets = [mnist_m.load(data, **which, seed=s) for s in seeds]
 kind, size = sets[0].kind, sets[0].modalities["mnist"].shape[-1]
 
 # %% tags=["hide-input"]

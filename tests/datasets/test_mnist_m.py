@@ -26,6 +26,15 @@ def embedded():
     return mnist_m.load()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory):
+    """Keep what is generated out of the user's cache folder."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mnist_m, "cache_root", lambda: folder)
+        yield folder
+
+
 def blend_slowly(digits, photos, positions):
     out = []
     for digit, photo, top, left in zip(digits, *positions):
@@ -40,7 +49,7 @@ def test_blend_matches_a_loop_over_images():
     photos = [rng.integers(0, 256, (h, w, 3), np.uint8) for h, w in ((30, 50), (50, 30), (20, 20))]
     digits = rng.integers(0, 256, (300, 16, 16), np.uint8)
     positions = mnist_m._patch_positions(photos, 16, 300, seed=3)
-    fast = mnist_m._blend(digits, photos, positions)
+    fast = np.moveaxis(mnist_m._blend(digits, photos, positions), -1, 1) / 255
     np.testing.assert_allclose(fast, blend_slowly(digits, photos, positions), atol=1e-6)
 
 
@@ -178,5 +187,13 @@ def test_real_images_are_mnist_blended_with_bsds(real_root):
     photos = mnist_m._bsds(real_root)
     positions = mnist_m._patch_positions(photos, 32, 70000, seed=0)[:, :300]
     digits = np.rint(255 * data.take("train")[0]["mnist"][:, 0]).astype(np.uint8)
-    slow = blend_slowly(digits, photos, positions)
+    slow = blend_slowly(255 * (digits > 0), photos, positions)
     np.testing.assert_allclose(data.take("train")[0]["mnist_m"], slow, atol=1e-6)
+
+
+@pytest.mark.real
+def test_colours_are_those_reported_for_the_published_set(real_root):
+    """Mean and spread per channel of its 59001 training images, as its users normalise them."""
+    images = mnist_m.load("real", real_root, n_train=20000, n_test=1).take("train")[0]["mnist_m"]
+    np.testing.assert_allclose(images.mean((0, 2, 3)), [0.4579, 0.4621, 0.4082], atol=0.01)
+    np.testing.assert_allclose(images.std((0, 2, 3)), [0.2519, 0.2368, 0.2587], atol=0.01)
