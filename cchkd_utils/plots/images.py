@@ -1,13 +1,12 @@
 """The figures of the image section."""
 
-from collections.abc import Sequence
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cchkd_utils import plots
 from cchkd_utils.plots import BLUE, GREEN, ORANGE, PURPLE, figure
 
 LINES = {
@@ -15,6 +14,34 @@ LINES = {
     "paired by class": (GREEN, "s", "another image of the class"),
     "shuffled teacher": (ORANGE, "v", "a random other image"),
 }
+
+
+def gap_panels(points: pd.DataFrame, kind: str) -> Figure:
+    """Draw gain against gap, one panel per estimator, at most two side by side.
+
+    Parameters
+    ----------
+    points : as `studies.image_tables.points` returns
+    kind : real or simulated
+    """
+    estimators = list(dict.fromkeys(points["estimator"]))
+    columns = min(2, len(estimators))
+    rows = -(-len(estimators) // columns)
+    fig, axes = figure(columns, rows, width=4.8 * max(columns, 1.4), height=4.1 * rows + 1.1)
+    flat = np.ravel(axes)
+    for ax, one in zip(flat, estimators):
+        some = points[points["estimator"] == one]
+        plots.gain_against_gap(ax, some)
+        plots.label_groups(ax, some, "knob", "{:g} px")
+        ax.set_title(f"estimator: {one}")
+    for ax in flat[len(estimators) :]:
+        ax.set_visible(False)
+    for ax in np.reshape(axes, (rows, columns))[:, 0]:
+        ax.set_ylabel("accuracy gained (points)")
+    plots.share_limits(flat[: len(estimators)])
+    plots.gap_legend(fig, points)
+    plots.mark_simulated(fig, kind)
+    return fig
 
 
 def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
@@ -101,20 +128,4 @@ def control_lines(points: pd.DataFrame) -> Figure:
                    label=f"label smoothing, its best λ = {row.lam:g}")  # fmt: skip
     ax.set(xlabel="blur of the teacher's images (pixels)", ylabel="accuracy gained (points)")
     ax.legend(fontsize=10, frameon=False)
-    ax.yaxis.label.set_color("black")
     return fig
-
-
-def difference(
-    before: NDArray, after: Sequence[NDArray], labels: Sequence[NDArray], runs: Sequence[int]
-) -> NDArray:
-    """Return the mean change of the confusion matrix [true, said], per cent of the true class."""
-
-    def confusion(said: NDArray, true: NDArray) -> NDArray:
-        counts = np.zeros((10, 10))
-        np.add.at(counts, (true, said), 1)
-        return 100 * counts / counts.sum(1, keepdims=True).clip(min=1)
-
-    changes = [confusion(a, labels[i]) - confusion(before[i], labels[i])
-               for a, i in zip(after, runs)]  # fmt: skip
-    return np.mean(changes, axis=0)

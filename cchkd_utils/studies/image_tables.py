@@ -137,3 +137,19 @@ def contrasts(table: pd.DataFrame, lam: float, temperature: float) -> pd.DataFra
         best = results.summarise(smooth, ["knob", "lam"]).nlargest(1, "gain")
         parts.append(best.assign(what="label smoothing"))
     return pd.concat(parts, ignore_index=True)
+
+
+def points(table: pd.DataFrame, verdicts: pd.DataFrame, temperature: float) -> pd.DataFrame:
+    """Return mean gain and mean gap, one row per blur, λ and estimator, at one temperature."""
+    some = near(table, temperature=temperature)
+    summary = results.summarise(some, ["knob", "lam"])
+    return summary.merge(by_blur(verdicts).reset_index(), on="knob")
+
+
+def spans(found: pd.DataFrame) -> dict[bool, str]:
+    """Return the range of mean gains where the gap is above zero (True) and where it is below."""
+    sides = {holds: found["gain"][(found["gap"] > 0) == holds] for holds in (True, False)}
+    return {
+        holds: f"{gains.min():+.1f} … {gains.max():+.1f}" if len(gains) else "no such blur"
+        for holds, gains in sides.items()
+    }

@@ -153,6 +153,31 @@ def train_students(
     return Students(found.represent(test)[:n], logits[:n], classes[:n], classes[n:])
 
 
+def confusion_change(
+    planned: pd.DataFrame, students: Students, sets: Sequence[Multimodal], blur: int,
+    at: tuple[float, float],
+) -> NDArray:  # fmt: skip
+    """Return what one teacher changed in the confusion matrix, mean over seeds.
+
+    At the planned λ and T nearest to `at`; [true, said], per cent of the true class.
+    """
+    y = labels(sets, "test")
+    own = planned[(planned["experiment"] == MAIN) & (planned["blur"] == blur)]
+    for column, value in zip(("lam", "temperature"), at):
+        own = own[(own[column] - value).abs() == (own[column] - value).abs().min()]
+    changes = [
+        _confusion(students.taught[row], y[run]) - _confusion(students.alone[run], y[run])
+        for row, run in own["run"].items()
+    ]
+    return np.mean(changes, axis=0)
+
+
+def _confusion(said: NDArray, true: NDArray) -> NDArray:
+    counts = np.zeros((CLASSES, CLASSES))
+    np.add.at(counts, (true, said), 1)
+    return 100 * counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+
+
 def assess(
     sets: Sequence[Multimodal], seeds: Sequence[int], teachers: Teachers, students: Students,
     estimators: Sequence[str], pairings: Sequence[str], n_mi: int,
