@@ -112,7 +112,7 @@ def control_lines(points: pd.DataFrame) -> Figure:
     ----------
     points : as `studies.image_tables.contrasts` returns
     """
-    fig, ax = figure(width=7.4, height=4.4)
+    fig, ax = figure(width=7.4, height=4.8)
     ax.axhline(0, color="0.2", lw=1)
     shift = {name: 0.06 * (i - 1) for i, name in enumerate(LINES)}
     for name, (colour, marker, text) in LINES.items():
@@ -127,5 +127,5 @@ def control_lines(points: pd.DataFrame) -> Figure:
         ax.axhline(row.gain, color=PURPLE, lw=1.5, ls="--",
                    label=f"label smoothing, its best λ = {row.lam:g}")  # fmt: skip
     ax.set(xlabel="blur of the teacher's images (pixels)", ylabel="accuracy gained (points)")
-    ax.legend(fontsize=10, frameon=False)
+    fig.legend(loc="outside lower center", ncols=2, fontsize=10, frameon=False)
     return fig
