@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENV := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test lab run sweep bench lint lock clean
+.PHONY: help env book publish figure test lab run sweep bench lint lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 9
@@ -21,6 +21,12 @@ $(ENV): requirements.lock pyproject.toml
 
 book: $(ENV)  ## run the notebooks, render the book; PRESET=smoke|book|paper DATA=embedded|real
 	$(BIN)/cchkd book --preset $(PRESET) --data $(DATA)
+
+publish:  ## copy the rendered book to any static host: DEST=user@host:/path or a folder
+	@$(PYTHON) -I cchkd_utils/publish.py "$(DEST)"
+
+figure: $(ENV)  ## draw the README's figure from the recorded results
+	$(BIN)/python -m cchkd_utils.finding
 
 test: $(ENV)  ## run the tests
 	$(BIN)/python -m pytest -q

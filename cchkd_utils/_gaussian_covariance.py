@@ -14,7 +14,7 @@ _SMALLEST_EIGENVALUE = 1e-12  # of a correlation matrix we still call positive d
 def admissible_g(r: float, q: float) -> tuple[float, float]:
     """Open interval of corr(y, t) that is possible given r = corr(s, y) and q = corr(t, s).
 
-    The three correlations must form a positive definite matrix: |g - qr|^2 < (1 - q^2)(1 - r^2).
+    The three correlations must form a positive definite matrix: (g - qr)^2 < (1 - q^2)(1 - r^2).
 
     Returns
     -------

@@ -18,15 +18,17 @@ from typing import Any
 
 import yaml
 
-from cchkd_utils import explorer, paths, runner
+from cchkd_utils import citation, explorer, finding, paths, runner
 from cchkd_utils.runner import identity
 
 CARD = """\
 :::{{admonition}} This page is a run
 :class: note run-card
 Preset **{preset}** · data: **{data}** · {seconds:.0f} s on {threads} · commit `{git_sha}` ·
-{finished}. [Run it again with other parameters](../book/rerun.md).
+{finished}. [Run it again with other parameters](../book/rerun.md) ·
+[words and symbols](../book/glossary.md).
 Tables of this run: {downloads}.
+{more}
 
 ```{{dropdown}} Parameters and versions
 {table}
@@ -67,22 +69,27 @@ def build(
     files = _sources()
     for done in _run_all(preset, data, threads):
         files |= _run_files(done)
+    files |= finding.staged(files)
     staged = output / "_build" / "src"
     return _render(staged, output, stage(files, staged) + identity.digest(paths.LOCK))
 
 
 def _run_all(preset: str, data: str, threads: int) -> Iterator[runner.Run]:
     """Run every notebook of the book; those done are reused."""
-    jobs = []
+    plans = []
     for name in notebooks():
         takes_data = "data" in runner.declared(runner.find_notebook(name))
-        jobs.append(runner.Job(name, {"data": data} if takes_data else {}, preset, threads))
+        given = {"data": data} if takes_data else {}
+        plans.append(runner.plan(name, given, preset=preset, threads=threads))
     started = time.monotonic()
-    for job, done in zip(jobs, runner.run_many(jobs)):
+    for position, done in runner.run_many(plans):
         if isinstance(done, runner.RunError):
             raise done
         state = "reused" if done.reused else f"ran in {done.record['seconds']:.0f} s"
-        print(f"[{time.monotonic() - started:4.0f} s] {job.notebook}: {state}", flush=True)
+        print(
+            f"[{time.monotonic() - started:4.0f} s] {plans[position].notebook.stem}: {state}",
+            flush=True,
+        )
         yield done
 
 
@@ -98,7 +105,8 @@ def _sources() -> dict[str, bytes]:
     names = ["_config.yml", "_toc.yml"]
     names += [p.relative_to(paths.ROOT).as_posix() for p in (paths.ROOT / "book").rglob("*.*")]
     files = {name: (paths.ROOT / name).read_bytes() for name in sorted(names)}
-    return files | {"book/_static/explorer.html": explorer.page().encode()}
+    made = {"book/_static/explorer.html": explorer.page(), "book/cite.txt": citation.page()}
+    return files | {name: text.encode() for name, text in made.items()}
 
 
 def _run_files(run: runner.Run) -> dict[str, bytes]:
@@ -130,11 +138,14 @@ def run_card(record: Mapping[str, Any]) -> str:
     versions = record["versions"] | {"cchkd": record["version"]}
     stem = record["notebook"]
     downloads = [f"{{download}}`{name} <{stem}.{name}.csv>`" for name in record["tables"]]
+    more = [f"{{download}}`notebook <{stem}.ipynb>`"]
+    more += [f"{{download}}`{p.stem} <../book/results/{p.name}>`" for p in finding.recorded(stem)]
     return CARD.format(
         **{key: record[key] for key in ("preset", "seconds", "git_sha")},
         threads=f"{record['threads']} thread{'s' * (record['threads'] > 1)}",
         finished=record["finished"][:10],
         downloads=", ".join(downloads),
+        more=f"To download: {', '.join(more)}.",
         data=" ".join(filter(None, [values.get("data"), f"({record['kind']})"])),
         table="\n".join(["| parameter | value |", "|---|---|", *rows]),
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
@@ -167,6 +178,7 @@ def _render(source: Path, output: Path, state: str) -> Path:
     build_folder = output / "_build"
     index, mark = build_folder / "html" / "index.html", build_folder / "rendered"
     if index.is_file() and mark.is_file() and mark.read_text() == state:
+        mark.touch()  # as new as its sources, whatever their dates
         return index
     mark.unlink(missing_ok=True)
     start = "from jupyter_book.cli.main import main; main()"

@@ -5,6 +5,8 @@ import sys
 
 from cchkd_utils import __version__, runner
 
+SHOWN = 5  # failures that are printed; all are in the sweep's failures.json
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
@@ -12,7 +14,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.call(arguments) or 0
     except (ValueError, OSError, runner.RunError) as error:
-        print(f"cchkd: {error}", file=sys.stderr)
+        print(f"cchkd: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("cchkd: stopped; finished runs are kept, call again to go on", file=sys.stderr)
@@ -39,10 +41,27 @@ def _parser() -> argparse.ArgumentParser:
     grid.add_argument("notebook", help="number, name or path, e.g. 02")
     grid.add_argument(
         "-p", dest="given", action="append", default=[], metavar="NAME=VALUES",
-        help="an axis of the grid: commas, or 0..9, make points; may be repeated",
+        help="an axis of the grid: commas make points, also 0..9 and 0..1..0.25; "
+        "[0.2,0.5] is one point; may be repeated",
     )  # fmt: skip
-    grid.add_argument("--workers", type=_positive, help="notebooks at a time (default: per core)")
+    grid.add_argument("--grid", metavar="FILE", help="axes from a YAML file, one name a line")
+    grid.add_argument("--workers", type=_positive, help="runs at a time (default: one per core)")
+    grid.add_argument("--scheduler", metavar="TCP", help="a Dask scheduler, tcp://host:port")
+    grid.add_argument("--dry-run", action="store_true", help="print the points and run none")
     grid.set_defaults(call=_sweep)
+
+    found = commands.add_parser("results", help="list the runs and sweeps of a notebook")
+    found.add_argument("notebook", help="number, name or path, e.g. 02")
+    found.add_argument(
+        "-p", dest="given", action="append", default=[], metavar="NAME=VALUES",
+        help="only runs with one of these values, typed as for sweep; may be repeated",
+    )  # fmt: skip
+    found.add_argument("--preset", help="only runs of this preset")
+    found.set_defaults(call=_results)
+
+    page = commands.add_parser("page", help="fill book/sweep.md with a sweep")
+    page.add_argument("sweep", help="its folder, as printed by cchkd sweep and cchkd results")
+    page.set_defaults(call=_page)
 
     listing = commands.add_parser("list", help="list the notebooks, or a notebook's parameters")
     listing.add_argument("notebook", nargs="?")
@@ -51,6 +70,16 @@ def _parser() -> argparse.ArgumentParser:
     book = commands.add_parser("book", help="run what is missing and render the book")
     book.add_argument("--data", choices=["embedded", "real"], default="embedded")
     book.set_defaults(call=_book)
+
+    export = commands.add_parser("export", help="notebooks for a class, or slides")
+    export.add_argument("notebook", nargs="*", help="number, name or path (default: all)")
+    what = export.add_mutually_exclusive_group(required=True)
+    what.add_argument("--student", metavar="DIR", help="notebooks without solutions")
+    what.add_argument("--solutions", metavar="DIR", help="notebooks with solutions")
+    what.add_argument("--slides", metavar="DIR", help="slides of executed notebooks, HTML")
+    export.add_argument("--preset", default="book", help="of the runs that slides show")
+    export.add_argument("--force", action="store_true", help="overwrite files that are there")
+    export.set_defaults(call=_export)
 
     own = commands.add_parser("assess", help="verdict on your own representations")
     own.add_argument("file", help="reps.npz with the arrays teacher, student, labels")
@@ -102,16 +131,39 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    done = runner.sweep(
-        arguments.notebook, _pairs(arguments.given), preset=arguments.preset,
-        threads=arguments.threads, workers=arguments.workers,
-    )  # fmt: skip
-    for point, error in done.failed:
-        print(f"cchkd: {point}: {error}", file=sys.stderr)
+    grid = _pairs(arguments.given)
+    if arguments.grid:
+        read = runner.read_grid(arguments.grid)
+        if twice := sorted(set(read) & set(grid)):
+            raise runner.ParameterError(f"{twice[0]} is given by -p and by {arguments.grid}")
+        grid = read | grid
+    options = {"preset": arguments.preset, "threads": arguments.threads}
+    where = {"workers": arguments.workers, "scheduler": arguments.scheduler}
+    if arguments.dry_run:
+        print(runner.preview(arguments.notebook, grid, **options, workers=arguments.workers))
+        return 0
+    done = runner.sweep(arguments.notebook, grid, **options, **where)
+    for point, error in done.failed[:SHOWN]:
+        print(f"cchkd: {runner.setting(point)}: {error}", file=sys.stderr)
+    if len(done.failed) > SHOWN:
+        print(f"cchkd: and {len(done.failed) - SHOWN} more failed", file=sys.stderr)
+    if done.failed:
+        print(f"cchkd: all failures: {done.folder / 'failures.json'}", file=sys.stderr)
     if done.done + done.reused:
         print(f"tables of all points: {done.folder}")
     print(f"{done.done} done, {done.reused} reused, {len(done.failed)} failed")
     return 1 if done.failed else 0
+
+
+def _results(arguments: argparse.Namespace) -> None:
+    grid = _pairs(arguments.given)
+    print(runner.overview(arguments.notebook, grid, preset=arguments.preset))
+
+
+def _page(arguments: argparse.Namespace) -> None:
+    from cchkd_utils.runner import page
+
+    print(f"wrote {page.write(arguments.sweep)}; build the book to see it")
 
 
 def _list(arguments: argparse.Namespace) -> None:
@@ -128,6 +180,21 @@ def _book(arguments: argparse.Namespace) -> None:
 
     index = book.build(arguments.preset, data=arguments.data, threads=arguments.threads)
     print(f"the book is at {index}")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from cchkd_utils import export
+
+    names, force = arguments.notebook, arguments.force
+    if arguments.slides is not None:
+        from cchkd_utils import slides
+
+        written = slides.slides(names, arguments.slides, preset=arguments.preset, force=force)
+    elif arguments.student is not None:
+        written = export.student(names, arguments.student, force=force)
+    else:
+        written = export.solutions(names, arguments.solutions, force=force)
+    print("\n".join(map(str, written)))
 
 
 def _assess(arguments: argparse.Namespace) -> None:

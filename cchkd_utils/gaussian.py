@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cchkd_utils import _gaussian_risk
 from cchkd_utils._gaussian_covariance import (
     admissible_g,
     block_mi,
@@ -52,8 +53,6 @@ class JointGaussian:
     p1: int
     p2: int
     w1: NDArray
-
-    # ---------------------------------------------------------------- construction
 
     @classmethod
     def from_covariance(
@@ -142,8 +141,6 @@ class JointGaussian:
             cov, w1 = turn @ cov @ turn.T, turn[:p1, :p1] @ w1
         return cls.from_covariance(cov, p1, p, w1)
 
-    # ---------------------------------------------------------------- moments
-
     @cached_property
     def student_weights(self) -> NDArray:
         """w* [p2]: weights of the best linear student s = w*·x2 = E[y | x2]."""
@@ -194,8 +191,6 @@ class JointGaussian:
         cov_ts = self.w1 @ self.cov[: self.p1, self.p1 : -1] @ self.student_weights
         return float(self.cov[-1, -1] - self._cov_yt - cov_ys + cov_ts)
 
-    # ---------------------------------------------------------------- information
-
     @property
     def mi_teacher_student(self) -> float:
         """I(t;s) = I(w1·x1; w*·x2) in nats, the left side of the criterion."""
@@ -210,8 +205,6 @@ class JointGaussian:
     def gap(self) -> float:
         """I(t;s) - I(s;y) in nats; the Cross-modal Complementarity Hypothesis holds iff > 0."""
         return self.mi_teacher_student - self.mi_student_label
-
-    # ---------------------------------------------------------------- risk
 
     def risk(self, n: ArrayLike, lam: ArrayLike) -> NDArray | float:
         """Exact expected squared error E R(lam) of the student distilled on n rows.
@@ -233,27 +226,23 @@ class JointGaussian:
         ValueError
             If n <= p2 + 1 (the expectation is infinite or the fit not unique) or lam < 0.
         """
-        return (self._undistilled(n) * (1 + self.relative_change(n, lam)))[()]
+        return (self._risk.undistilled(n) * (1 + self.relative_change(n, lam)))[()]
 
     def relative_change(self, n: ArrayLike, lam: ArrayLike) -> NDArray | float:
         """R(lam) / R(0) - 1: negative where distillation helps. Arguments as in :meth:`risk`."""
-        kappa, m = self._kappa(n), _teacher_share(lam)
-        change = m**2 * self._curvature(kappa) - 2 * m * kappa * (self.sigma2 - self.c)
-        return (change / self._undistilled(n))[()]
+        return self._risk.relative_change(n, lam)[()]
 
     def risk_slope(self, n: ArrayLike) -> NDArray | float:
         """dR/dlam at lam = 0, equal to -2 kappa E[(y - t)(y - s)], kappa = p2 / (n - p2 - 1)."""
-        return (2 * self._kappa(n) * (self.c - self.sigma2))[()]
+        return (2 * self._risk.kappa(n) * (self.c - self.sigma2))[()]
 
     def best_lambda(self, n: ArrayLike) -> NDArray | float:
         """Weight of least expected risk: 0 where no weight helps, inf where copying is best."""
-        return _lambda_of_share(self._best_share(n))
+        return _gaussian_risk.weight(self._risk.best_share(n))
 
     def largest_helpful_lambda(self, n: ArrayLike) -> NDArray | float:
         """Supremum of the weights that help: 0 where none does, inf where every weight does."""
-        return _lambda_of_share(2 * self._best_share(n))
-
-    # ---------------------------------------------------------------- simulation
+        return _gaussian_risk.weight(2 * self._risk.best_share(n))
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[NDArray, NDArray, NDArray]:
         """Draw n independent rows: x1 [n, p1], x2 [n, p2], y [n]."""
@@ -282,8 +271,8 @@ class JointGaussian:
         array [draws, k]
             Squared error on a fresh row; the mean over draws estimates ``risk(n, lam)``.
         """
-        self._kappa(n)
-        m = np.atleast_1d(_teacher_share(lam))
+        self._risk.kappa(n)  # refuses too few rows
+        m = np.atleast_1d(_gaussian_risk.share(lam))
         risks = np.empty((draws, m.size))
         for i in range(draws):
             x1, x2, y = self.sample(n, rng)
@@ -293,7 +282,9 @@ class JointGaussian:
             risks[i] = self.sigma2 + np.einsum("ik,ij,jk->k", error, self._s22, error)
         return risks
 
-    # ---------------------------------------------------------------- helpers
+    @cached_property
+    def _risk(self) -> _gaussian_risk.Risk:
+        return _gaussian_risk.Risk(self.sigma2, self.tau2, self.c, self.delta, self.p2)
 
     @property
     def _s22(self) -> NDArray:
@@ -314,37 +305,3 @@ class JointGaussian:
     @cached_property
     def _cholesky(self) -> NDArray:
         return np.linalg.cholesky(self.cov)
-
-    def _kappa(self, n: ArrayLike) -> NDArray:
-        n = np.asarray(n, float)
-        if not np.all(n > self.p2 + 1):
-            raise ValueError(
-                f"n must exceed p + 1 = {self.p2 + 1} for a finite expected risk, got {n.min():g}"
-            )
-        return self.p2 / (n - self.p2 - 1)
-
-    def _undistilled(self, n: ArrayLike) -> NDArray:
-        return self.sigma2 * (1 + self._kappa(n))
-
-    def _curvature(self, kappa: NDArray) -> NDArray:
-        # Var(y - t | x2) > 0 because cov is positive definite, so this is never 0 for finite n.
-        return self.delta + kappa * (self.sigma2 - 2 * self.c + self.tau2)
-
-    def _best_share(self, n: ArrayLike) -> NDArray:
-        kappa = self._kappa(n)
-        gain = np.maximum(kappa * (self.sigma2 - self.c), 0.0)
-        share = np.zeros_like(gain)
-        return np.divide(gain, self._curvature(kappa), out=share, where=gain > 0)
-
-
-def _teacher_share(lam: ArrayLike) -> NDArray:
-    """Teacher's share of the mixed label, m = lam / (1 + lam); 1 at lam = inf."""
-    lam = np.asarray(lam, float)
-    if not np.all(lam >= 0):
-        raise ValueError(f"lam must be 0 or positive, got {lam}")
-    return np.divide(lam, 1 + lam, out=np.ones_like(lam), where=np.isfinite(lam))
-
-
-def _lambda_of_share(m: NDArray) -> NDArray | float:
-    """The weight lam with lam / (1 + lam) = m; inf from m = 1 on."""
-    return np.divide(m, 1 - m, out=np.full_like(m, np.inf), where=m < 1)[()]

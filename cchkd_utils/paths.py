@@ -9,6 +9,7 @@ NOTEBOOKS = ROOT / "notebooks"
 PRESETS = NOTEBOOKS / "presets.yml"
 LOCK = ROOT / "requirements.lock"
 BUILD = ROOT / "_build"
+RECORDED = ROOT / "book" / "results"
 
 
 def runs_root() -> Path:

@@ -4,6 +4,7 @@ The independent unit is a participant, a video, a seed: whatever was sampled. Ro
 repeated folds over the same units, carry less information than their number suggests.
 """
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -53,7 +54,9 @@ def cluster_bootstrap(
         for _ in range(draws)
     ]
     drawn = np.where(np.isfinite(drawn), drawn, np.nan)
-    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # no draw has a value: NaN says so
+        low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return np.asarray(statistic(np.arange(len(codes)))), low, high
 
 

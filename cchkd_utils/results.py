@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
-from cchkd_utils import resampling
+from cchkd_utils import paths, resampling
 
 JOIN = ["dataset", "teacher", "student", "condition", "seed"]
 RESULTS = {
@@ -204,8 +204,42 @@ def read(path: Path | str, table: str = "results") -> pd.DataFrame:
     """Read and check a table; numbers come back exactly as they were written."""
     text = {name: "str" for name, kind in TABLES[table].items() if kind == "str"}
     text |= dict.fromkeys(("git_sha", "version", "hash"), "str")  # 12e34 is a hash, not a number
-    frame = pd.read_csv(path, dtype=text, float_precision="round_trip", keep_default_na=False)
+    # A rival that does not apply to a row is empty; its column is one of numbers all the same.
+    empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in text}
+    frame = pd.read_csv(
+        path, dtype=text, float_precision="round_trip", keep_default_na=False, na_values=empty
+    )
     return check(frame, table)
+
+
+def recorded(section: str) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Return the results and verdicts kept with the book for a section, or None if there are none.
+
+    They come from a run at preset `paper`; where and when is in their provenance columns. The
+    hash of a run covers what its notebook reads here by name (`runner.identity`).
+    """
+    names = f"{section}.csv", f"{section}_verdicts.csv"
+    files = [paths.RECORDED / name for name in names]
+    if not all(file.exists() for file in files):
+        return None
+    return read(files[0]), read(files[1], "verdicts")
+
+
+def of_runs(table: str = "results") -> dict[str, pd.DataFrame]:
+    """Read the tables of the runs that the runner hands to this one, by notebook.
+
+    ``notebooks/presets.yml`` names, under ``needs``, whose tables a notebook reads.
+
+    Raises
+    ------
+    RuntimeError
+        When the notebook was not started by the runner.
+    """
+    if "CCHKD_NEEDS" not in os.environ:
+        raise RuntimeError("this notebook reads other runs: start it with `cchkd run` or `make`")
+    folders = [Path(one) for one in os.environ["CCHKD_NEEDS"].split(os.pathsep) if one]
+    files = {folder.parent.name: folder / f"{table}.csv" for folder in folders}
+    return {name: read(file, table) for name, file in files.items() if file.is_file()}
 
 
 def stamp(path: Path, table: str, provenance: Mapping[str, Any]) -> None:
@@ -228,7 +262,8 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.Dat
     Returns
     -------
     DataFrame
-        One row per group: `by`, `value`, `value`_lo, `value`_hi, repeats, outcome (helps, hurts
+        One row per group: the columns `by`, the mean as `value`, its interval under the same
+        name with _lo and _hi, repeats, outcome (helps, hurts
         or unresolved; a group of one repeat has no interval and is unresolved).
     """
     grouped = frame.groupby(by, sort=True)[value]

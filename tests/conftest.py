@@ -76,3 +76,27 @@ def tiny(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("CCHKD_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("CCHKD_DATA", str(tmp_path / "data"))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """Build the smoke book in a folder of its own, or take the one that CCHKD_SITE names."""
+    if ready := os.environ.get("CCHKD_SITE"):
+        return Path(ready).resolve()
+    from cchkd_utils import book
+
+    output = tmp_path_factory.mktemp("book")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CCHKD_RUNS", str(output / "runs"))
+        index = book.build("smoke", threads=1, output=output)
+        stamp = index.stat().st_mtime_ns
+        assert book.build("smoke", threads=1, output=output).stat().st_mtime_ns == stamp  # reused
+    return index.parent
+
+
+@pytest.fixture(scope="session")
+def pages(site) -> list[str]:
+    """Every page that a reader can reach."""
+    found = sorted(p.relative_to(site).as_posix() for p in site.rglob("*.html"))
+    # index.html only forwards to the first page; the search page fills itself by script
+    return [p for p in found if not p.startswith(("_static", "index.html", "search.html"))]

@@ -155,6 +155,10 @@ def test_counts_as_regression_targets():
         ({"estimator": "magic"}, "auto, ksg"),
         ({"teacher": np.zeros((10, 2))}, "same samples"),
         ({"labels": np.zeros(100, dtype=int)}, "one class"),
+        ({"labels": np.where(np.arange(100) < 3, np.nan, 1.5)}, "labels has NaN or inf in 3 rows"),
+        ({"student": np.full((100, 2), np.inf)}, "student has NaN or inf in 100 rows"),
+        ({"teacher": np.ones((100, 2))}, "teacher has only constant columns"),
+        ({"teacher": [["a", "b"]] * 100}, "teacher is not numeric"),
     ],
 )
 def test_bad_input(change, message):
@@ -166,6 +170,17 @@ def test_bad_input(change, message):
     } | change
     with pytest.raises(ValueError, match=message):
         assess(**arguments)
+
+
+def test_few_rows_and_dead_units():
+    rng = np.random.default_rng(0)
+    h1, h2, y = rng.standard_normal((100, 2)), rng.standard_normal((100, 2)), np.arange(100) % 2
+    with pytest.raises(ValueError, match="teacher has 49 rows; at least 50"):
+        assess(h1[:49], h2[:49], y[:49])
+    dead = np.hstack([h1, np.zeros((100, 3))])
+    with pytest.warns(UserWarning, match="teacher: 3 constant columns of 5 dropped"):
+        found = assess(dead, h2, y, estimator="gaussian", **QUICK)
+    assert found.gap == assess(h1, h2, y, estimator="gaussian", **QUICK).gap
 
 
 def test_no_candidates():

@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+import pytest
 import yaml
 
 from cchkd_utils import __version__, paths
@@ -46,3 +47,71 @@ def test_version_and_public_address_are_the_same_everywhere():
     for path in [paths.ROOT / "README.md", *paths.NOTEBOOKS.glob("*.ipynb")]:
         found = set(re.findall(r"https://github\.com/[\w-]+/[\w-]+", path.read_text()))
         assert found <= {address}, path.name
+
+
+def test_the_lock_is_one_solution_of_environment_yml():
+    """`make env` builds the lock's pins in a clean environment; each lies in Binder's ranges."""
+    from packaging.requirements import Requirement
+
+    lock = (paths.ROOT / "requirements.lock").read_text()
+    pins = dict(re.findall(r"^([a-z0-9_.-]+)==([^\s;\\]+)", lock, flags=re.MULTILINE))
+    listed = yaml.safe_load((paths.ROOT / "environment.yml").read_text())["dependencies"]
+    pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
+    of_conda = {name: package for package, name in CONDA.items()}
+    checked = 0
+    for entry in [entry for entry in listed if isinstance(entry, str)] + pip[:-1]:
+        wanted = Requirement(entry)
+        name = of_conda.get(wanted.name, wanted.name)
+        if name not in ("python", "pip"):
+            assert wanted.specifier.contains(pins[name]), f"{entry}: the lock has {pins[name]}"
+            checked += 1
+    assert checked == len(PROJECT["dependencies"]) + 1  # jupyterlab
+
+
+def test_every_notebook_sets_itself_up_on_colab_and_hides_that():
+    """One cell, the same in all: first of the code, out of the book, folded on Colab."""
+    import jupytext
+
+    found = set()
+    for path in paths.NOTEBOOKS.glob("[0-9]*.ipynb"):
+        cell = next(c for c in jupytext.read(path).cells if c.cell_type == "code")
+        assert "remove-cell" in cell.metadata["tags"], path.name
+        assert cell.source.startswith("# @title") and 'display-mode: "form"' in cell.source
+        found.add(cell.source)
+    (source,) = found
+    assert f'source = "{CONFIG["repository"]["url"]}"' in source
+    assert '"google.colab" in sys.modules' in source
+
+
+def test_colab_gets_the_module_and_the_recorded_results(tmp_path):
+    """Run the cell as on Colab, with a copy of this repository in the place of the network."""
+    import subprocess
+    import sys
+
+    import jupytext
+
+    cell = next(
+        c for c in jupytext.read(next(paths.NOTEBOOKS.glob("02*.ipynb"))).cells
+        if c.cell_type == "code"
+    )  # fmt: skip
+    address = CONFIG["repository"]["url"]
+    script = (
+        "import subprocess, sys, types\n"
+        "sys.modules['google.colab'] = types.ModuleType('google.colab')\n"
+        "import IPython\n"
+        "run = lambda line: subprocess.run(line, shell=True, check=True)\n"
+        "shell = types.SimpleNamespace(system=run)\n"
+        "IPython.get_ipython = lambda: shell\n"
+        + cell.source.replace(address, f"file://{paths.ROOT}")
+        + "\nfrom cchkd_utils import paths\nprint(paths.ROOT, (paths.ROOT / 'book').is_dir())\n"
+    )
+    if not (paths.ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONSAFEPATH": "1"}
+    whoever = {"COUNT": "1", "KEY_0": "safe.directory", "VALUE_0": "*"}  # of the copy's owner
+    environment |= {f"GIT_CONFIG_{name}": value for name, value in whoever.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(tmp_path / "cchkd"), "True"], done.stderr

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cchkd_utils import results
+from cchkd_utils import paths, results
 
 
 def row(**changes):
@@ -163,3 +163,22 @@ def test_summary_intervals_cover_and_outcomes_follow_from_them():
 def test_one_repeat_has_no_interval_and_is_unresolved():
     one = results.summarise(results.check([row()]), ["condition", "lam"]).iloc[0]
     assert np.isnan(one["gain_lo"]) and one["outcome"] == "unresolved" and one["repeats"] == 1
+
+
+def test_a_rival_that_does_not_apply_stays_a_missing_number(tmp_path):
+    rows = [verdict(seed=0) | {"linear CKA": 0.5}, verdict(seed=1)]
+    results.write(results.check(rows, "verdicts"), tmp_path / "v.csv")
+    column = results.read(tmp_path / "v.csv", "verdicts")["linear CKA"]
+    assert column[0] == 0.5 and np.isnan(column[1])
+
+
+def test_recorded_results_are_both_tables_or_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    assert results.recorded("x") is None
+    (tmp_path / "book" / "results").mkdir(parents=True)
+    results.write(results.check([row()]), tmp_path / "book" / "results" / "x.csv")
+    assert results.recorded("x") is None
+    judged = results.check([verdict()], "verdicts")
+    results.write(judged, tmp_path / "book" / "results" / "x_verdicts.csv")
+    rows, judged = results.recorded("x")
+    assert len(rows) == len(judged) == 1

@@ -55,7 +55,7 @@ def codes_pointwise(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Codes | None
         _best_rank(a[train], b[train], m)
         for (a, b, m), (train, _) in zip(fitted, disjoint_folds(len(x), seed))
     ]
-    rank = int(np.median(ranks))
+    rank = min(int(np.median(ranks)), *(len(m.rho) for *_, m in fitted))
     if rank == 0:
         return None
     held_out, correction = np.empty(len(x)), np.empty(len(x))

@@ -22,7 +22,7 @@ def uniform_ranks(a: np.ndarray) -> np.ndarray:
 
 def gaussian_ranks(a: np.ndarray) -> np.ndarray:
     """Normal scores of each column."""
-    return norm.ppf(uniform_ranks(a))
+    return scores(uniform_ranks(a), np.inf)
 
 
 @dataclass(frozen=True)
@@ -71,38 +71,53 @@ def _t_kernel(q, d, v):
 
 def scores(u: np.ndarray, dof: float) -> np.ndarray:
     """Quantiles of the t distribution at uniform ranks."""
-    return norm.ppf(u) if np.isinf(dof) else student_t.ppf(u, dof)
+    # All columns hold the same ranks, and the quantile function of t is slow.
+    ranks, at = np.unique(u, return_inverse=True)
+    quantiles = norm.ppf(ranks) if np.isinf(dof) else student_t.ppf(ranks, dof)
+    return quantiles[at].reshape(u.shape)
 
 
-def fit_scatter(s: np.ndarray, dof: float) -> np.ndarray:
-    """Maximum-likelihood scatter of a centred multivariate t (EM; Liu & Rubin 1995)."""
-    n, d = s.shape
-    if np.isinf(dof):
-        return s.T @ s / n
-    g = norm.ppf(student_t.cdf(s, dof))
+def fit_scatter(u: np.ndarray, dof: float) -> np.ndarray:
+    """Maximum-likelihood scatter of a centred multivariate t, from uniform ranks `[n, d]`.
+
+    EM (Liu & Rubin 1995), started at the normal scores.
+    """
+    g, (n, d) = scores(u, np.inf), u.shape
     cov = g.T @ g / n
+    if np.isinf(dof):
+        return cov
+    s = scores(u, dof)
     for _ in range(EM_STEPS):
-        q = np.einsum("ij,ij->i", s, np.linalg.solve(cov, s.T).T)
-        cov = (s * ((dof + d) / (dof + q))[:, None]).T @ s / n
+        cov = (s * ((dof + d) / (dof + _squared_radius(s, cov)))[:, None]).T @ s / n
     return cov
 
 
+def _squared_radius(s, cov):
+    """Mahalanobis radius of rows, squared `[n]`."""
+    return ((s @ np.linalg.inv(np.linalg.cholesky(cov)).T) ** 2).sum(1)
+
+
 def choose_dof(u: np.ndarray) -> float:
-    """The degrees of freedom with the largest copula likelihood of ranks `[n, d]`."""
-    best, chosen = -np.inf, np.inf
-    for dof in DOFS:
-        s = scores(u, dof)
-        cov = fit_scatter(s, dof)
+    """The degrees of freedom with the largest copula likelihood of ranks `[n, d]`.
+
+    From light tails to heavy, until the likelihood has fallen twice: it has one peak.
+    """
+    best, chosen, falls = -np.inf, np.inf, 0
+    for dof in DOFS[::-1]:
+        s, cov = scores(u, dof), fit_scatter(u, dof)
         scale = np.sqrt(np.diag(cov))
         value = _log_likelihood(s / scale, cov / np.outer(scale, scale), dof)
         if value > best:
-            best, chosen = value, dof
+            best, chosen, falls = value, dof, 0
+        else:
+            falls += 1
+            if falls == 2:
+                break
     return chosen
 
 
 def _log_likelihood(s, cov, dof):
-    d = s.shape[1]
-    q = np.einsum("ij,ij->i", s, np.linalg.solve(cov, s.T).T)
+    d, q = s.shape[1], _squared_radius(s, cov)
     logdet = np.linalg.slogdet(cov)[1]
     if np.isinf(dof):
         return -0.5 * (q + logdet - (s**2).sum(1)).sum()
@@ -137,8 +152,8 @@ def shrink_correlations(rho: np.ndarray, dx: int, dy: int, n: int) -> np.ndarray
 
 def fit_copula(ux, uy, dof: float, *, truncate: bool = False) -> Copula:
     """Fit a t copula of given `dof` to ranks `[n, dx]`, `[n, dy]`."""
-    s = np.hstack([scores(ux, dof), scores(uy, dof)])
-    return canonical(fit_scatter(s, dof), ux.shape[1], dof, len(s), truncate)
+    scatter = fit_scatter(np.hstack([ux, uy]), dof)
+    return canonical(scatter, ux.shape[1], dof, len(ux), truncate)
 
 
 def copula_pointwise(ux, uy, dof: float) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ._copula import canonical
-from ._knn import ksg_pointwise
+from ._knn import TREE_DIMS, _squared, ksg_pointwise
 from ._mixture import best_cluster_count, fit_clusters
 
 NEIGHBOURS, PROBE_ROWS = 10, 1500
@@ -25,7 +25,11 @@ def intrinsic_dimension(a: np.ndarray) -> float:
     k = min(NEIGHBOURS, len(a) - 1)
     if k < 3:
         return 0.0
-    distance = cKDTree(a).query(a, k + 1)[0][:, 1:]
+    if a.shape[1] <= TREE_DIMS:
+        distance = cKDTree(a).query(a, k + 1)[0][:, 1:]
+    else:
+        near = np.partition(_squared(a, slice(0, len(a))), range(k + 1), axis=1)[:, 1 : k + 1]
+        distance = np.sqrt(near)
     logs = np.log(distance[:, -1:] / np.maximum(distance[:, :-1], 1e-300))
     return float((k - 2) / logs.sum(1).mean())
 

@@ -65,15 +65,22 @@ def pair_cov(dx: int, dy: int, pairs: int = 2, rho: float = 0.8) -> np.ndarray:
     return cov
 
 
-def student(dx: int, dy: int, dof: float) -> Task:
-    """Multivariate Student-t with identity dispersion (Arellano-Valle et al. 2013)."""
+def student(dx: int, dy: int, dof: float, rho: float = 0.0) -> Task:
+    """Multivariate Student-t, dispersion 1 and `rho` between x_1 and y_1.
+
+    The dispersion adds its Gaussian information to that of the tails (Arellano-Valle et al. 2013).
+    """
+    cov = pair_cov(dx, dy, 1, rho)
+    root = np.linalg.cholesky(cov)
 
     def sample(n, rng):
-        z = rng.standard_normal((n, dx + dy)) / np.sqrt(rng.chisquare(dof, (n, 1)) / dof)
+        z = rng.standard_normal((n, dx + dy)) @ root.T
+        z /= np.sqrt(rng.chisquare(dof, (n, 1)) / dof)
         return z[:, :dx], z[:, dx:]
 
     nats = _t_entropy(dx, dof) + _t_entropy(dy, dof) - _t_entropy(dx + dy, dof)
-    return Task(f"St {dx}x{dy} (dof={dof:g})", nats, sample)
+    name = f"St {dx}x{dy} (dof={dof:g}{f', rho={rho:.2f}' if rho else ''})"
+    return Task(name, nats + gaussian_information(cov, dx), sample)
 
 
 def _t_entropy(d: int, v: float) -> float:
@@ -133,11 +140,11 @@ def swiss_roll(u: np.ndarray) -> np.ndarray:
     return np.hstack([t * np.cos(t), t * np.sin(t)]) / 21.0
 
 
-def spiral(i: int, j: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Rotate rows `[n, d]` in the plane (i, j) by the angle |row|^2 / d."""
+def spiral(i: int, j: int, speed: float = 1.0) -> Callable[[np.ndarray], np.ndarray]:
+    """Rotate rows `[n, d]` in the plane (i, j) by the angle `speed` |row|^2 / d."""
 
     def rotate(a):
-        angle = (a**2).sum(1) / a.shape[1]
+        angle = speed * (a**2).sum(1) / a.shape[1]
         out = a.copy()
         out[:, i] = np.cos(angle) * a[:, i] - np.sin(angle) * a[:, j]
         out[:, j] = np.sin(angle) * a[:, i] + np.cos(angle) * a[:, j]
@@ -190,6 +197,8 @@ class Representations:
         Their correlation.
     width : int
         Units of each hidden layer.
+    depth : int
+        Layers of the expansion.
     """
 
     means1: np.ndarray
@@ -199,6 +208,7 @@ class Representations:
     width: int = 64
     relu: bool = True
     layer_seed: int = 0
+    depth: int = 1
 
     def latents(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Draw (z1 `[n, m1 + shared]`, z2 `[n, m2 + shared]`, class `[n]`)."""
@@ -216,10 +226,11 @@ class Representations:
         return self._expand(z1, layers), self._expand(z2, layers), y
 
     def _expand(self, z, layers):
-        w = layers.standard_normal((z.shape[1], self.width)) / np.sqrt(z.shape[1])
-        b = layers.normal(scale=0.5, size=self.width)
-        h = z @ w + b
-        return np.maximum(h, 0.0) if self.relu else h
+        for _ in range(self.depth):
+            w = layers.standard_normal((z.shape[1], self.width)) / np.sqrt(z.shape[1])
+            z = z @ w + layers.normal(scale=0.5, size=self.width)
+            z = np.maximum(z, 0.0) if self.relu else z
+        return z
 
     def pointwise(self, z1, z2, y) -> tuple[np.ndarray, np.ndarray]:
         """Pointwise informations `[n]` of latents: teacher with student, student with label."""

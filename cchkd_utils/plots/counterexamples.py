@@ -69,6 +69,8 @@ def verdicts_and_outcomes(table: pd.DataFrame, lam: float) -> Figure:
         ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlabel(label)
         ax.grid(False, axis="y")
+        ax.set_axisbelow(True)
+        ax.set_ylim(-0.6, len(table) - 0.4)
     bars = [table["gain"] - table["gain_lo"], table["gain_hi"] - table["gain"]]
     axes[1].errorbar(table["gain"], y, xerr=bars, fmt="none", color="0.1", lw=1, capsize=2)
     axes[0].set_xticks([-0.1, 0, 0.1, 0.5])

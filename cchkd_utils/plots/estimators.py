@@ -21,6 +21,7 @@ STYLES = {  # colour and marker: each tells the methods apart on its own
     "mine": (plots.PURPLE, "v"),
     "lmi": (plots.BLUE, "D"),
 }
+PAIR = (("black", "o"), (plots.ORANGE, "s"))  # two quantities in one panel
 BAR = 1.645  # standard errors of a 90 % interval
 TRUTH = {"color": "0.2", "lw": 1.0, "ls": "--", "zorder": 1}
 
@@ -99,6 +100,20 @@ def scatter_against_truth(ax: Axes, table: pd.DataFrame) -> None:
     top = 1.05 * max(table["true_mi"].max(), table["nats"].max())
     ax.plot([0, top], [0, top], **TRUTH)
     ax.set(xlabel="true information (nats)", ylabel="estimate (nats)")
+
+
+def recorded_errors(axes: Sequence[Axes], rows: pd.DataFrame) -> None:
+    """Draw recorded estimates against truths, one panel per part; nats."""
+    for ax, (part, group) in zip(axes, rows.groupby("part", sort=False)):
+        top = 1.05 * max(group["truth_nats"].max(), group["estimate_nats"].max())
+        ax.plot([0, top], [0, top], **TRUTH)
+        for (name, some), (colour, marker) in zip(group.groupby("quantity"), PAIR):
+            ax.plot(some["truth_nats"], some["estimate_nats"], ls="", color=colour, marker=marker,
+                    ms=4, alpha=0.8, label=name)  # fmt: skip
+        ax.set_title(part, fontsize=10)
+        ax.set(xlabel="true information (nats)")
+        ax.legend(loc="upper left", fontsize=9)
+    axes[0].set_ylabel("estimate by auto (nats)")
 
 
 def coverage_by_cell(ax: Axes, cells: pd.DataFrame, level: float) -> None:

@@ -1,31 +1,34 @@
-"""One run: check, reuse or execute, and file the result under its hash.
+"""One run: reuse or execute, and file the result under its hash.
 
 A run's folder ``<runs>/<notebook>/<hash>/`` appears in one step, when everything in it is
 there. A run that is killed leaves nothing that a later call would mistake for a result.
 """
 
-import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cchkd_utils import __version__, paths
-from cchkd_utils.runner import folders, identity
-from cchkd_utils.runner.parameters import ParameterError, declared, resolve
+from cchkd_utils.runner import folders
+from cchkd_utils.runner.parameters import declared
+from cchkd_utils.runner.plans import Plan, plan
 
+OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}  # Python's and numpy's, CUDA's
 VERSIONS = ("torch", "numpy", "scipy", "scikit-learn", "papermill")
 
 
 class RunError(RuntimeError):
     """A notebook that failed while it ran; the message names the cell and the kept notebook."""
+
+
+class KernelError(RunError):
+    """A kernel that was killed or had no memory: not the notebook's fault, worth another try."""
 
 
 @dataclass(frozen=True)
@@ -40,53 +43,6 @@ class Run:
     def notebook(self) -> Path:
         """The executed notebook."""
         return self.folder / "notebook.ipynb"
-
-
-def notebooks() -> list[Path]:
-    """List the notebooks, in the book's order."""
-    return sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))
-
-
-def find_notebook(name: str) -> Path:
-    """Return a notebook by number (``02``), name or path.
-
-    Raises
-    ------
-    ParameterError
-        When there is none; the message lists those there are.
-    """
-    if os.sep in name or name.endswith(".ipynb"):
-        found = [p for p in notebooks() if p.resolve() == Path(name).resolve()]
-    else:
-        word = name.zfill(2)  # 2 for 02
-        found = [p for p in notebooks() if word in (p.stem, *p.stem.split("_", 1))]
-    if len(found) != 1:
-        names = ", ".join(path.stem for path in notebooks())
-        raise ParameterError(f"there is no notebook {name!r}; there are: {names}")
-    return found[0]
-
-
-def read_presets() -> dict[str, Any]:
-    """Read ``notebooks/presets.yml``: the presets, and the files that real data need."""
-    try:
-        read = yaml.safe_load(paths.PRESETS.read_text(encoding="utf-8"))
-        for preset in read["presets"].values():
-            for values in preset.values():
-                dict(values or {})
-        dict(read["files"])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise ParameterError(f"{paths.PRESETS} is malformed: {reason}") from None
-    return read
-
-
-def settle(notebook: Path, preset: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of every parameter of a run; see `parameters.resolve`."""
-    presets = read_presets()["presets"]
-    if preset not in presets:
-        raise ParameterError(f"there is no preset {preset!r}; there are: {', '.join(presets)}")
-    named = {**(presets[preset].get(notebook.stem) or {}), "preset": preset}
-    return resolve(notebook, named, given)
 
 
 def run(
@@ -120,64 +76,87 @@ def run(
     RunError
         When a cell fails; the executed notebook is kept.
     """
-    path = find_notebook(notebook)
-    given = dict(given or {})
-    preset = given.pop("preset", preset)
-    values = settle(path, preset, given)
-    patterns = read_presets()["files"].get(path.stem, []) if values.get("data") == "real" else []
-    key, parts = identity.fingerprint(path, values, threads, identity.data_files(patterns))
-    folder = paths.runs_root() / path.stem / key
-    record = None if force else folders.finished(folder)
+    planned = plan(notebook, given, preset=preset, threads=threads)
+    record = None if force else folders.finished(planned.folder)
     if record:
-        return Run(folder, record, reused=True)
+        return Run(planned.folder, record, reused=True)
+    for one in planned.needs:
+        if not folders.finished(one.folder):
+            perform(one, progress)
+    return perform(planned, progress)
+
+
+def perform(
+    planned: Plan,
+    progress: bool = False,
+    *,
+    imports: list[str] | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> Run:
+    """Execute a planned run and file it.
+
+    Parameters
+    ----------
+    planned : what to run
+    progress : show a bar on the console
+    imports : modules to have imported already; None starts a kernel anew
+    extra : further environment variables of the kernel
+    """
+    folder = planned.folder
     with folders.workplace(folder) as part:
+        config = _kernel_config(imports, _environment(planned, part) | dict(extra or {}))
         try:
-            record = _execute(path, part, values, key, threads, progress)
+            record = _execute(planned, part, config, progress)
         except RunError as error:
             kept = folders.keep_failed(part, folder)
-            raise RunError(f"{path.stem}: {error} (notebook kept: {kept})") from None
-        folders.file_run(part, folder, record | {"parts": parts})
+            line = f"{planned.notebook.stem}: {error} (notebook kept: {kept})"
+            raise type(error)(line) from None
+        record = folders.file_run(part, folder, record)
+    folders.forget_failed(folder)
     return Run(folder, record, reused=False)
 
 
-def _execute(
-    path: Path, part: Path, values: dict[str, Any], key: str, threads: int, progress: bool
-) -> dict[str, Any]:
+def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str, Any]:
     import papermill  # here, because it costs a second that a reused run need not pay
     from nbclient.exceptions import DeadKernelError
 
+    from cchkd_utils.runner.kernels import KernelManager
+
+    path, values = planned.notebook, planned.values
     defaults = {name: p.default for name, p in declared(path).items()}
     changed = {k: v for k, v in values.items() if k == "preset" or v != defaults[k]}
     started = time.monotonic()
-    with _environment(part, threads):
-        try:
-            papermill.execute_notebook(
-                path,
-                part / "notebook.ipynb",
-                parameters=changed,
-                kernel_name="python3",
-                cwd=part,
-                progress_bar={"desc": path.stem} if progress else False,
-                config=_kernel_config(),
-                extra_arguments=["--log-level=50"],  # a kernel's farewells are not the user's
-            )
-        except papermill.PapermillExecutionError as error:
-            reason = (str(error.evalue).strip().splitlines() or [""])[0]
-            raise RunError(f"cell {error.exec_count}: {error.ename}: {reason}") from None
-        except DeadKernelError:
-            raise RunError("the kernel died: out of memory, or killed") from None
+    try:
+        papermill.execute_notebook(
+            path,
+            part / "notebook.ipynb",
+            parameters=changed,
+            kernel_name="python3",
+            cwd=part,
+            progress_bar={"desc": path.stem} if progress else False,
+            config=config,
+            kernel_manager_class=KernelManager,
+            extra_arguments=["--log-level=50"],  # a kernel's farewells are not the user's
+        )
+    except papermill.PapermillExecutionError as error:
+        reason = (str(error.evalue).strip().splitlines() or [""])[0]
+        kind = KernelError if error.ename in OUT_OF_MEMORY else RunError
+        raise kind(f"cell {error.exec_count}: {error.ename}: {reason}") from None
+    except DeadKernelError:
+        raise KernelError("the kernel died: out of memory, or killed") from None
     record = {
         "notebook": path.stem,
-        "hash": key,
+        "hash": planned.key,
         "preset": values["preset"],
         "parameters": values,
         "changed": changed,
-        "threads": threads,
+        "threads": planned.parts["threads"],
         "seconds": round(time.monotonic() - started, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_sha": git_sha(),
         "version": __version__,
         "versions": {name: metadata.version(name) for name in VERSIONS},
+        "parts": planned.parts | {"parameters": values},
     }
     return record | _tables(part, record)
 
@@ -199,35 +178,28 @@ def _tables(part: Path, record: dict[str, Any]) -> dict[str, Any]:
     return {"tables": tables, "kind": "+".join(sorted(kinds))}
 
 
-def _kernel_config() -> Any:
-    """Talk to the kernel through files of the user's own, not through open local ports."""
+def _kernel_config(imports: list[str] | None, environment: dict[str, str]) -> Any:
     from traitlets.config import Config
 
-    return Config({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})
+    options = {"imports": imports, "environment": environment}
+    if os.name == "posix":  # talk through files of the user's own, not through open local ports
+        options["transport"] = "ipc"
+    return Config({"KernelManager": options})
 
 
-@contextlib.contextmanager
-def _environment(folder: Path, threads: int) -> Iterator[None]:
-    """Set what the kernel inherits: where to write, how many threads, which kernel."""
-    count = str(threads)
-    wanted = {
+def _environment(planned: Plan, folder: Path) -> dict[str, str]:
+    """Return what the kernel is told: where to read and write, how many threads."""
+    count = str(planned.parts["threads"])
+    return {
         "CCHKD_RUN_FOLDER": str(folder),
-        "CCHKD_DATA": str(paths.data_root()),  # absolute: the kernel works in another folder
-        "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel before the user's
+        "CCHKD_NEEDS": os.pathsep.join(str(one.folder) for one in planned.needs),
+        "CCHKD_RUNS": str(planned.folder.parents[1]),
+        "CCHKD_DATA": str(planned.data),  # absolute: the kernel works in another folder
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
         "PYTHONHASHSEED": "0",
     }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 def git_sha() -> str:

@@ -30,9 +30,7 @@ def finished(folder: Path) -> dict[str, Any] | None:
 def workplace(folder: Path) -> Iterator[Path]:
     """Give a folder beside the final one, and remove it whatever happens."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f"{PART}*"):  # of runs that were killed
-        if not _is_alive(int(left.name.rpartition("-")[2])):
-            shutil.rmtree(left, ignore_errors=True)
+    clear(folder.parent)
     part = folder.parent / f"{PART}{folder.name}-{os.getpid()}"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
@@ -40,6 +38,13 @@ def workplace(folder: Path) -> Iterator[Path]:
         yield part
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove the workplaces of runs that were killed on this machine."""
+    for left in folder.glob(f"{PART}*"):
+        if not _is_alive(int(left.name.rpartition("-")[2])):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_alive(process: int) -> bool:
@@ -52,10 +57,14 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def file_run(part: Path, folder: Path, record: dict[str, Any]) -> None:
-    """Complete a run's record and move the run to its place; an older one gives way."""
+def file_run(part: Path, folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """Complete a run's record and move the run to its place; return the record.
+
+    An older run of the same place gives way.
+    """
     files = {path.name: digest(path) for path in sorted(part.iterdir())}
-    text = json.dumps(record | {"files": files}, indent=1, sort_keys=True)
+    record = record | {"files": files}
+    text = json.dumps(record, indent=1, sort_keys=True)
     (part / "run.json").write_text(text + "\n", encoding="utf-8")
     aside = part.with_name(f"{PART}old-{folder.name}-{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
@@ -67,11 +76,25 @@ def file_run(part: Path, folder: Path, record: dict[str, Any]) -> None:
             raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+    return record
+
+
+def failed(folder: Path) -> Path:
+    """Return where the notebook of a failed run is kept, apart from the results."""
+    return folder.parent / "failed" / f"{folder.name}.ipynb"
 
 
 def keep_failed(part: Path, folder: Path) -> Path:
-    """Keep a failed notebook, apart from the results, for its reader to look into."""
-    kept = folder.parent / "failed" / f"{folder.name}.ipynb"
+    """Keep a failed notebook for its reader to look into."""
+    kept = failed(folder)
     kept.parent.mkdir(exist_ok=True)
     (part / "notebook.ipynb").replace(kept)
     return kept
+
+
+def forget_failed(folder: Path) -> None:
+    """Remove what was kept of an earlier failure of a run that has succeeded since."""
+    kept = failed(folder)
+    kept.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # others are there
+        kept.parent.rmdir()

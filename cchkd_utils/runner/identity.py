@@ -1,13 +1,15 @@
 """What a run is made of, as one hash: same hash, same results.
 
 It covers the notebook's source, its parameters, the files of ``cchkd_utils`` that it imports
-(followed through their own imports), the lock file, the Python version, the thread count and
-the content of the real data that it reads.
+(followed through their own imports), the lock file, the Python version, the thread count, the
+content of the real data that it reads, the recorded tables that it shows and the runs that it
+needs.
 """
 
 import ast
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 from cchkd_utils import paths
 
 PACKAGE = "cchkd_utils"
+RECORDED = re.compile(r"""results\.recorded\(\s*["'](\w+)["']""")
 
 
 def digest(path: Path) -> str:
@@ -33,25 +36,46 @@ def source(notebook: Path) -> str:
 
 def modules(notebook: Path) -> list[Path]:
     """List the files of ``cchkd_utils`` that a notebook imports, directly or not."""
+    return sorted(_files_and_libraries(notebook)[0])
+
+
+def libraries(notebook: Path) -> list[str]:
+    """List the modules of other packages that a notebook imports, directly or through ours."""
+    return sorted(_files_and_libraries(notebook)[1])
+
+
+def _files_and_libraries(notebook: Path) -> tuple[set[Path], set[str]]:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
     plain = "\n".join(
         line for line in code.splitlines() if not line.lstrip().startswith(("%", "!"))
     )
-    todo, seen = list(_imported(plain, package="")), set()
+    todo, files, others = list(_imported(plain, package="")), set(), set()
     while todo:
         name = todo.pop()
-        path = _file(name)
-        if path is None or path in seen:
+        if name.partition(".")[0] != PACKAGE:
+            others.add(name)
             continue
-        seen.add(path)
+        path = _file(name)
+        if path is None or path in files:
+            continue
+        files.add(path)
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         todo += _imported(path.read_text(encoding="utf-8"), package)
-    return sorted(seen)
+    return files, others
+
+
+def recorded(notebook: Path) -> list[Path]:
+    """List the recorded tables that a notebook or its modules read by name."""
+    sources = [notebook, *modules(notebook)]
+    text = "\n".join(path.read_text(encoding="utf-8").replace('\\"', '"') for path in sources)
+    names = set(RECORDED.findall(text))
+    stems = {f"{name}{table}" for name in names for table in ("", "_verdicts", "_estimates")}
+    return sorted(path for path in paths.RECORDED.glob("*.csv") if path.stem in stems)
 
 
 def _imported(code: str, package: str) -> Iterable[str]:
-    """Yield every dotted name that `code` may import from this package, parents included."""
+    """Yield every dotted name that `code` may import, parents included."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -63,8 +87,7 @@ def _imported(code: str, package: str) -> Iterable[str]:
             continue
         for name in names:
             parts = name.split(".")
-            if parts[0] == PACKAGE:
-                yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
+            yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
 
 
 def _file(name: str) -> Path | None:
@@ -94,19 +117,24 @@ def data_files(patterns: Iterable[str]) -> dict[str, Path]:
     return found
 
 
-def fingerprint(
-    notebook: Path, parameters: Mapping[str, Any], threads: int, data: Mapping[str, Path]
-) -> tuple[str, dict[str, Any]]:
-    """Return a run's hash (16 hex digits) and the parts it was made from."""
-    parts = {
+def sources(
+    notebook: Path, threads: int, data: Mapping[str, Path], needs: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return all that a run is made of except its parameters; `needs` are hashes of runs."""
+    return {
         "notebook": notebook.stem,
         "source": source(notebook),
-        "parameters": dict(parameters),
         "modules": {p.relative_to(paths.ROOT).as_posix(): digest(p) for p in modules(notebook)},
         "lock": digest(paths.LOCK),
         "python": "{}.{}".format(*sys.version_info),
         "threads": threads,
         "data": {name: digest(path) for name, path in data.items()},
+        "recorded": {path.name: digest(path) for path in recorded(notebook)},
+        "needs": dict(needs),
     }
-    text = json.dumps(parts, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16], parts
+
+
+def fingerprint(parts: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+    """Return a run's hash, 16 hex digits, from its `sources` and its parameters."""
+    text = json.dumps({**parts, "parameters": dict(parameters)}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -169,7 +169,19 @@ def resolve(
 ) -> dict[str, Any]:
     """Return every parameter's value: the defaults, under the preset's, under those `given`.
 
-    Text in `given` is read as from a command line, unless the parameter is itself text.
+    For the errors see `canonical`.
+    """
+    known = declared(notebook)
+    values = {name: parameter.default for name, parameter in known.items()}
+    return values | canonical(notebook, known, {**preset, **(given or {})})
+
+
+def canonical(
+    notebook: Path, known: Mapping[str, Parameter], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the values `given` for the parameters `known`, checked and in one form.
+
+    Text is read as from a command line, unless the parameter is itself text.
 
     Raises
     ------
@@ -177,10 +189,9 @@ def resolve(
         For an unknown name, a wrong type or a value out of range; the one line lists the
         notebook's parameters.
     """
-    known = declared(notebook)
-    values = {name: parameter.default for name, parameter in known.items()}
+    values = {}
     try:
-        for name, value in {**preset, **(given or {})}.items():
+        for name, value in given.items():
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean '{close[0]}'?" if close else ""

@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 from cchkd_utils import results
 from cchkd_utils.criterion import assess
 from cchkd_utils.mi import estimate, tasks
+from cchkd_utils.studies.populations import POPULATIONS, rotated
 
 FAMILIES = (
     "Normal 1x1",
@@ -75,12 +76,6 @@ def shared_pairs(d: int, nats: float = 1.0) -> tasks.Task:
     return tasks.Task(plain.name, plain.nats, sample)
 
 
-def rotated(a: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Rotate the columns at random, so that no axis is special."""
-    q, r = np.linalg.qr(rng.standard_normal((a.shape[1], a.shape[1])))
-    return a @ (q * np.sign(np.diag(r)))
-
-
 def families() -> list[tasks.Task]:
     """A selection of the forty tasks of Czyż et al. (2023): one or two of each shape."""
     known = {task.name: task for task in tasks.beyond_normal()}
@@ -126,39 +121,6 @@ def measure_copies(
     return measure(name, x[which], y[which], task.nats, methods, seed)
 
 
-def continuous_population(gap: float, d: int, n: int, rng: np.random.Generator) -> tuple:
-    """Jointly normal H1, H2 [n, d] and Y [n] with this gap; I(H2;Y) in [0.35, 0.7] nats."""
-    label = rng.uniform(0.35, 0.7)
-    r, q = (np.sqrt(-np.expm1(-2 * nats)) for nats in (label, label + gap))
-    h1, h2 = rng.standard_normal((2, n, d))
-    h2[:, 0] = q * h1[:, 0] + np.sqrt(1 - q**2) * h2[:, 0]
-    direction = rng.dirichlet(np.ones(2)) ** 0.5
-    y = r * h2[:, :2] @ direction + np.sqrt(1 - r**2) * rng.standard_normal(n)
-    return rotated(h1, rng), rotated(h2, rng), y, gap
-
-
-def class_population(gap: float, d: int, n: int, rng: np.random.Generator) -> tuple:
-    """Four Gaussian classes, H1 and H2 [n, d]; a shared nuisance brings the gap near `gap`.
-
-    Returns H1, H2, Y [n] and the true gap.
-    """
-    means2 = rng.permutation([-1.5, -0.5, 0.5, 1.5])[:, None] * rng.uniform(0.9, 1.4)
-    for scale in (1.2, 0.8, 0.5, 0.3, 0.1):  # until the classes alone share no more than wanted
-        plain = tasks.Representations(scale * means2, means2, 1, 0.0)
-        shared, label = plain.truth(rng, 20_000)
-        if shared - label < gap:
-            break
-    rho = float(np.sqrt(-np.expm1(-2 * max(gap - shared + label, 0.0))))
-    pair = tasks.Representations(scale * means2, means2, 1, rho)
-    z1, z2, y = pair.latents(n, rng)
-    noise = rng.standard_normal((2, n, d - z1.shape[1]))
-    h1, h2 = (rotated(np.hstack(parts), rng) for parts in ((z1, noise[0]), (z2, noise[1])))
-    return h1, h2, y, shared - label - 0.5 * float(np.log1p(-(rho**2)))
-
-
-POPULATIONS = {"normal, continuous label": continuous_population, "four classes": class_population}
-
-
 def judge_populations(
     dims: Iterable[int], trials: int, n: int, estimator: str, seed: int
 ) -> list[dict]:
@@ -167,17 +129,22 @@ def judge_populations(
     Returns
     -------
     list of dict
-        ``trials`` rows of the verdicts table for each population and dimension (2 or more).
+        ``trials`` rows of the verdicts table for each kind of label and dimension (2 or more).
     """
     rows = []
-    for j, (dataset, draw) in enumerate(POPULATIONS.items()):
+    for j, (dataset, draws) in enumerate(POPULATIONS.items()):
         for d in dims:
             for i in range(trials):
-                rng = np.random.default_rng([seed, i, d, j])
+                rng, draw = np.random.default_rng([seed, i, d, j]), draws[i % len(draws)]
                 h1, h2, y, gap = draw(rng.uniform(-0.3, 0.3), d, n, rng)
                 found = assess(h1, h2, y, estimator=estimator, rivals=False, bias_check=False)
                 case = {"teacher": "H1", "student": "H2", "condition": f"{d} dimensions"}
-                case |= {"dataset": dataset, "kind": "simulated", "knob": gap, "seed": seed + i}
+                case |= {
+                    "dataset": f"{dataset} labels",
+                    "kind": "simulated",
+                    "knob": gap,
+                    "seed": seed + i,
+                }
                 rows.append(results.verdict(found, **case))
     return rows
 

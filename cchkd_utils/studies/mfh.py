@@ -7,9 +7,11 @@ ICLR 2023 (arXiv 2206.06487), Section 4, and the authors' published code.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, xlogy
 
@@ -52,10 +54,16 @@ class Students:
         """Exact I(t;s) - I(s;Y) [s], nats."""
         return self.information[:, 0] - self.information[:, 1]
 
+    def to_assess(self) -> tuple[NDArray, ...]:
+        """Return H1, H2, labels and both sides' two-class logits, one entry per seed."""
+        logits = [np.stack([np.zeros_like(z), z], axis=-1) for z in (self.teacher, self.student)]
+        return self.teacher, self.student, self.labels, *logits
+
     @property
     def alignment(self) -> NDArray:
-        """Held-out mean of (y - t)(y - s) [s], with predicted probabilities t and s."""
-        return ((self.labels - expit(self.teacher)) * (self.labels - expit(self.student))).mean(1)
+        """Held-out mean of <y - t, y - s> [s], over the probabilities of both classes."""
+        t, s = expit(self.teacher), expit(self.student)
+        return 2 * ((self.labels - t) * (self.labels - s)).mean(1)
 
 
 def run(
@@ -203,6 +211,39 @@ def crossing_interval(
     found = found[np.isfinite(found)]
     low, high = np.percentile(found, [2.5, 97.5]) if found.size else (np.nan, np.nan)
     return crossing(gamma, gains.mean(axis=0)), float(low), float(high)
+
+
+def crossings(
+    table: pd.DataFrame, verdicts: pd.DataFrame, n_train: int = 200, seed: int = 0
+) -> dict[str | float, tuple[float, float, float]]:
+    """Crossings with intervals from the two tables of notebook 06 (or its recorded run).
+
+    Returns
+    -------
+    dict
+        Weight to the crossing of its gain, percentage points; "gap" to that of the estimated gap.
+    """
+    ours = table[(table["experiment"] == "MFH") & (table["n_train"] == n_train)]
+    judged = verdicts[verdicts["condition"].isin(set(ours["condition"]))]
+    series = {lam: some.assign(value=100 * some["gain"]) for lam, some in ours.groupby("lam")}
+    series["gap"] = judged.assign(value=judged["gap"])
+    out = {}
+    for name, some in series.items():
+        by_seed = some.pivot(index="seed", columns="knob", values="value")
+        out[name] = crossing_interval(by_seed.columns, by_seed, np.random.default_rng(seed))
+    return out
+
+
+def beside_published(columns: Mapping[str, Mapping]) -> pd.DataFrame:
+    """Set `crossings` of several runs beside the published one (weight 1/2); missing: no column."""
+    names = {name for found in columns.values() for name in found}
+    weights = sorted(name for name in names if name != "gap")
+    out = {"published": {0.5: f"about {PUBLISHED_CROSSING}"}}
+    for column, found in columns.items():
+        out[column] = {k: f"{c:.2f} [{low:.2f}, {high:.2f}]" for k, (c, low, high) in found.items()}
+    frame = pd.DataFrame(out, index=[*weights, "gap"]).fillna("")
+    frame.index = [*(f"gain at λ = {w:g}" for w in weights), "CCH: estimated gap"]
+    return frame.rename_axis("changes sign at γ =", axis=1)
 
 
 def _stack(sets, split):

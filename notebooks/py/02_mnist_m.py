@@ -21,13 +21,15 @@
 # information say so beforehand?
 
 # %% tags=["remove-cell"]
+# @title Set up, on Colab only {display-mode: "form"}
 import sys
 
 from IPython import get_ipython
 
 if "google.colab" in sys.modules:  # Colab has the packages, and lacks the book's own module
-    source = "git+https://github.com/cch-companion/cchkd"
-    get_ipython().run_line_magic("pip", f"install -q --no-deps {source}")
+    source = "https://github.com/cch-companion/cchkd"
+    get_ipython().system(f"test -d cchkd || git clone -q --depth 1 {source} cchkd")
+    sys.path.insert(0, "cchkd")
 
 # %% tags=["parameters"]
 preset: str = "book"  # preset these values belong to; one of: smoke, book, paper

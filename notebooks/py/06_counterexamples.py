@@ -21,13 +21,15 @@
 # right?
 
 # %% tags=["remove-cell"]
+# @title Set up, on Colab only {display-mode: "form"}
 import sys
 
 from IPython import get_ipython
 
 if "google.colab" in sys.modules:  # Colab has the packages, and lacks the book's own module
-    source = "git+https://github.com/cch-companion/cchkd"
-    get_ipython().run_line_magic("pip", f"install -q --no-deps {source}")
+    source = "https://github.com/cch-companion/cchkd"
+    get_ipython().system(f"test -d cchkd || git clone -q --depth 1 {source} cchkd")
+    sys.path.insert(0, "cchkd")
 
 # %% tags=["parameters"]
 preset: str = "book"  # preset these values belong to; one of: smoke, book, paper
@@ -51,11 +53,11 @@ import warnings
 
 import numpy as np
 
-from cchkd_utils import criterion, distill, models, plots, results
-from cchkd_utils.studies import mfh
-from cchkd_utils.studies.counterexamples import Ledger, exact_verdict
-from cchkd_utils.gaussian import JointGaussian, block_mi
+from cchkd_utils import criterion, plots, results
+from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.plots.counterexamples import gain_against_gamma, verdicts_and_outcomes
+from cchkd_utils.studies import mfh, overfit
+from cchkd_utils.studies.counterexamples import Ledger, exact_case
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
@@ -64,10 +66,13 @@ ledger = Ledger()
 seeds = [seed + i for i in range(n_seeds)]
 
 
-def assess(teacher, student, labels) -> list[criterion.Verdict]:
-    """Verdict of each repetition, from held-out rows."""
-    chosen = {"estimator": estimator, "rivals": False, "bias_check": False}
-    return [criterion.assess(*one, **chosen) for one in zip(teacher, student, labels)]
+def assess(teacher, student, labels, t, s) -> list[criterion.Verdict]:
+    """Verdict and rivals of each repetition; t and s are predictions, or logits."""
+    chosen = {"estimator": estimator, "bias_check": False}
+    return [
+        criterion.assess(*one, teacher_logits=a, student_logits=b, **chosen)
+        for *one, a, b in zip(teacher, student, labels, t, s)
+    ]
 
 
 # %% [markdown]
@@ -94,7 +99,7 @@ def linear_case(case: str, condition: str, model: JointGaussian, knob: float, ve
     risk = model.simulate_risk(n_train, [0.0, *lam], draws=n_seeds, rng=rng)
     ledger.add(
         case, condition, knob=knob, lam=lam, baseline=risk[:, 0], distilled=risk[:, 1:],
-        verdicts=verdict or exact_verdict(model.mi_teacher_student, model.mi_student_label),
+        verdicts=verdict or exact_case(model),
         alignment=model.residual_alignment, n_train=n_train, seeds=seeds,
     )  # fmt: skip
 
@@ -135,8 +140,7 @@ ledger.report("empty teacher")
 # %%
 for nuisance in (0.0, 0.9):
     model = JointGaussian.from_correlations(r=0.6, q=0.2, g=0.85, p=p, nuisance=nuisance)
-    h1, h2, y = [0, 1], [p, p + 1], 2 * p  # t and s live on the first coordinates
-    verdict = exact_verdict(block_mi(model.cov, h1, h2), block_mi(model.cov, h2, y))
+    verdict = exact_case(model, [0, 1], [p, p + 1])  # t and s live on the first coordinates
     linear_case("shared nuisance", f"correlation {nuisance:g}", model, nuisance, verdict)
 ledger.report("shared nuisance")
 
@@ -157,7 +161,7 @@ for knob, pairing in enumerate(["index", "class"]):
     ledger.add(
         "pairs", f"by {pairing}", knob=knob, lam=lam, metric="cross-entropy", seeds=seeds,
         baseline=found.cross_entropy[:, 0], distilled=found.cross_entropy[:, 1:],
-        verdicts=assess(found.teacher, found.student, found.labels), alignment=found.alignment,
+        verdicts=assess(*found.to_assess()), alignment=found.alignment,
         n_train=200, dataset="MFH Gaussian", students="softmax",
     )  # fmt: skip
     points = 100 * (found.accuracy[:, 1:] - found.accuracy[:, :1])
@@ -187,7 +191,7 @@ for rows_of_student, found in [*((200, one) for one in runs.values()), (n_many, 
     ledger.add(
         "MFH", f"γ {found.gamma:.2f}, n {rows_of_student}", knob=found.gamma, lam=lam,
         metric="accuracy", baseline=found.accuracy[:, 0], distilled=found.accuracy[:, 1:],
-        verdicts=assess(found.teacher, found.student, found.labels), alignment=found.alignment,
+        verdicts=assess(*found.to_assess()), alignment=found.alignment,
         n_train=rows_of_student, seeds=seeds, dataset="MFH Gaussian", students="softmax",
     )  # fmt: skip
 ledger.report("MFH")
@@ -197,21 +201,17 @@ ledger.report("MFH")
 # ½. Indeed λ = 0.5 is the setting whose levels match the published figure (teacher ≈ 71 %, undistilled ≈ 68 %, distilled 66.3 → 70 %).
 
 # %% tags=["hide-input"]
+here = results.check(ledger.rows), results.check(ledger.verdicts, "verdicts")
+kept = results.recorded("counterexamples")
+columns = {"recorded": mfh.crossings(*kept)} if kept else {}
+crossings = mfh.crossings(*here, seed=seed)
+mfh.beside_published(columns | {"this build": crossings})
+
+# %% tags=["hide-input"]
+exact = np.stack([one.gap for one in runs.values()], axis=1)
 gammas = [one.gamma for one in runs.values()]
-gains = {
-    weight: 100 * np.stack([r.accuracy[:, j + 1] - r.accuracy[:, 0] for r in runs.values()], axis=1)
-    for j, weight in enumerate(lam)
-}
-crossings = {
-    weight: mfh.crossing_interval(gammas, gains[weight], np.random.default_rng(seed))
-    for weight in lam
-}
-gap = np.stack([one.gap for one in runs.values()], axis=1)
-of_gap = mfh.crossing_interval(gammas, gap, np.random.default_rng(seed))
-for name, (where, low, high) in [*((f"gain, λ = {w:g}", c) for w, c in crossings.items()),
-                                 ("CCH: exact gap", of_gap)]:  # fmt: skip
-    print(f"{name:18s} changes sign at γ = {where:.2f}  [{low:.2f}, {high:.2f}]")
-print(f"published          changes sign at γ ≈ {mfh.PUBLISHED_CROSSING}")
+of_gap = mfh.crossing_interval(gammas, exact, np.random.default_rng(seed))
+print("CCH: the exact gap changes sign at γ = {:.2f} [{:.2f}, {:.2f}]".format(*of_gap))
 
 # %% tags=["hide-input"]
 points = ledger.gains()
@@ -253,63 +253,28 @@ for one in runs.values():
 # the training rows and on held-out rows.
 
 # %%
-few, some = range(n_networks), slice(0, n_networks)
-options = {"task": "regression", "lr": 0.003, "batch_size": 50, "device": device}
-of_case = [distill.Member(seeds[i], data=i) for i in few]
-
-
-def draw(world: JointGaussian, n: int, stream: int) -> list[np.ndarray]:
-    """Draw x1, x2 and y of all repetitions, [n_networks, n, ...]."""
-    drawn = [world.sample(n, np.random.default_rng([seeds[i], stream])) for i in few]
-    return [np.stack(one).astype(np.float32) for one in zip(*drawn)]
-
-
-def network(*hidden: int):
-    """Return a function that builds a multilayer perceptron."""
-    return lambda: models.MLP(p_network, 1, hidden=hidden)
-
-
-def students(build, x, y, soft) -> distill.Ensemble:
-    """Train undistilled students, then one per λ and row of `soft` [teachers, n]."""
-    count = len(soft) // n_networks
-    grid = [(i, c * n_networks + i, w) for c in range(count) for w in lam for i in few]
-    members = of_case + [distill.Member(seeds[i], w, data=i, teacher=t) for i, t, w in grid]
-    return distill.train_ensemble(build, x, y, members, teacher=soft, epochs=epochs, **options)
-
-
-def errors(ensemble: distill.Ensemble, x, y) -> np.ndarray:
-    """Mean squared errors, [1 + teachers * weights, n_networks]."""
-    wrong = ensemble.predict(x)[..., 0] - y[[m.data for m in ensemble.members]]
-    return (wrong**2).mean(axis=1).reshape(-1, n_networks)
-
-
-# %%
-world = JointGaussian.from_correlations(0.6, 0.8, 0.7, p_network, "calibrated", rotate=seed)
-(x1, x2, y), (x1_test, x2_test, y_test) = draw(world, n_train, 0), draw(world, n_test, 1)
+some = seeds[:n_networks]
+options = {"epochs": epochs, "device": device}
 by_heart = options | {"epochs": epochs_teacher}
-teacher = distill.train_ensemble(network(32, 32), x1, y, of_case, **by_heart)
-memorised, fold = teacher.predict(x1)[..., 0], np.arange(n_train) % 5
-crossed = np.empty_like(memorised)
-for k in range(5):
-    part = distill.train_ensemble(
-        network(32, 32), x1[:, fold != k], y[:, fold != k], of_case, **by_heart
-    )
-    crossed[:, fold == k] = part.predict(x1[:, fold == k])[..., 0]
-for name, t, labels in [
-    ("own rows", memorised, y),
-    ("held out", teacher.predict(x1_test)[..., 0], y_test),
-]:
+world = JointGaussian.from_correlations(0.6, 0.8, 0.7, p_network, "calibrated", rotate=seed)
+(x1, x2, y), (x1_test, x2_test, y_test) = (
+    overfit.draw(world, n, some, stream) for stream, n in enumerate([n_train, n_test])
+)
+build = overfit.network(p_network, 32, 32)
+teacher = overfit.teachers(build, x1, y, some, **by_heart)
+memorised, t_test = (teacher.predict(x)[..., 0] for x in (x1, x1_test))
+crossed = overfit.cross_fitted(build, x1, y, some, **by_heart)
+for name, t, labels in [("own rows", memorised, y), ("held out", t_test, y_test)]:
     print(f"teacher's squared error, {name}: {((t - labels) ** 2).mean():.3f}")
 
 # %%
-trained = students(network(32, 32), x2, y, np.concatenate([memorised, crossed]))
-mse = errors(trained, x2_test, y_test)
-with_memorised, with_crossed = mse[1:].reshape(2, len(lam), n_networks)
-s_train, s_test = (trained.predict(x)[:n_networks, :, 0] for x in (x2, x2_test))
-t_test = teacher.predict(x1_test)[..., 0]
-h2 = trained.represent(x2_test)[:n_networks]
-on_own_rows = assess(teacher.represent(x1), trained.represent(x2)[:n_networks], y)
-held_out = assess(teacher.represent(x1_test), h2, y_test)
+trained = overfit.students(build, x2, y, [memorised, crossed], lam, some, **options)
+mse = overfit.errors(trained, x2_test, y_test)
+with_memorised, with_crossed = mse[1:].reshape(2, len(lam), len(some))
+s_train, s_test = (trained.predict(x)[: len(some), :, 0] for x in (x2, x2_test))
+h2_train, h2_test = (trained.represent(x)[: len(some)] for x in (x2, x2_test))
+on_own_rows = assess(teacher.represent(x1), h2_train, y, memorised, s_train)
+held_out = assess(teacher.represent(x1_test), h2_test, y_test, t_test, s_test)
 for knob, (name, after, verdicts, t, s, labels) in enumerate([
     ("memorised, own rows", with_memorised, on_own_rows, memorised, s_train, y),
     ("memorised, held out", with_memorised, held_out, t_test, s_test, y_test),
@@ -318,7 +283,7 @@ for knob, (name, after, verdicts, t, s, labels) in enumerate([
     ledger.add(
         "over-trained", name, knob=knob, lam=lam, baseline=mse[0], distilled=after.T,
         verdicts=verdicts, alignment=((labels - t) * (labels - s)).mean(axis=1), n_train=n_train,
-        seeds=seeds[some], students="mlp",
+        seeds=some, students="mlp",
     )  # fmt: skip
 ledger.report("over-trained")
 
@@ -335,29 +300,31 @@ ledger.report("over-trained")
 # %%
 sizes = {"small": (4,), "large": (64, 64, 64)}
 world = JointGaussian.from_correlations(0.6, 0.5, 0.75, p_network, "calibrated", rotate=seed)
-(x1, x2, y), (x1_test, x2_test, y_test) = draw(world, n_train, 0), draw(world, n_test, 1)
-z1, _, z = draw(world, 1000, 2)  # the teacher's own rows
-careful = options | {"epochs": 60, "validation": 0.2, "patience": 8}
+(x1, x2, y), (x1_test, x2_test, y_test), (z1, _, z) = (
+    overfit.draw(world, n, some, stream) for stream, n in enumerate([n_train, n_test, 1000])
+)  # z: the teacher's own rows
+careful = {"epochs": 60, "validation": 0.2, "patience": 8, "device": device}
 teachers = {
-    size: distill.train_ensemble(network(*hidden), z1, z, of_case, **careful)
+    size: overfit.teachers(overfit.network(p_network, *hidden), z1, z, some, **careful)
     for size, hidden in sizes.items()
 }
-soft = np.concatenate([one.predict(x1)[..., 0] for one in teachers.values()])
+soft = [one.predict(x1)[..., 0] for one in teachers.values()]
 
 # %%
 for knob, (size, hidden) in enumerate(sizes.items()):
-    trained = students(network(*hidden), x2, y, soft)
-    before, *after = errors(trained, x2_test, y_test)
-    after = np.reshape(after, (2, len(lam), n_networks))
-    s = trained.predict(x2_test)[:n_networks, :, 0]
-    h2 = trained.represent(x2_test)[:n_networks]
+    build = overfit.network(p_network, *hidden)
+    trained = overfit.students(build, x2, y, soft, lam, some, **options)
+    before, *after = overfit.errors(trained, x2_test, y_test)
+    after = np.reshape(after, (2, len(lam), len(some)))
+    s = trained.predict(x2_test)[: len(some), :, 0]
+    h2 = trained.represent(x2_test)[: len(some)]
     for (of_teacher, one), gained in zip(teachers.items(), after):
         t = one.predict(x1_test)[..., 0]
         ledger.add(
             "capacity", f"{of_teacher} → {size}", knob=knob, lam=lam, baseline=before,
-            distilled=gained.T, verdicts=assess(one.represent(x1_test), h2, y_test),
+            distilled=gained.T, verdicts=assess(one.represent(x1_test), h2, y_test, t, s),
             alignment=((y_test - t) * (y_test - s)).mean(axis=1), n_train=n_train,
-            seeds=seeds[some], students=f"mlp {size}",
+            seeds=some, students=f"mlp {size}",
         )  # fmt: skip
 ledger.report("capacity")
 
@@ -401,3 +368,84 @@ ledger.conclusion()
 #
 # So: check the teacher's calibration, use held-out rows and cross-fitted soft labels, compare with an empty teacher, and
 # choose λ on held-out rows. Sizes, correlations and the capacities here are our choice; the paper has no such section.
+
+# %% [markdown]
+# ## Exercises
+
+# %% [markdown] tags=["exercise"]
+# :::{exercise} How large may the teacher's units be?
+# :label: ex-counterexamples-1
+#
+# In the case of the rescaled teacher, from which standard deviation of $t$ on does distillation hurt at every weight? Use $\mathrm{E}[(y-t)(y-s)] = \sigma^2 - c$ and
+# $c = \mathrm{sd}_t\,(g - qr)$. Check with `residual_alignment`.
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-counterexamples-1
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+largest_sd = (1 - 0.6**2) / (0.9 - 0.8 * 0.6)
+for sd in (0.99 * largest_sd, 1.01 * largest_sd):
+    model = JointGaussian.from_correlations(0.6, 0.8, 0.9, p, teacher_sd=sd)
+    print(f"sd {sd:.3f}: alignment {model.residual_alignment:+.4f}, gap {model.gap:+.3f} nats")
+    assert (model.residual_alignment > 0) == (sd < largest_sd)
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```
+
+# %% [markdown] tags=["exercise"]
+# :::{exercise} What an empty teacher does
+# :label: ex-counterexamples-2
+#
+# Show that a teacher who predicts 0 multiplies the student's weights by $1/(1+\lambda)$, whatever the data. Fit both to one draw and compare.
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-counterexamples-2
+# :class: dropdown
+# ```
+
+# %% [markdown] tags=["solution"]
+# The distilled student is least squares on the label $(y + \lambda t)/(1 + \lambda)$, and with $t = 0$ that is $y/(1+\lambda)$. Least squares is linear in the label.
+
+# %% tags=["solution"]
+empty = JointGaussian.from_correlations(0.6, 0.0, 0.0, 5, teacher_sd=0.0)
+_, inputs, labels = empty.sample(50, np.random.default_rng(seed))
+plain = np.linalg.lstsq(inputs, labels)[0]
+for weight in lam:  # both terms of the objective as one stacked regression
+    rows_twice = np.vstack([inputs, weight**0.5 * inputs])
+    both = np.concatenate([labels, np.zeros(50)])
+    assert np.allclose(np.linalg.lstsq(rows_twice, both)[0], plain / (1 + weight))
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```
+
+# %% [markdown] tags=["exercise"]
+# :::{exercise} The smallest background that flips the verdict
+# :label: ex-counterexamples-3
+#
+# In the case of the shared nuisance the gap without it is negative. From which correlation of the background on does CCH say *distil*? A background of
+# correlation $\rho$ adds $-\tfrac12 \ln(1-\rho^2)$ nats to $I(H_1;H_2)$.
+# :::
+
+# %% [markdown] tags=["solution"]
+# ```{solution-start} ex-counterexamples-3
+# :class: dropdown
+# ```
+
+# %% tags=["solution"]
+gap_without = JointGaussian.from_correlations(0.6, 0.2, 0.85, p).gap
+flips = (1 - np.exp(2 * gap_without)) ** 0.5
+for nuisance in (flips - 0.01, flips + 0.01):
+    model = JointGaussian.from_correlations(0.6, 0.2, 0.85, p, nuisance=nuisance)
+    verdict = exact_case(model, [0, 1], [p, p + 1])
+    print(f"background {nuisance:.3f}: gap {verdict['gap']:+.4f} nats, {verdict['decision']}")
+    assert (verdict["gap"] > 0) == (nuisance > flips)
+
+# %% [markdown] tags=["solution"]
+# ```{solution-end}
+# ```

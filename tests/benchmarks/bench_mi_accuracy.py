@@ -1,14 +1,14 @@
-"""Error of an estimator on the forty tasks and on hidden layers. Tables, some minutes.
+"""Error of an estimator on tasks with known information and on hidden layers. Minutes.
 
     python tests/benchmarks/bench_mi_accuracy.py --methods auto --n 5000 --seeds 1 2
 
-Not collected by default.
+Three parts: the forty tasks of Czyż et al. (2023); as many random members of the same families,
+and random hidden layers, other ones for each seed. Not collected by default.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import warnings
 
 import numpy as np
@@ -16,49 +16,52 @@ import pandas as pd
 from record import write
 
 from cchkd_utils.mi import METHODS, estimate
-from cchkd_utils.mi.tasks import beyond_normal, representations
+from cchkd_utils.mi.tasks import beyond_normal
+from cchkd_utils.mi.variants import varied, varied_layers
+from cchkd_utils.studies.recorded_estimators import accuracy, signs_of_layers
 
 
-def tasks_table(method, n, seed):
-    """Rows of the forty tasks, one line each."""
+def tasks_table(part, tasks, method, n, seed):
+    """Rows of the tasks, one line each."""
     rows = []
-    for task in beyond_normal():
-        x, y = task.sample(n, np.random.default_rng(seed))
+    for i, task in enumerate(tasks):
+        x, y = task.sample(n, np.random.default_rng([seed, i]))
         found = estimate(x, y, method)
-        rows.append(_row("task", task.name, "I(X;Y)", method, n, seed, task.nats, found))
+        rows.append(_row(part, task.name, "I(X;Y)", method, n, seed, task.nats, found))
         print(f"{task.name:34s} {task.nats:6.3f} {found.nats:6.3f} {rows[-1]['error_nats']:+6.3f}",
               f"{found.seconds:5.1f} s", *found.notes, flush=True)  # fmt: skip
     return rows
 
 
 def layers_table(method, n, seed, count):
-    """Rows of I(H1;H2) and I(H2;Y), by width and kind of layer."""
-    rows = []
-    for relu in (True, False):
-        for width in (64, 256):
-            for i in range(count):
-                rows += _layer(method, n, seed + i, width, relu)
-    return rows
+    """Rows of I(H1;H2) and I(H2;Y) of `count` layers of each width."""
+    return [
+        row
+        for width in (64, 256)
+        for i in range(count)
+        for row in _layer(method, n, 100 * seed + i, width)
+    ]
 
 
-def _layer(method, n, seed, width, relu):
-    family = dataclasses.replace(representations(seed, width), relu=relu)
+def _layer(method, n, seed, width):
+    family = varied_layers(seed, width)
     both, label = family.truth(np.random.default_rng(0), 100_000)
     h1, h2, y = family.sample(n, np.random.default_rng(seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # dead units
         a = estimate(h1, h2, method)
         b = estimate(h2, y, method, discrete_y=True)
-    name = f"{'ReLU' if relu else 'linear'} layer, {width} units"
+    name = f"{'ReLU' if family.relu else 'linear'}, {width} units, depth {family.depth}"
+    print(f"{name:34s} {both:6.3f} {a.nats:6.3f} {label:6.3f} {b.nats:6.3f}", *a.notes, flush=True)
     return [
-        _row("layer", name, "I(H1;H2)", method, n, seed, both, a),
-        _row("layer", name, "I(H2;Y)", method, n, seed, label, b),
+        _row("hidden layers", name, "I(H1;H2)", method, n, seed, both, a),
+        _row("hidden layers", name, "I(H2;Y)", method, n, seed, label, b),
     ]
 
 
-def _row(family, name, quantity, method, n, seed, truth, found):
+def _row(part, name, quantity, method, n, seed, truth, found):
     return {
-        "family": family,
+        "part": part,
         "name": name,
         "quantity": quantity,
         "method": method,
@@ -74,40 +77,31 @@ def _row(family, name, quantity, method, n, seed, truth, found):
 
 def summarise(rows):
     """Print mean and worst error, and the signs of the gaps of at least .3 nats."""
-    t = pd.DataFrame(rows).assign(size=lambda t: t.error_nats.abs())
-    for family, names in (("task", ["method", "n", "seed"]), ("layer", ["method", "n", "name"])):
-        part = t[t.family == family]
-        groups = part.groupby([*names, "quantity"])
-        print(groups.agg({"size": ["mean", "max"], "error_nats": "mean", "seconds": "mean"}))
-    if not (t.family == "layer").any():
-        return
-    layers = t[t.family == "layer"].pivot_table(
-        index=["method", "name", "seed"],
-        columns="quantity",
-        values=["truth_nats", "estimate_nats"],
-    )
-    gap = layers.xs("I(H1;H2)", axis=1, level=1) - layers.xs("I(H2;Y)", axis=1, level=1)
-    clear = gap[gap.truth_nats.abs() >= 0.3]
-    right = np.sign(clear.truth_nats) == np.sign(clear.estimate_nats)
-    print(f"sign right in {right.sum()} of {len(right)} layers with |gap| >= .3", flush=True)
+    table = pd.DataFrame(rows)
+    print(accuracy(table).round(3).to_string())
+    right, clear = signs_of_layers(table)
+    print(f"sign right in {right} of {clear} layers with |gap| >= .3", flush=True)
 
 
 def main():
-    """Print and write both tables."""
+    """Print and write the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--methods", nargs="*", default=["auto"], choices=METHODS)
     parser.add_argument("--n", type=int, nargs="*", default=[5000])
     parser.add_argument("--seeds", type=int, nargs="*", default=[1])
-    parser.add_argument("--layers", type=int, default=10, help="of each kind, per size")
+    parser.add_argument("--tasks", type=int, default=40, help="of the random ones, per seed")
+    parser.add_argument("--layers", type=int, default=10, help="of each width, per seed")
     parser.add_argument("--out", help="CSV of all rows")
     args = parser.parse_args()
     rows = []
     for method in args.methods:
         for n in args.n:
             for seed in args.seeds:
-                rows += tasks_table(method, n, seed)
-            rows += layers_table(method, n, args.seeds[0], args.layers)
-            write(rows, args.out)
+                rows += tasks_table("the forty tasks", beyond_normal(), method, n, seed)
+                more = varied(seed, args.tasks)
+                rows += tasks_table("other members of the families", more, method, n, seed)
+                rows += layers_table(method, n, seed, args.layers)
+                write(rows, args.out)
     summarise(rows)
 
 

@@ -26,8 +26,7 @@ def test_calibration_script(tmp_path):
 
 
 def test_accuracy_script(tmp_path):
-    sizes = "--methods", "ksg", "--n", 300, "--seeds", 5, "--layers", 1
+    sizes = "--methods", "ksg", "--n", 300, "--seeds", 5, "--tasks", 3, "--layers", 1
     rows = table("bench_mi_accuracy.py", tmp_path / "rows.csv", *sizes)
-    assert (rows.family == "task").sum() == 40
-    assert (rows.family == "layer").sum() == 8
+    assert rows.part.value_counts().tolist() == [40, 4, 3]
     assert (rows.estimate_nats - rows.truth_nats - rows.error_nats).abs().max() < 1e-4

@@ -11,17 +11,31 @@ import pandas as pd
 from cchkd_utils import __version__
 
 
+def _commit() -> str:
+    command = ["git", "-C", Path(__file__).parent, "rev-parse", "--short", "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
+
+
+COMMIT = _commit()  # at the start: of the code that is measured
+
+
 def write(rows: list[dict], path: str | Path | None) -> None:
     """Write `rows` as CSV to `path`; nothing is written where no path is given."""
     if path is None:
         return
-    stamp = {"version": __version__, "git_sha": _commit(), "date": str(datetime.date.today())}
+    stamp = {"version": __version__, "git_sha": COMMIT, "date": str(datetime.date.today())}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame([row | stamp for row in rows]).round(5).to_csv(path, index=False)
 
 
-def _commit() -> str:
-    command = ["git", "-C", Path(__file__).parent, "rev-parse", "--short", "HEAD"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+def renew(rows: list[dict], path: str | Path | None, key: list[str]) -> None:
+    """As `write`, but rows of an earlier run stay, with their date, unless measured again."""
+    if path is None:
+        return
+    old = pd.read_csv(path, dtype={"git_sha": str}) if Path(path).exists() else None
+    write(rows, path)
+    new = pd.read_csv(path, dtype={"git_sha": str})
+    both = pd.concat([old, new]).drop_duplicates(key, keep="last")
+    both.sort_values(key).to_csv(path, index=False)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from cchkd_utils import results
 from cchkd_utils.datasets import mfh
 from cchkd_utils.studies import mfh as experiment
 from cchkd_utils.studies import softmax
+from cchkd_utils.studies.counterexamples import exact_verdict
 
 
 @pytest.mark.parametrize("overlap", [0, 4, 10])
@@ -134,3 +136,26 @@ def test_crossing_and_its_interval():
     # the mean gain has standard error .5 / sqrt(200) and slope 2
     assert low < where < high and high - low == pytest.approx(2 * 1.96 * 0.0177, rel=0.15)
     assert np.isnan(experiment.crossing_interval(gamma, np.ones((5, 3)), rng)).all()
+
+
+def test_crossings_come_from_the_tables():
+    rows, verdicts = [], []
+    for seed, shift in enumerate([-0.01, 0.0, 0.01]):
+        for knob in (0.0, 0.5, 1.0):
+            case = dict(dataset="d", kind="simulated", teacher="a", student="b", seed=seed)
+            case |= {"condition": f"{knob}", "knob": knob}
+            for lam, zero in ((0.1, 0.25), (0.5, 0.6)):
+                after = 0.7 + knob - zero + shift
+                one = dict(case, experiment="MFH", n_train=200, lam=lam, weight=lam)
+                one |= {"temperature": 1.0, "metric": "accuracy", "baseline": 0.7}
+                rows.append(results.result(**one, distilled=after))
+            exact = exact_verdict(knob + 0.1, 0.5)
+            verdicts.append(case | exact)
+    tables = results.check(rows), results.check(verdicts, "verdicts")
+    found = experiment.crossings(*tables)
+    assert found[0.1][0] == pytest.approx(0.25) and found[0.5][0] == pytest.approx(0.6)
+    assert found["gap"] == pytest.approx((0.4, 0.4, 0.4))
+    assert 0.6 - 0.011 <= found[0.5][1] < 0.6 < found[0.5][2] <= 0.6 + 0.011
+    shown = experiment.beside_published({"this build": found})
+    assert shown.loc["gain at λ = 0.5", "published"] == "about 0.27"
+    assert shown.loc["CCH: estimated gap", "this build"] == "0.40 [0.40, 0.40]"

@@ -120,6 +120,10 @@ GOOD = np.random.default_rng(0).standard_normal((100, 2))
         (GOOD, np.arange(100), {"discrete_y": True}, "classes in 100 rows"),
         (GOOD, GOOD, {"method": "magic"}, "auto, ksg, gaussian, mine, lmi"),
         (GOOD[:, :, None], GOOD, {}, "axes"),
+        (GOOD, np.where(np.arange(100) < 5, np.nan, 1.0), {"discrete_y": True}, "missing labels"),
+        (GOOD, GOOD, {"discrete_y": True}, "class labels must be"),
+        (GOOD, ["a", "b"] * 50, {}, "discrete_y=True"),
+        (GOOD, GOOD, {"groups": np.arange(99) % 2}, "groups has 99"),
     ],
 )
 def test_bad_input_says_what_to_do(x, y, options, message):

@@ -41,7 +41,8 @@ def project(tmp_path, monkeypatch):
 
 
 def key(notebook, parameters=None, threads=1, data=None):
-    return identity.fingerprint(notebook, parameters or {"lam": 1}, threads, data or {})[0]
+    parts = identity.sources(notebook, threads, data or {}, {})
+    return identity.fingerprint(parts, parameters or {"lam": 1})
 
 
 def test_modules_follow_imports_of_every_form_and_no_others(project):
@@ -105,5 +106,48 @@ def test_missing_data_say_what_where_and_what_to_do(project):
 def test_no_module_imports_by_name_behind_the_hash_s_back():
     """`importlib.import_module` would hide a dependency from the hash."""
     package = identity.paths.ROOT / "cchkd_utils"
-    guilty = [p.name for p in package.rglob("*.py") if "import_module(" in p.read_text()]
+    files = [p for p in package.rglob("*.py") if p.parent.name != "runner"]  # no notebook uses it
+    guilty = [p.name for p in files if "import_module(" in p.read_text()]
     assert guilty == []
+
+
+def test_recorded_tables_count_where_they_are_read_by_name(project, tmp_path, monkeypatch):
+    folder = tmp_path / "book" / "results"
+    names = ["digits.csv", "digits_verdicts.csv", "digits_old.csv", "other.csv", "deep.csv"]
+    write(folder, dict.fromkeys(names, "a,b\n"))
+    monkeypatch.setattr(paths, "RECORDED", folder)
+    assert identity.recorded(project) == []
+    reads = 'from cchkd_utils import a, results\nresults.recorded("digits", "verdicts")'
+    cells = [{"cell_type": "code", "metadata": {}, "source": reads}]
+    project.write_text(json.dumps({"cells": cells}))
+    write(tmp_path, {"cchkd_utils/sub/deep.py": "import results\nresults.recorded('deep')\n"})
+    found = [path.name for path in identity.recorded(project)]
+    assert found == ["deep.csv", "digits.csv", "digits_verdicts.csv"]
+    before = key(project)
+    write(folder, {"other.csv": "a,b\n1,2\n"})
+    assert key(project) == before
+    write(folder, {"digits.csv": "a,b\n1,2\n"})
+    assert key(project) != before
+
+
+def test_an_edit_changes_exactly_the_runs_that_depend_on_it(project):
+    other = project.with_name("02_y.ipynb")
+    cell = {"cell_type": "code", "metadata": {}, "source": "import cchkd_utils.unused as u"}
+    other.write_text(json.dumps({"cells": [cell]}))
+    both = {"01": project, "02": other}
+    depend = {
+        "a.py": {"01"}, "b.py": {"01"}, "c.py": {"01"}, "sub/__init__.py": {"01"},
+        "sub/deep.py": {"01"}, "sub/other.py": set(), "unused.py": {"02"},
+        "__init__.py": {"01", "02"},
+    }  # fmt: skip
+    for name, wanted in depend.items():
+        before = {number: key(notebook) for number, notebook in both.items()}
+        with (paths.ROOT / "cchkd_utils" / name).open("a") as file:
+            file.write("# changed\n")
+        changed = {number for number, notebook in both.items() if key(notebook) != before[number]}
+        assert changed == wanted, name
+
+
+def test_libraries_are_the_modules_of_others(project):
+    (paths.ROOT / "cchkd_utils" / "c.py").write_text("from scipy.stats import t\nimport os\n")
+    assert identity.libraries(project) == ["os", "scipy", "scipy.stats", "scipy.stats.t"]

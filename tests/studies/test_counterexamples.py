@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from cchkd_utils import results
-from cchkd_utils.studies.counterexamples import Ledger, exact_verdict, who_was_right
+from cchkd_utils.gaussian import JointGaussian, block_mi
+from cchkd_utils.rivals import linear_cka
+from cchkd_utils.studies.counterexamples import (
+    Ledger,
+    exact_case,
+    exact_verdict,
+    who_was_right,
+)
 
 CASE = {"knob": 1, "lam": [0.1, 1.0], "n_train": 50, "seeds": [0, 1, 2]}
 
@@ -22,6 +29,29 @@ def test_exact_verdict_takes_the_sign():
     assert exact_verdict(0.1, 0.2)["decision"] == "do not distil"
     assert exact_verdict(0.2, 0.2)["decision"] == "undecided"
     assert exact_verdict(0.3, 0.2)["gap"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("nuisance", [0.0, 0.9])
+def test_exact_case_agrees_with_a_large_sample(nuisance):
+    model = JointGaussian.from_correlations(0.6, 0.5, 0.7, 3, 1.3, nuisance=nuisance)
+    h1, h2 = ([0, 1], [3, 4]) if nuisance else (None, None)
+    said = exact_case(model, h1, h2)
+    x1, x2, y = model.sample(400_000, np.random.default_rng(0))
+    t, s = x1 @ model.w1, x2 @ model.student_weights
+    seen = (x1[:, :2], x2[:, :2]) if nuisance else (t[:, None], s[:, None])
+    assert said["teacher R2"] == pytest.approx(1 - ((y - t) ** 2).mean() / y.var(), abs=0.01)
+    assert said["linear CKA"] == pytest.approx(linear_cka(*seen), abs=0.01)
+    assert said["residual alignment"] == pytest.approx(((y - t) * (y - s)).mean(), abs=0.01)
+    cov = np.cov(np.column_stack([*seen, y]).T)
+    a, b, last = np.split(np.arange(len(cov)), [seen[0].shape[1], len(cov) - 1])
+    extra = block_mi(cov, a, np.append(b, last)) - block_mi(cov, a, b)
+    assert said["I(teacher; label | student)"] == pytest.approx(extra, abs=0.01)
+    assert said["mi_teacher_student"] == pytest.approx(block_mi(cov, a, b), abs=0.01)
+
+
+def test_an_empty_teacher_knows_nothing():
+    said = exact_case(JointGaussian.from_correlations(0.6, 0.0, 0.0, 3, teacher_sd=0.0))
+    assert said["decision"] == "do not distil" and said["linear CKA"] == said["teacher R2"] == 0
 
 
 def test_summary_keeps_order_and_judges_at_the_smallest_weight():

@@ -1,0 +1,172 @@
+"""Cancer cohorts of TCGA: expression (mrna), copy number (cnv) and protein (rppa) of one tumour.
+
+`load` finds a cohort in any of four layouts, or draws the simulated stand-in that comes with the
+book. One row is one participant; missing values stay nan, to be filled inside the training fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from cchkd_utils.datasets.base import Multimodal, require_choice
+from cchkd_utils.datasets.tcga import files, layouts, simulated
+from cchkd_utils.datasets.tcga.participants import LABELS, clean_label, join, participant
+from cchkd_utils.datasets.tcga.tables import Matrix
+from cchkd_utils.paths import data_root
+
+DATA = ("embedded", "real")
+MODALITIES = ("mrna", "cnv", "rppa")
+PARTS = {"KIPAN": ("KIRC", "KIRP", "KICH")}
+COHORTS = ("BRCA", "KIPAN", "LIHC", *PARTS["KIPAN"])
+LABEL = {"BRCA": "pam50", "KIPAN": "type", "LIHC": "high_grade"}  # the paper does not state LIHC's
+LAYOUTS = ("auto", "npz", "cbioportal", "xena", "mogonet")
+
+
+def load(
+    cohort: str,
+    modalities: Sequence[str] = MODALITIES,
+    label: str | None = None,
+    *,
+    data: str = "real",
+    root=None,
+    layout: str = "auto",
+    min_class: int = 10,
+    seed: int = 0,
+) -> Multimodal:
+    """Load one cohort, joined on the participant.
+
+    Primary tumours only (sample type 01). Of several aliquots of one participant the first by
+    barcode counts; rows of one gene are averaged. Both rules are blind to labels.
+
+    Parameters
+    ----------
+    cohort : {"BRCA", "KIPAN", "LIHC", "KIRC", "KIRP", "KICH"}
+        KIPAN is KIRC, KIRP and KICH together, on the features that all three have.
+    modalities : sequence of {"mrna", "cnv", "rppa"}
+    label : {"pam50", "type", "grade", "high_grade", "stage", "vital"}, optional
+        Default: pam50 in BRCA, type in KIPAN, high_grade (G1-2 or G3-4) in LIHC, grade otherwise.
+    data : {"real", "embedded"}
+        ``real``: found under `root`, nothing is downloaded. ``embedded``: `simulated.draw`.
+    root : path-like, optional
+        Folder that holds ``tcga/``, or the study's own folder; see `paths.data_root`.
+    layout : {"auto", "npz", "cbioportal", "xena", "mogonet"}
+        ``auto``: the first that is found, in this order. MOGONET's csv files name neither
+        participants nor classes: rows are taken as filed, and so is their one label.
+    min_class : int
+        Classes with fewer participants are left out.
+    seed : int
+        Of the simulation; unused for real data.
+
+    Returns
+    -------
+    Multimodal
+        float32 [n, features] with nan where missing; classes as codes; split ``all``.
+        ``provenance`` has classes, layout, the files read (cBioPortal's held against their
+        published hashes) and the flow table (see `flow`).
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a damaged file (one line: file, row, column), or fewer than two
+        classes.
+    FileNotFoundError
+        When the cohort, or a modality of it, is not under `root`.
+    """
+    require_choice("cohort", cohort, COHORTS)
+    require_choice("data", data, DATA)
+    require_choice("layout", layout, LAYOUTS)
+    label = label or LABEL.get(cohort, "grade")
+    require_choice("label", label, LABELS)
+    for name in modalities:
+        require_choice("modality", name, MODALITIES)
+    if not modalities:
+        raise ValueError(f"no modality given: choose from {', '.join(MODALITIES)}")
+    if data == "embedded":
+        return simulated.draw(cohort, modalities, label, seed)
+    matrices, entries, read = {}, {}, {}
+    sources = _sources(cohort, root, layout)
+    for part, one in sources.items():
+        for name in modalities:
+            if name not in one.matrices:
+                there = ", ".join(one.matrices) or "none"
+                raise FileNotFoundError(f"{one.place}: no {name} of {part} (found: {there})")
+            matrix = one.matrices[name]()
+            matrices.setdefault(name, []).append(matrix)
+            known = one.layout == "cbioportal" and files.as_published(matrix.path, part)
+            read[f"{part} {matrix.path.name}"] = "sha256 as published" if known else "as found"
+        if label == "type" and len(sources) > 1:  # the type of a part of KIPAN is its own name
+            samples = [s for name in modalities for s in matrices[name][-1].samples]
+            entries |= {participant(s): part for s in samples}
+        else:
+            entries |= _entries(one, label)
+    joined = join({m: _stacked(blocks) for m, blocks in matrices.items()}, entries, min_class)
+    return _dataset(joined, cohort, label, next(iter(sources.values())).layout, read)
+
+
+def available(cohort: str, root=None, layout: str = "auto") -> list[str]:
+    """Return the modalities of a cohort that are under `root`; raises as `load`."""
+    require_choice("cohort", cohort, COHORTS)
+    sources = _sources(cohort, root, layout).values()
+    return [name for name in MODALITIES if all(name in one.matrices for one in sources)]
+
+
+def download(cohort: str, modalities: Sequence[str] = MODALITIES, root=None) -> None:
+    """Download a cohort from UCSC Xena to ``tcga/`` under `root`, for `load`; see `files.xena`."""
+    require_choice("cohort", cohort, COHORTS)
+    for part in PARTS.get(cohort, (cohort,)):
+        files.xena(part, modalities, data_root(root) / "tcga" / f"TCGA.{part}.sampleMap")
+
+
+def _sources(cohort, root, layout):
+    """Return part to Source: the cohort itself, or the parts of KIPAN."""
+    folder = data_root(root)
+    whole = layouts.find(folder, cohort, layout)
+    if whole:
+        return {cohort: whole}
+    sources = {p: layouts.find(folder, p, layout) for p in PARTS.get(cohort, (cohort,))}
+    for part, one in sources.items():
+        if one is None:
+            raise FileNotFoundError(
+                f"TCGA-{part} is not in {folder / 'tcga'} as npz, cBioPortal folder, Xena folder "
+                f"or MOGONET csv; tcga.download({cohort!r}) fetches it, or set CCHKD_DATA"
+            )
+    return sources
+
+
+def _entries(source, label):
+    """Return participant to class, None where the entry names none."""
+    raw = source.labels(label)
+    if source.layout == "mogonet":
+        return raw
+    return {who: clean_label(label, entry) for who, entry in raw.items()}
+
+
+def _stacked(blocks):
+    """Put cohorts under each other, on the features they share, in the first one's order."""
+    if len(blocks) == 1:
+        return blocks[0]
+    shared = set.intersection(*(set(b.features) for b in blocks))
+    features = [name for name in blocks[0].features if name in shared]
+    if not features:
+        raise ValueError(f"{blocks[0].path} and {blocks[1].path} have no feature in common")
+    columns = [[{f: i for i, f in enumerate(b.features)}[f] for f in features] for b in blocks]
+    values = np.concatenate([b.values[:, c] for b, c in zip(blocks, columns)])
+    return Matrix(values, [s for b in blocks for s in b.samples], features, blocks[0].path)
+
+
+def _dataset(joined, cohort, label, layout, read):
+    modalities, codes, classes, ids, flow_rows = joined
+    provenance = {"cohort": cohort, "label": label, "classes": classes, "layout": layout}
+    provenance |= {"files": read, "flow": flow_rows, "source": "TCGA (NCI/NHGRI)"}
+    return Multimodal(
+        modalities, codes, np.array(ids), {"all": np.arange(len(ids))}, "real", provenance
+    )
+
+
+def flow(dataset: Multimodal) -> pd.DataFrame:
+    """Show how many samples and participants were left after each step of `load`."""
+    table = pd.DataFrame(dataset.provenance["flow"], columns=["step", "count"])
+    return table.set_index("step")

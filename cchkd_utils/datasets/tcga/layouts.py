@@ -1,0 +1,197 @@
+"""The layouts in which TCGA tables are found: npz, cBioPortal, UCSC Xena, MOGONET csv."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cchkd_utils.datasets.tcga.participants import is_primary, participant
+from cchkd_utils.datasets.tcga.tables import (
+    MAX_BYTES,
+    Matrix,
+    features_by_samples,
+    samples_by_features,
+    text_table,
+)
+
+XENA = {
+    "mrna": ("HiSeqV2",),
+    "cnv": ("Gistic2_CopyNumber_Gistic2_all_data_by_genes",),
+    "rppa": ("RPPA_RBN", "RPPA"),
+}
+CBIOPORTAL = {
+    "mrna": ("data_mrna_seq_v2_rsem.txt",),
+    "cnv": ("data_log2_cna.txt",),
+    "rppa": ("data_rppa.txt", "data_rppa_zscores.txt"),
+}
+ARRAYS = {"mrna": ("mrna", "mrna_modules"), "cnv": ("cnv",), "rppa": ("rppa",)}
+MOGONET = {"mrna": ("mrna", "1"), "cnv": ("cnv",), "rppa": ("rppa",)}  # published: 1 is mRNA
+COLUMNS = {  # where each layout keeps a label; the first column that is there counts
+    "pam50": ("PAM50Call_RNAseq", "PAM50_mRNA_nature2012", "SUBTYPE", "subtype"),
+    "type": ("type", "histological_type", "CANCER_TYPE_ACRONYM"),
+    "grade": ("neoplasm_histologic_grade", "GRADE", "grade"),
+    "high_grade": ("neoplasm_histologic_grade", "GRADE", "grade"),
+    "stage": ("pathologic_stage", "AJCC_PATHOLOGIC_TUMOR_STAGE", "stage"),
+    "vital": ("vital_status", "OS_STATUS", "vital"),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One cohort in one place: its modalities, read when called, and its labels.
+
+    Attributes
+    ----------
+    matrices : modality to callable () -> Matrix
+    labels : callable (label) -> {participant: entry as filed}
+    """
+
+    layout: str
+    place: Path
+    matrices: Mapping[str, Callable[[], Matrix]]
+    labels: Callable[[str], dict[str, str]]
+
+
+def find(folder: Path, cohort: str, layout: str = "auto") -> Source | None:
+    """Return the cohort in the first layout found below `folder`, or None."""
+    finders = {"npz": _npz, "cbioportal": _cbioportal, "xena": _xena, "mogonet": _mogonet}
+    chosen = finders if layout == "auto" else [layout]
+    places = [p for p in (folder / "tcga", folder) if p.is_dir()]
+    places += [p for place in places for p in sorted(place.iterdir()) if p.is_dir()]
+    found = (finders[name](place, cohort) for name in chosen for place in places)
+    return next((source for source in found if source), None)
+
+
+def _files(place, names):
+    """Return modality to path, for the modalities that have a file here, plain or gz."""
+    found = {}
+    for modality, options in names.items():
+        paths = [place / f"{option}{end}" for option in options for end in ("", ".gz")]
+        path = next((p for p in paths if p.is_file()), None)
+        if path:
+            found[modality] = path
+    return found
+
+
+def _matrices(files):
+    return {name: (lambda path=path: features_by_samples(path)) for name, path in files.items()}
+
+
+def _npz(place, cohort):
+    paths = sorted(place.glob(f"{cohort.lower()}_*.npz"))
+    if not paths:
+        return None
+    arrays = _read_npz(paths[0])
+    names = next((arrays[key] for key in ("barcode", "ids") if key in arrays), None)
+    if names is None or names.dtype.kind != "U":
+        raise ValueError(f"{paths[0]}: no text array named barcode or ids")
+    names = names.tolist()
+
+    def matrix(key):
+        values = arrays[key]
+        if values.ndim != 2 or len(values) != len(names) or values.dtype.kind not in "fiu":
+            raise ValueError(f"{paths[0]}: {key} {values.shape} does not fit {len(names)} ids")
+        features = [f"{key} {i}" for i in range(values.shape[1])]
+        return Matrix(values.astype(np.float32), names, features, paths[0])
+
+    keys = {m: next((k for k in options if k in arrays), None) for m, options in ARRAYS.items()}
+
+    def labels(label):
+        column = next((c for c in COLUMNS[label] if c in arrays), None)
+        if column is None:
+            raise ValueError(f"{paths[0]}: no array for the label {label!r}")
+        return dict(zip(map(participant, names), map(str, arrays[column].tolist())))
+
+    matrices = {m: (lambda key=key: matrix(key)) for m, key in keys.items() if key}
+    return Source("npz", paths[0], matrices, labels)
+
+
+def _read_npz(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+        if size <= MAX_BYTES:
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
+        raise ValueError(f"{path}: no readable npz ({error})") from None
+    raise ValueError(f"{path}: unpacks to {size >> 20} MB, this is no such table")
+
+
+def _cbioportal(place, cohort):
+    if not (place / "data_clinical_patient.txt").is_file():
+        return None
+    meta = place / "meta_study.txt"
+    name = meta.read_text(errors="replace")[:10_000] if meta.is_file() else place.name
+    if f"{cohort.lower()}_tcga" not in name.lower():
+        return None
+
+    def labels(label):
+        tables = [place / f"data_clinical_{part}.txt" for part in ("sample", "patient")]
+        for path in (p for p in tables if p.is_file()):
+            found = _column(path, label, "PATIENT_ID", "SAMPLE_ID")
+            if found is not None:
+                return found
+        raise ValueError(f"{place}: no clinical column for the label {label!r}")
+
+    return Source("cbioportal", place, _matrices(_files(place, CBIOPORTAL)), labels)
+
+
+def _xena(place, cohort):
+    clinical = _files(place, {"clinical": (f"{cohort}_clinicalMatrix",)}).get("clinical")
+    if not clinical:
+        return None
+
+    def labels(label):
+        found = _column(clinical, label, "sampleID", "sampleID")
+        if found is None:
+            raise ValueError(f"{clinical}: no column for the label {label!r}")
+        return found
+
+    return Source("xena", place, _matrices(_files(place, XENA)), labels)
+
+
+def _column(path, label, key, sample):
+    """Return participant to entry; of several primary samples the first by barcode counts."""
+    rows = text_table(path)
+    column = next((c for c in COLUMNS[label] if c in rows[0]), None)
+    if column is None:
+        return None
+    if key not in rows[0]:
+        raise ValueError(f"{path}: no column {key}")
+    rows.sort(key=lambda row: row.get(sample, row[key]), reverse=True)
+    primary = (row for row in rows if is_primary(row.get(sample, row[key])))
+    return {participant(row[key]): row[column] for row in primary}
+
+
+def _mogonet(place, cohort):
+    if cohort.lower() not in place.name.lower() or not (place / "labels_tr.csv").is_file():
+        return None
+    parts = [part for part in ("tr", "te") if (place / f"labels_{part}.csv").is_file()]
+
+    def whole(name):
+        return [samples_by_features(place / f"{name}_{part}.csv") for part in parts]
+
+    codes = whole("labels")
+    names = [f"{part}-{i}" for part, block in zip(parts, codes) for i in range(len(block))]
+
+    def matrix(name):
+        blocks = whole(name)
+        if {b.shape[1] for b in blocks} != {blocks[0].shape[1]} or sum(map(len, blocks)) != len(
+            names
+        ):
+            raise ValueError(f"{place}: {name}_*.csv do not fit labels_*.csv, row by row")
+        features = [str(i) for i in range(blocks[0].shape[1])]
+        return Matrix(np.concatenate(blocks), names, features, place / f"{name}_tr.csv")
+
+    views = {
+        modality: next((o for o in options if (place / f"{o}_tr.csv").is_file()), None)
+        for modality, options in MOGONET.items()
+    }
+    entries = {n: f"{code:g}" for n, code in zip(names, np.concatenate(codes)[:, 0])}
+    matrices = {m: (lambda name=name: matrix(name)) for m, name in views.items() if name}
+    return Source("mogonet", place, matrices, lambda label: entries)

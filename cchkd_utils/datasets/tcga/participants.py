@@ -1,0 +1,97 @@
+"""From samples to participants: primary tumours, one aliquot each, joined, labelled, counted."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cchkd_utils.datasets.tcga.tables import BARCODE, Matrix
+
+PRIMARY = "01"
+LABELS = ("pam50", "type", "grade", "high_grade", "stage", "vital")
+_PAM50 = {"luma": "LumA", "lumb": "LumB", "basal": "Basal", "her2": "Her2", "normal": "Normal"}
+_VITAL = {"alive": "alive", "living": "alive", "dead": "dead", "deceased": "dead"}
+
+
+def participant(barcode: str) -> str:
+    """Return the participant: the first 12 characters; a name that is no barcode is itself one."""
+    return barcode[:12] if BARCODE.fullmatch(barcode) else barcode
+
+
+def is_primary(barcode: str) -> bool:
+    """Tell whether the sample is a primary tumour; a name without sample type counts as one."""
+    found = BARCODE.fullmatch(barcode)
+    return not found or found[2] in (None, PRIMARY)
+
+
+def one_per_participant(samples: list[str]) -> dict[str, int]:
+    """Return the row of each participant's primary tumour: of several, the first by barcode."""
+    order = sorted((i for i, s in enumerate(samples) if is_primary(s)), key=lambda i: samples[i])
+    return {participant(samples[i]): i for i in reversed(order)}
+
+
+def clean_label(label: str, raw: str) -> str | None:
+    """Bring one clinical entry to its class; None where it names none (GX, not available)."""
+    text = raw.strip().lower()
+    if label == "pam50":
+        return _PAM50.get(text.removeprefix("brca_").removesuffix("-enriched"))
+    if label == "vital":
+        return _VITAL.get(text.rpartition(":")[2])
+    if label == "stage":
+        found = re.fullmatch(r"(?:stage )?(i{1,3}|iv)[abc]?[12]?", text)
+        return found and found[1].upper()
+    if label in ("grade", "high_grade"):
+        if not re.fullmatch(r"g[1-4]", text):
+            return None
+        return text.upper() if label == "grade" else "G1-2" if text in ("g1", "g2") else "G3-4"
+    return text.upper() or None
+
+
+def join(
+    matrices: Mapping[str, Matrix], labels: Mapping[str, str], min_class: int
+) -> tuple[dict[str, NDArray], NDArray, list[str], list[str], list[tuple[str, int]]]:
+    """Keep the participants that have every modality and a label.
+
+    Parameters
+    ----------
+    matrices : modality to Matrix
+    labels : participant to class
+    min_class : classes with fewer participants are left out
+
+    Returns
+    -------
+    modalities : dict of str to ndarray float32 [n, features]
+    codes : ndarray of int [n]
+    classes : names of the codes, in alphabetical order
+    ids : participants, in alphabetical order
+    flow : (step, count) from samples to participants used
+
+    Raises
+    ------
+    ValueError
+        When fewer than two classes remain.
+    """
+    rows = {name: one_per_participant(matrix.samples) for name, matrix in matrices.items()}
+    flow = []
+    for name, matrix in matrices.items():
+        flow.append((f"{name}: samples", len(matrix.samples)))
+        flow.append((f"{name}: participants with a primary tumour", len(rows[name])))
+    joined = sorted(set.intersection(*(set(found) for found in rows.values())))
+    labelled = [one for one in joined if labels.get(one)]
+    sizes = Counter(labels[one] for one in labelled)
+    classes = sorted(name for name, size in sizes.items() if size >= min_class)
+    ids = [one for one in labelled if labels[one] in classes]
+    flow += [("joined: in every modality", len(joined)), ("labelled", len(labelled))]
+    flow.append((f"used: in a class of at least {min_class}", len(ids)))
+    if len(classes) < 2:
+        counted = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "no label"
+        raise ValueError(f"fewer than two classes of at least {min_class} remain ({counted})")
+    taken = {
+        name: matrix.values[[rows[name][one] for one in ids]] for name, matrix in matrices.items()
+    }
+    codes = np.array([classes.index(labels[one]) for one in ids])
+    return taken, codes, classes, ids, flow

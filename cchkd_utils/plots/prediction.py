@@ -1,0 +1,98 @@
+"""The figures of notebook 05."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.isotonic import IsotonicRegression
+
+from cchkd_utils import plots
+
+OUTCOMES = {"hurts": plots.ORANGE, "unresolved": "0.85", "helps": plots.BLUE}
+MARKERS = ["o", "s", "D", "^", "v", "P"]
+
+
+def outcomes_by_decision(shares: Mapping[str, pd.DataFrame]) -> Figure:
+    """Show what happened to the cells of each decision, one panel per section.
+
+    Parameters
+    ----------
+    shares : section to a table of `studies.prediction.outcome_by_decision`
+    """
+    fig, axes = plots.figure(1, len(shares), width=7.5, height=1.25 * len(shares) + 0.9)
+    for ax, (section, table) in zip(np.atleast_1d(axes), shares.items()):
+        left = np.zeros(len(table))
+        for outcome, colour in OUTCOMES.items():
+            share = table[outcome].to_numpy()
+            ax.barh(np.arange(len(table)), share, left=left, color=colour, label=outcome)
+            left += share
+        names = [f"{name} ({count})" for name, count in zip(table.index, table["cells"])]
+        ax.set_yticks(np.arange(len(table)), names)
+        ax.set(xlim=(0, 1), title=section)
+        ax.grid(False)
+        ax.xaxis.set_major_formatter("{x:.0%}")
+    np.atleast_1d(axes)[-1].set_xlabel("share of cells (their number in brackets)")
+    handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
+    names = [f"distillation {label}" if label != "unresolved" else label for label in labels]
+    fig.legend(handles, names, loc="outside lower center", ncols=3)
+    return fig
+
+
+def ranking_of_criteria(
+    ax: Axes, table: pd.DataFrame, labels: Mapping[str, str], *, legend: bool = True
+) -> None:
+    """Draw the area under the ROC curve of every criterion in every section, with intervals.
+
+    Parameters
+    ----------
+    ax : axes to draw on
+    table : rows of `studies.prediction.compare`
+    labels : score to its name on the axis, in order
+    legend : name the sections
+    """
+    sections = list(dict.fromkeys(table["section"]))
+    colour = dict(zip(sections, [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, "0.3"]))
+    spread = np.linspace(0.26, -0.26, len(sections)) if len(sections) > 1 else [0.0]
+    for i, score in enumerate(labels):
+        for section, marker, shift in zip(sections, MARKERS, spread):
+            some = table[(table["section"] == section) & (table["score"] == score)]
+            if some.empty or not np.isfinite(some["auc"].iloc[0]):
+                continue
+            one, y = some.iloc[0], len(labels) - i + shift
+            ax.plot([one["auc_lo"], one["auc_hi"]], [y, y], color=colour[section], lw=1.6)
+            ax.plot(one["auc"], y, marker, color=colour[section], ms=7, mec="white", mew=0.6)
+    for section, marker in zip(sections, MARKERS):
+        ax.plot([], [], marker, color=colour[section], label=section)
+    ax.axvline(0.5, color="0.2", lw=1, ls="--")
+    ax.set_yticks(len(labels) - np.arange(len(labels)), labels.values())
+    ax.set(xlim=(-0.02, 1.02), ylim=(0.4, len(labels) + 0.6))
+    ax.set_xlabel("area under the ROC curve (0.5: chance)")
+    ax.grid(axis="y", visible=False)
+    if legend:
+        ax.figure.legend(loc="outside lower center", ncols=min(3, len(sections)))
+
+
+def response(ax: Axes, table: pd.DataFrame, title: str) -> None:
+    """Draw the gain of every cell against its gap, and the monotone curve through them.
+
+    Parameters
+    ----------
+    ax : axes to draw on
+    table : rows of `studies.prediction.cells`
+    title : name of the section
+    """
+    x, y = table["gap"].to_numpy(), table["percent"].to_numpy()
+    for outcome, colour in (OUTCOMES | {"unresolved": "0.6"}).items():
+        own = (table["outcome"] == outcome).to_numpy()
+        ax.scatter(x[own], y[own], s=16, color=colour, edgecolor="white", lw=0.3, zorder=3)
+    grid = np.linspace(x.min(), x.max(), 200)
+    curve = IsotonicRegression(out_of_bounds="clip").fit(x, y).predict(grid)
+    ax.plot(grid, curve, color="0.1", lw=1.8)
+    ax.axhline(0, color="0.2", lw=1)
+    ax.axvline(0, color="0.2", lw=1)
+    ax.axvspan(0, 1e3, color=plots.REGION, alpha=0.13, lw=0, zorder=0)
+    pad = 0.05 * (max(x.max(), 0) - min(x.min(), 0) or 1)
+    ax.set_xlim(min(x.min(), 0) - pad, max(x.max(), 0) + pad)
+    ax.set(title=title, xlabel="MI gap (nats)")

@@ -1,0 +1,223 @@
+"""Many runs side by side on a Dask cluster: this machine's cores, or a scheduler anywhere.
+
+Workers share a file system with the caller: each files its run itself, so that what is done
+stays done whatever dies. A worker keeps a process with the libraries imported (`kernels`).
+"""
+
+import contextlib
+import importlib.util
+import itertools
+import logging
+import os
+import signal
+import sys
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cchkd_utils.runner import folders, identity
+from cchkd_utils.runner.execute import KernelError, Run, RunError, perform
+from cchkd_utils.runner.plans import Plan
+
+TRIES = 3  # of a point whose kernel died; Dask gives a point whose worker died as many
+PATIENCE = 10  # seconds for a scheduler to answer, and to show its workers
+LOST = "the scheduler was lost; finished runs are kept, call again to go on"
+
+
+class SchedulerError(RunError):
+    """A scheduler that cannot be reached or has no workers."""
+
+
+def run_many(
+    plans: Sequence[Plan], *, workers: int | None = None, scheduler: str | None = None
+) -> Iterator[tuple[int, Run | RunError]]:
+    """Make runs side by side; yield the position and outcome of each as it ends.
+
+    Those that are there already come first and start nothing. Runs that others need are made
+    before them, whether they are among `plans` or not.
+
+    Parameters
+    ----------
+    plans : the runs
+    workers : of a cluster on this machine; by default one per core (divided by the runs'
+        threads), or one per GPU
+    scheduler : address of another Dask scheduler instead, ``tcp://host:port``
+
+    Raises
+    ------
+    SchedulerError
+        When there is no scheduler or worker at that address.
+    """
+    missing: dict[str, Plan] = {}
+    positions = defaultdict(list)
+    for position, plan in enumerate(plans):
+        if record := folders.finished(plan.folder):
+            yield position, Run(plan.folder, record, reused=True)
+            continue
+        for one in (*plan.needs, plan):
+            if one is plan or not folders.finished(one.folder):
+                missing.setdefault(one.key, one)
+        positions[plan.key].append(position)
+    if not missing:
+        return
+    with _cluster([*missing.values()], workers, scheduler) as (client, gpus):
+        for key, outcome in _outcomes(client, [*missing.values()], gpus):
+            yield from ((position, outcome) for position in positions[key])
+
+
+def _outcomes(
+    client: Any, plans: Sequence[Plan], gpus: list[str]
+) -> Iterator[tuple[str, Run | RunError]]:
+    from distributed import as_completed
+
+    ours = uuid.uuid4().hex[:8]  # another's sweep of the same points is another's
+    futures = {}
+    for plan in plans:  # those needed stand before those that need them
+        name = f"{plan.notebook.stem}-{plan.key}-{ours}"
+        first = [futures[one.key] for one in plan.needs if one.key in futures]
+        futures[plan.key] = client.submit(_work, plan, gpus, *first, key=name)
+    keys = {future: key for key, future in futures.items()}
+    for future in as_completed(keys):
+        yield keys.pop(future), _outcome(future)
+
+
+def _outcome(future: Any) -> Run | RunError:
+    from distributed import KilledWorker
+
+    if future.status == "cancelled":
+        return RunError(LOST)
+    try:
+        return future.result()
+    except RunError as error:
+        return error
+    except KilledWorker:
+        return RunError("workers died on this point again and again: killed, or out of memory")
+    except Exception as error:  # whatever happens on a cluster: the other points go on
+        return RunError(f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _work(plan: Plan, gpus: list[str], *needed: Run) -> Run:
+    """Make one run, on a worker; those it needs are done by then."""
+    here = {name: plan.data / name for name in plan.parts["data"]}
+    parts = identity.sources(plan.notebook, plan.parts["threads"], here, plan.parts["needs"])
+    if identity.fingerprint(parts, plan.values) != plan.key:
+        raise RunError("the sources or data changed, or differ on this worker; call again")
+    imports = identity.libraries(plan.notebook)
+    for attempt in itertools.count(1):
+        try:
+            return perform(plan, imports=imports, extra=_gpu(gpus))
+        except KernelError:
+            if attempt == TRIES:
+                raise
+
+
+def _gpu(gpus: list[str]) -> dict[str, str]:
+    from distributed import get_worker
+
+    name = get_worker().name
+    if not gpus or not isinstance(name, int):
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": gpus[name % len(gpus)]}
+
+
+def default_workers(plans: Sequence[Plan]) -> int:
+    """Return how many runs go at a time on this machine: one per GPU, else one per core."""
+    may_use_gpu = any(plan.values.get("device") != "cpu" for plan in plans)
+    threads = max(plan.parts["threads"] for plan in plans)
+    by_cores = max(1, (os.cpu_count() or 1) // threads)
+    return (len(visible_gpus()) if may_use_gpu else 0) or by_cores
+
+
+def visible_gpus() -> list[str]:
+    """List the NVIDIA GPUs that notebooks may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name.strip() for name in chosen.split(",") if name.strip()]
+    return [str(i) for i, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
+
+
+@contextlib.contextmanager
+def _cluster(plans: Sequence[Plan], workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    """Give a client, and the GPUs to share among the workers of this machine."""
+    import dask
+    from distributed import Client
+
+    quiet = {
+        "distributed.nanny.pre-spawn-environ": {},  # notebooks get the environment of the caller
+        "distributed.scheduler.allowed-failures": TRIES,
+        "distributed.comm.timeouts.connect": f"{PATIENCE}s",
+        "distributed.client.security-loader": None,
+    }
+    with _no_logs(), dask.config.set(quiet):
+        if scheduler:
+            with _remote(scheduler) as client:
+                yield client, []
+            return
+        count = min(workers or default_workers(plans), len(plans))
+        with _local(count) as cluster, Client(cluster) as client:
+            _tell_dashboard(cluster.dashboard_link)
+            yield client, visible_gpus()
+
+
+@contextlib.contextmanager
+def _no_logs() -> Iterator[None]:
+    """Keep Dask's threads silent about workers and schedulers that die: each point reports."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _tell_dashboard(address: str) -> None:
+    if importlib.util.find_spec("bokeh"):  # without it Dask serves none
+        print(f"dashboard: {address}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _local(count: int) -> Iterator[Any]:
+    """Give a cluster that only this machine can reach; when interrupted, end it at once."""
+    from distributed import LocalCluster
+
+    cluster = LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        memory_limit=0,  # the notebooks' memory is not the worker's own
+        silence_logs=logging.CRITICAL,
+    )
+    try:
+        yield cluster
+    except BaseException:
+        for nanny in cluster.workers.values():
+            nanny.auto_restart = False
+            with contextlib.suppress(ProcessLookupError, TypeError):  # gone already
+                os.kill(nanny.pid, signal.SIGKILL)  # its kernel ends with it
+        raise
+    finally:
+        cluster.close(timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def _remote(address: str) -> Iterator[Any]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=PATIENCE)
+    except (OSError, ValueError, TypeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SchedulerError(f"no scheduler answers at {address}: {reason}") from None
+    with client:
+        deadline = time.monotonic() + PATIENCE
+        while not client.scheduler_info()["workers"]:
+            if time.monotonic() > deadline:
+                raise SchedulerError(f"the scheduler at {address} has no workers: start one")
+            time.sleep(0.1)
+        _tell_dashboard(client.dashboard_link)
+        yield client

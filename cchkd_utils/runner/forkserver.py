@@ -1,0 +1,87 @@
+"""A process that has imported the libraries and forks a fresh kernel whenever it is asked.
+
+Importing torch takes seconds, a fork takes milliseconds. The server is one thread that imports
+what it is told and computes nothing, so that a fork of it is as good as a new process. It never
+imports ``cchkd_utils``: each kernel reads the sources as they are. It is started by path, talks
+JSON lines on its standard streams (one order in, one process id out, 0 for "cannot"), and ends
+with the process that started it; its kernels end with it.
+"""
+
+import builtins
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1  # Linux: the signal a process gets when its parent ends
+
+
+def serve() -> None:
+    """Fork a kernel for every order that comes, until the orders end."""
+    orders, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):  # what a library prints on import is no answer
+        os.dup2(nothing, stream)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended kernels leave no zombies
+    import ipykernel.kernelapp  # noqa: F401
+
+    for line in orders:
+        order = json.loads(line)
+        _import(order["imports"])
+        gc.freeze()  # memory that stays shared
+        print(_fork(order) if _is_one_thread() else 0, file=answers, flush=True)
+
+
+def _import(names: list[str]) -> None:
+    builtins.get_ipython = _Notebook  # pandas asks on import how wide its reader's window is
+    for name in names:
+        with contextlib.suppress(Exception):  # the notebook will say so itself
+            importlib.import_module(name)
+    del builtins.get_ipython
+
+
+class _Notebook:
+    kernel = None
+
+
+def _is_one_thread() -> bool:
+    return len(os.listdir("/proc/self/task")) == 1
+
+
+def _fork(order: dict) -> int:
+    server = os.getpid()
+    if child := os.fork():
+        return child
+    status = 1
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == server:
+            _become_kernel(order, server)
+            status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    finally:
+        os._exit(status)
+
+
+def _become_kernel(order: dict, server: int) -> None:
+    os.setsid()  # a group of its own, as for any kernel: signals reach what it starts
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.environ.clear()
+    os.environ.update(order["environment"], JPY_PARENT_PID=str(server))
+    os.chdir(order["folder"])
+    importlib.invalidate_caches()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()  # else every kernel would draw the server's numbers
+    from ipykernel import kernelapp
+
+    sys.argv = ["ipykernel_launcher", *order["arguments"]]
+    kernelapp.launch_new_instance()
+
+
+if __name__ == "__main__":
+    serve()

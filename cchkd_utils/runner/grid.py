@@ -1,0 +1,101 @@
+"""Grids of parameters: as typed, or from a YAML file, to a list of points."""
+
+import itertools
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cchkd_utils.runner.parameters import ParameterError, canonical, declared
+from cchkd_utils.runner.plans import find_notebook, settle
+
+NUMBER = r"-?\d+(?:\.\d+)?"
+RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?:\.\.({NUMBER}))?")
+COMMA = re.compile(r",(?![^\[]*\])")  # one outside brackets
+MOST = 100_000  # points
+
+
+def read_grid(path: Path | str) -> dict[str, Any]:
+    """Read a grid from a YAML file: a name and its values on each line.
+
+    Raises
+    ------
+    ParameterError
+        For a file that is no such mapping.
+    """
+    try:
+        read = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ParameterError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(read, dict) or not all(isinstance(name, str) for name in read):
+        raise ParameterError(f"{path}: each line must be 'parameter: [value, value]'")
+    return read
+
+
+def grid_points(
+    notebook: str, grid: Mapping[str, Any], preset: str = "book"
+) -> list[dict[str, Any]]:
+    """Expand a grid to its points: every combination of one value per parameter.
+
+    Parameters
+    ----------
+    notebook : number, name or path of a notebook
+    grid : values per parameter: a list, or text as typed. In text, commas part the points;
+        ``0..9`` and ``0..1..0.25`` are ranges that include their end; a list in brackets is one
+        point of a parameter that takes a list: ``0.2,[0.2,0.5]``
+    preset : of the sweep, for the check
+
+    Raises
+    ------
+    ParameterError
+        For an empty axis, a value the notebook does not take, a point named twice, or more than
+        100 000 points.
+    """
+    path = find_notebook(notebook)
+    settle(path, preset, {})
+    values = axes(path, grid)
+    count = math.prod(len(some) for some in values.values())
+    if count > MOST:
+        raise ParameterError(f"{path.stem}: the grid has {count} points; at most {MOST} go")
+    return [dict(zip(values, point)) for point in itertools.product(*values.values())]
+
+
+def axes(path: Path, grid: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the values of each parameter of a grid, checked and in canonical form."""
+    known = declared(path)
+    found = {}
+    for name, values in grid.items():
+        axis = _axis(name, values)
+        found[name] = [canonical(path, known, {name: value})[name] for value in axis]
+        if len({repr(value) for value in found[name]}) < len(axis):
+            raise ParameterError(f"{path.stem}: the grid names one point twice, in {name}")
+    return found
+
+
+def _axis(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str):
+        values = [one for part in COMMA.split(values) for one in _range(part.strip())]
+    elif isinstance(values, list | tuple | range):
+        parts = [_range(one) if isinstance(one, str) else [one] for one in values]
+        values = [one for part in parts for one in part]
+    else:
+        values = [values]
+    if not values:
+        raise ParameterError(f"{name} has no value: give at least one")
+    return values
+
+
+def _range(part: str) -> list[str]:
+    match = RANGE.fullmatch(part)
+    if not match:
+        return [part]
+    low, high, step = (Decimal(number or 1) for number in match.groups())
+    if not (low <= high and step > 0 and (high - low) / step < MOST):
+        raise ParameterError(
+            f"{part} is not a range: write low..high or low..high..step, at most {MOST} values"
+        )
+    return [str(low + i * step) for i in range(int((high - low) / step) + 1)]

@@ -1,0 +1,140 @@
+"""Kernels that start warm: forked from a process that has the libraries imported already.
+
+Where a fork is not safe (macOS, Windows, a library with threads) the kernel starts cold; the
+results are the same.
+"""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
+from traitlets import Dict, List
+
+SERVER = Path(__file__).with_name("forkserver.py")
+BEFORE_IMPORTS = {
+    # What ipykernel sets before a notebook's imports has to be set before those of the server.
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's only thread, of no use here
+}
+_servers: dict[str, "_ForkServer"] = {}
+_lock = threading.Lock()
+
+
+class KernelManager(AsyncKernelManager):
+    """Starts a kernel in a given environment; warm when `imports` names what to have ready."""
+
+    environment = Dict().tag(config=True)
+    imports = List(allow_none=True, default_value=None).tag(config=True)
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """Always this Python, whatever kernels the user has installed under the same name."""
+        return KernelSpec(**get_kernel_dict())
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+        kw["env"] = {**kw.get("env", os.environ), **self.environment}
+        warm = self.imports is not None and _can_fork()
+        process = self._forked(kernel_cmd, kw) if warm else None
+        if process is None:
+            return await super()._async_launch_kernel(kernel_cmd, **kw)
+        own = self.provisioner
+        own.process, own.pid, own.pgid, own.cwd = process, process.pid, process.pid, kw.get("cwd")
+        return self._reconcile_connection_info(own.connection_info)
+
+    def _forked(self, command: list[str], kw: dict[str, Any]) -> "_Forked | None":
+        environment = BEFORE_IMPORTS | kw["env"]
+        order = {
+            "arguments": command[command.index("ipykernel_launcher") + 1 :],
+            "environment": environment,
+            "folder": str(kw.get("cwd") or Path.cwd()),
+            "imports": self.imports,
+        }
+        with _lock:  # a library reads its thread count when it is imported
+            key = environment.get("OMP_NUM_THREADS", "")
+            server = _servers.get(key)
+            if server and not server.is_alive():
+                server.close()
+                server = None
+            _servers[key] = server or _ForkServer(environment)
+            child = _servers[key].ask(order)
+        return _Forked(child) if child else None
+
+
+def _can_fork() -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:  # Linux before 5.3
+        return False
+    return True
+
+
+class _ForkServer:
+    """The process of `forkserver.py`; it ends when this one does."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, env=environment, start_new_session=True,  # Ctrl-C is not for it
+        )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the server and its kernels."""
+        self._process.kill()
+        self._process.communicate()
+
+    def ask(self, order: dict[str, Any]) -> int:
+        """Return the process id of a new kernel, 0 when there is none."""
+        try:
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline() or 0)
+        except OSError:  # the server was killed
+            return 0
+
+
+class _Forked:
+    """A process that is not our child, with what `LocalProvisioner` needs of a `Popen`."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        try:
+            self._handle = os.pidfd_open(pid)
+        except ProcessLookupError:  # gone already
+            self._handle = None
+
+    def poll(self) -> int | None:
+        """Return None while the process runs."""
+        if self._handle is not None and select.select([self._handle], [], [], 0)[0]:
+            os.close(self._handle)
+            self._handle = None
+        return None if self._handle is not None else 0
+
+    def wait(self) -> int:
+        """Wait for the end."""
+        if self._handle is not None:
+            select.select([self._handle], [], [])
+        return self.poll() or 0
+
+    def send_signal(self, signum: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, signum)

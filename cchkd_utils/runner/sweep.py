@@ -1,0 +1,181 @@
+"""A sweep: one notebook at every point of a grid, and one tidy table of all points.
+
+Its folder ``<runs>/<notebook>/sweeps/<id>/`` is named by the runs that belong to it and holds
+what was swept (``run.json``), the joined tables as CSV and parquet, and ``failures.json`` when
+points failed.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cchkd_utils.runner import folders
+from cchkd_utils.runner.cluster import run_many
+from cchkd_utils.runner.execute import Run, RunError
+from cchkd_utils.runner.grid import grid_points
+from cchkd_utils.runner.plans import Plan, plan_points
+from cchkd_utils.runner.progress import Progress, text
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A finished grid: its folder, and the points that failed with their errors."""
+
+    folder: Path
+    done: int
+    reused: int
+    failed: list[tuple[dict[str, Any], str]]
+
+
+def plan_sweep(
+    notebook: str, grid: Mapping[str, Any], *, preset: str = "book", threads: int = 1
+) -> list[Plan]:
+    """Check every point of a grid; see `sweep`."""
+    points = grid_points(notebook, grid, preset)
+    return plan_points(notebook, points, preset=preset, threads=threads)
+
+
+def sweep(
+    notebook: str,
+    grid: Mapping[str, Any],
+    *,
+    preset: str = "book",
+    threads: int = 1,
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> Sweep:
+    """Run a notebook at every point of a grid and join the tables of all points.
+
+    A point that fails is recorded and the rest go on; calling again runs only what is missing.
+
+    Parameters
+    ----------
+    notebook : number, name or path of a notebook
+    grid : values per parameter; see `grid.grid_points`
+    preset, threads : of every run; see `execute.run`
+    workers, scheduler : where to run; see `cluster.run_many`
+
+    Returns
+    -------
+    Sweep
+        Its folder holds each table as CSV and parquet, each row with its run's hash, in the
+        order of the grid; and ``failures.json`` with parameters, error and kept notebook.
+
+    Raises
+    ------
+    ParameterError, FileNotFoundError
+        Before anything starts, for a bad point or missing data.
+    OSError
+        When the folder of runs cannot be written.
+    SchedulerError
+        When there is no scheduler or worker at the address given.
+    """
+    plans = plan_sweep(notebook, grid, preset=preset, threads=threads)
+    runs = plans[0].folder.parent
+    _try_to_write(runs)
+    outcomes = _outcomes(plans, workers, scheduler)
+    failed = [(p.given, str(o)) for p, o in zip(plans, outcomes) if isinstance(o, RunError)]
+    made = [one for one in outcomes if isinstance(one, Run)]
+    reused = sum(one.reused for one in made)
+    return Sweep(_file(plans, outcomes, preset), len(made) - reused, reused, failed)
+
+
+def _try_to_write(runs: Path) -> None:
+    """Find out before hours are spent."""
+    with folders.workplace(runs / "sweep") as part:
+        (part / "probe").write_bytes(b"0" * 4096)
+
+
+def _outcomes(
+    plans: Sequence[Plan], workers: int | None, scheduler: str | None
+) -> list[Run | RunError]:
+    outcomes: dict[int, Run | RunError] = {}
+    progress = Progress()
+    try:
+        for position, outcome in run_many(plans, workers=workers, scheduler=scheduler):
+            outcomes[position] = outcome
+            if isinstance(outcome, Run) and outcome.reused:
+                continue
+            word = "failed" if isinstance(outcome, RunError) else "done"
+            progress.add(plans[position].given, word, len(plans) - len(outcomes))
+    finally:
+        folders.clear(plans[0].folder.parent)  # what a killed worker left
+    return [outcomes[position] for position in range(len(plans))]
+
+
+def _file(plans: Sequence[Plan], outcomes: Sequence[Run | RunError], preset: str) -> Path:
+    """Write the sweep's folder, unless it is there and holds just these runs."""
+    names = hashlib.sha256(" ".join([*plans[0].given, *(p.key for p in plans)]).encode())
+    folder = plans[0].folder.parent / "sweeps" / names.hexdigest()[:16]
+    files = [one.record["files"] for one in outcomes if isinstance(one, Run)]
+    errors = [str(one) for one in outcomes if isinstance(one, RunError)]
+    state = hashlib.sha256(json.dumps([files, errors]).encode()).hexdigest()
+    known = folders.finished(folder)
+    if known and known["state"] == state:
+        return folder
+    record = {
+        "notebook": plans[0].notebook.stem,
+        "hash": folder.name,
+        "preset": preset,
+        "axes": {name: _distinct(plan.given[name] for plan in plans) for name in plans[0].given},
+        "points": len(plans),
+        "failed": len(errors),
+        "state": state,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with folders.workplace(folder) as part:
+        runs = [(p, one) for p, one in zip(plans, outcomes) if isinstance(one, Run)]
+        record["tables"] = _join(runs, part) if runs else []
+        failures = [_failure(p, o) for p, o in zip(plans, outcomes) if isinstance(o, RunError)]
+        if failures:
+            lines = json.dumps(failures, indent=1) + "\n"
+            (part / "failures.json").write_text(lines, encoding="utf-8")
+        folders.file_run(part, folder, record)
+    return folder
+
+
+def _distinct(values: Any) -> list[Any]:
+    return list({repr(value): value for value in values}.values())
+
+
+def _failure(plan: Plan, error: RunError) -> dict[str, Any]:
+    kept = folders.failed(plan.folder)
+    where = str(kept) if kept.exists() else None
+    return {"hash": plan.key, "parameters": plan.given, "error": str(error), "notebook": where}
+
+
+def _join(runs: Sequence[tuple[Plan, Run]], folder: Path) -> list[str]:
+    """Write the tables of all runs, one below the other; return their names.
+
+    A swept parameter that is not a column of the table already becomes one.
+    """
+    import pandas as pd
+
+    from cchkd_utils import results
+
+    swept = _columns([plan.given for plan, _ in runs])
+    names = [t for t in results.TABLES if any(t in run.record["tables"] for _, run in runs)]
+    for table in names:
+        parts = []
+        for own, (_, run) in zip(swept, runs):
+            if table in run.record["tables"]:
+                rows = results.read(run.folder / f"{table}.csv", table)
+                parts.append(rows.assign(**{k: v for k, v in own.items() if k not in rows}))
+        frame = pd.concat(parts, ignore_index=True)
+        results.write(frame, folder / f"{table}.csv")
+        frame.to_parquet(folder / f"{table}.parquet", index=False)
+    return names
+
+
+def _columns(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the columns of each point: the value itself, or text where some points are lists."""
+    single = {
+        name: all(not isinstance(p[name], list) or len(p[name]) == 1 for p in points)
+        for name in points[0]
+    }
+    bare = {True: lambda value: value[0] if isinstance(value, list) else value, False: text}
+    return [{name: bare[single[name]](value) for name, value in p.items()} for p in points]

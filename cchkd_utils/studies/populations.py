@@ -1,0 +1,141 @@
+"""Joint distributions of (H1, H2, Y) with a known gap I(H1;H2) - I(H2;Y): verdicts are judged here.
+
+Each is `population(gap, d, n, rng) -> (H1 [n, d], H2 [n, d], Y [n], gap)`; the gap returned is the
+true one in nats, near the wanted one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr, xlogy
+from scipy.stats import norm
+
+from cchkd_utils.mi.tasks import Representations, half_cube
+
+TRUTH_ROWS = 100_000  # of the Monte Carlo truths: standard error about 0.003 nats
+
+
+def rotated(a: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rotate the columns at random, so that no axis is special."""
+    q, r = np.linalg.qr(rng.standard_normal((a.shape[1], a.shape[1])))
+    return a @ (q * np.sign(np.diag(r)))
+
+
+def correlation(nats) -> np.ndarray:
+    """Correlation of a normal pair that shares `nats`."""
+    return np.sqrt(-np.expm1(-2.0 * np.asarray(nats)))
+
+
+def one_direction(gap, d, n, rng):
+    """Jointly normal; H1 and H2 share one direction, Y follows H2; I(H2;Y) in [0.35, 0.7]."""
+    label = rng.uniform(0.35, 0.7)
+    z1, z2 = _shared_normals(np.array([label + gap]), d, n, rng)
+    y = _follow(z2[:, :2] @ rng.dirichlet(np.ones(2)) ** 0.5, correlation(label), rng)
+    return rotated(z1, rng), rotated(z2, rng), y, gap
+
+
+def several_directions(gap, d, n, rng):
+    """Jointly normal, up to five shared directions; H1 knows of Y what H2 does not."""
+    label = rng.uniform(0.35, 0.9)
+    parts = rng.dirichlet(np.ones(rng.integers(1, min(d, 5) + 1))) * (label + gap)
+    z1, z2 = _shared_normals(parts, d, n, rng)
+    rho = correlation(parts[0])
+    beyond = (z1[:, 0] - rho * z2[:, 0]) / np.sqrt(1 - rho**2)  # independent of H2
+    a, r = rng.uniform(0, 0.9), correlation(label)
+    noise = a * beyond + np.sqrt(1 - a**2) * rng.standard_normal(n)
+    w = rng.dirichlet(np.ones(d)) ** 0.5
+    return rotated(z1, rng), rotated(z2, rng), r * z2 @ w + np.sqrt(1 - r**2) * noise, gap
+
+
+def bent_axes(gap, d, n, rng):
+    """`several_directions` seen through increasing maps of the columns and of Y."""
+    maps = (ndtr, half_cube, np.arcsinh, np.sinh)
+    h1, h2, y, gap = several_directions(gap, d, n, rng)
+    h1, h2 = (maps[rng.integers(4)](h) for h in (h1, h2))
+    return h1, h2, np.exp(y), gap
+
+
+def quartiles(gap, d, n, rng):
+    """Jointly normal H1 and H2; the class is the quarter into which a noisy projection falls."""
+    label = rng.uniform(0.35, 0.7)
+    parts = rng.dirichlet(np.ones(rng.integers(1, min(d, 3) + 1))) * (label + gap)
+    z1, z2 = _shared_normals(parts, d, n, rng)
+    r = brentq(lambda r: _quartile_information(r) - label, 0.01, 0.999)
+    y = _follow(z2 @ rng.dirichlet(np.ones(d)) ** 0.5, r, rng)
+    return rotated(z1, rng), rotated(z2, rng), np.digitize(y, norm.ppf([0.25, 0.5, 0.75])), gap
+
+
+def classes_in_a_row(gap, d, n, rng):
+    """Four Gaussian classes along a line (and a little beside it); one shared nuisance."""
+    m = 1 + (d > 2)
+    means = rng.permutation([-1.5, -0.5, 0.5, 1.5])[:, None] * rng.uniform(0.9, 1.4)
+    means = np.hstack([means, rng.standard_normal((4, 1))])[:, :m]
+    return _classes(means, means, 1, gap, d, n, rng)
+
+
+def scattered_classes(gap, d, n, rng):
+    """Four Gaussian classes anywhere, elsewhere in H1 than in H2; 1-3 shared nuisances."""
+    m = int(rng.integers(1, min(d - 1, 4) + 1))
+    shared = int(rng.integers(1, min(d - m, 3) + 1))
+    means1, means2 = rng.standard_normal((2, 4, m)) * rng.uniform(1.0, 2.0)
+    while Representations(means1, means2, 0, 0.0).truth(rng, 10_000)[1] < 0.35:
+        means2 = 1.2 * means2  # the gap is above minus this information
+    return _classes(means1, means2, shared, gap, d, n, rng)
+
+
+def markov(d, n, rng):
+    """H1 - Y - H2 with four classes: the gap is at or just below zero."""
+    means1 = rng.standard_normal((4, 2)) * rng.uniform(1.0, 6.0)
+    means2 = rng.standard_normal((4, 2)) * rng.uniform(1.0, 3.0)
+    model = Representations(means1, means2, 0, 0.0)
+    both, label = model.truth(rng, TRUTH_ROWS)
+    return *_embedded(model, d, n, rng), both - label
+
+
+POPULATIONS = {
+    "continuous": (one_direction, several_directions, bent_axes),
+    "4-class": (classes_in_a_row, scattered_classes, quartiles),
+}
+
+
+def _shared_normals(parts, d, n, rng):
+    """Standard normals `[n, d]` twice; the k-th columns share parts[k] nats."""
+    rho, (z1, z2) = correlation(parts), rng.standard_normal((2, n, d))
+    k = len(rho)
+    z2[:, :k] = rho * z1[:, :k] + np.sqrt(1 - rho**2) * z2[:, :k]
+    return z1, z2
+
+
+def _follow(a, r, rng):
+    return r * a + np.sqrt(1 - r**2) * rng.standard_normal(len(a))
+
+
+def _quartile_information(r) -> float:
+    """Nats between a standard normal u and the quarter of r u + sqrt(1 - r^2) noise."""
+    u = np.linspace(-8, 8, 2001)
+    edges = np.array([-np.inf, *norm.ppf([0.25, 0.5, 0.75]), np.inf])
+    p = np.diff(ndtr((edges - r * u[:, None]) / np.sqrt(1 - r**2)), axis=1)
+    entropy = -xlogy(p, p).sum(1)
+    weight = norm.pdf(u)
+    return float(np.log(4) - (entropy * weight).sum() / weight.sum())
+
+
+def _classes(means1, means2, shared, gap, d, n, rng):
+    """Shrink the means of H1 until the classes alone share no more than wanted; nuisances add."""
+    for scale in (1.2, 0.8, 0.5, 0.3, 0.1):
+        both, label = Representations(scale * means1, means2, 1, 0.0).truth(rng, TRUTH_ROWS)
+        if both - label < gap:
+            break
+    rho = float(correlation(max(gap - both + label, 0.0) / shared))
+    model = Representations(scale * means1, means2, shared, rho)
+    nuisance = -0.5 * shared * float(np.log1p(-(rho**2)))
+    return *_embedded(model, d, n, rng), both - label + nuisance
+
+
+def _embedded(model, d, n, rng):
+    """Latents of the model among independent noise, `[n, d]` each, rotated; and the class."""
+    z1, z2, y = model.latents(n, rng)
+    noise = rng.standard_normal((2, n, d - z1.shape[1]))
+    h1, h2 = (rotated(np.hstack(parts), rng) for parts in ((z1, noise[0]), (z2, noise[1])))
+    return h1, h2, y

@@ -1,0 +1,51 @@
+"""Scores of classifiers, for many networks at once: accuracy, weighted F1, area under the ROC."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+METRICS = ("accuracy", "weighted F1", "AUC")
+
+
+def scores(logits: ArrayLike, labels: ArrayLike) -> dict[str, NDArray]:
+    """Score predictions of n rows.
+
+    Parameters
+    ----------
+    logits : array_like [..., n, k]
+    labels : array_like of int [n]
+
+    Returns
+    -------
+    dict of str to ndarray [...]
+        ``accuracy``; ``weighted F1``: F1 of each class, weighted by its rows; ``AUC``: mean over
+        classes of one against the rest, on probabilities (two classes: the usual AUC). A class
+        without rows, or with all of them, has no AUC and is left out of the mean.
+    """
+    logits, labels = np.asarray(logits, float), np.asarray(labels)
+    is_class = labels[:, None] == np.arange(logits.shape[-1])  # [n, k]
+    said = logits.argmax(-1)[..., None] == np.arange(logits.shape[-1])  # [..., n, k]
+    sizes = is_class.sum(axis=0)
+    hit = (said & is_class).sum(axis=-2)
+    f1 = 2 * hit / np.maximum(said.sum(axis=-2) + sizes, 1)
+    return {
+        "accuracy": hit.sum(axis=-1) / len(labels),
+        "weighted F1": f1 @ sizes / len(labels),
+        "AUC": _auc(log_softmax(logits), is_class, sizes),
+    }
+
+
+def _auc(logp, is_class, sizes):
+    """Mann and Whitney: mean rank of a class's rows among all, scaled to [0, 1]."""
+    n = len(is_class)
+    there = (sizes > 0) & (sizes < n)
+    ranks = rankdata(logp[..., there], axis=-2)
+    inside, own = is_class[:, there], sizes[there]
+    auc = ((ranks * inside).sum(axis=-2) - own * (own + 1) / 2) / (own * (n - own))
+    return auc.mean(axis=-1)
+
+
+def log_softmax(logits: NDArray) -> NDArray:
+    """Return log-probabilities, float64, same shape."""
+    shifted = np.asarray(logits, float) - np.max(logits, axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -1,0 +1,227 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py//py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # All together: does the criterion predict?
+#
+# **Question.** Each experiment of this book ends with two tables: what distillation did, and what the criterion had said before. Put together, how
+# often is the Cross-modal Complementarity Hypothesis (CCH) right? Would something cheaper have known as well? And once we know *whether*
+# to distil, how do we choose λ and $T$?
+
+# %% tags=["remove-cell"]
+import sys
+
+from IPython import get_ipython
+
+if "google.colab" in sys.modules:  # Colab has the packages, and lacks the book's own module
+    source = "git+https://github.com/cch-companion/cchkd"
+    get_ipython().run_line_magic("pip", f"install -q --no-deps {source}")
+
+# %% tags=["parameters"]
+preset: str = "book"  # preset these values belong to; one of: smoke, book, paper
+data: str = "embedded"  # data of this build's own runs; one of: embedded, real
+estimator: str = "auto"  # whose verdicts are judged first; one of: auto, ksg, mine, lmi
+gap: list[float] = [-0.2, 0.0, 0.4]  # Gaussian worlds for the choice of λ, nats; in [-2, 2]
+blur: list[float] = [0.0, 2.0, 4.0]  # teachers of digits for the choice of λ, pixels; in [0, 100]
+n_seeds: int = 6  # repetitions of the choice of λ; in [1, 1000]
+seed: int = 0  # base of the seeds; in [0, 1000000]
+
+# %% tags=["hide-input"]
+import numpy as np
+import pandas as pd
+
+from cchkd_utils import plots, results
+from cchkd_utils.plots import prediction as draw
+from cchkd_utils.studies import choosing
+from cchkd_utils.studies import prediction as study
+
+# %% [markdown]
+# ## What is pooled
+#
+# A **cell** is one pair of modalities under one condition, at one λ and one temperature. Its gain is a mean over repeats, and its outcome is *helps*,
+# *hurts* or *unresolved*: the sign of a gain within the noise says nothing and is not counted. Cells that differ only in λ or $T$ share
+# one verdict. So intervals resample whole **clusters** (pair and condition), not cells.
+#
+# *Recorded* rows come from long runs, kept in `book/results`. *This build* means the runs of the pages you are reading. Real and simulated
+# data stay apart, and so do the sections.
+
+# %%
+sources = {"recorded": study.recorded(), "this build": study.this_build()}
+pools = {name: study.by_section(tables, estimator) for name, tables in sources.items()}
+sizes = {
+    (name, section): study.size(table)
+    for name, pool in pools.items()
+    for section, table in pool.items()
+}
+pd.DataFrame(sizes).T.rename_axis(["source", "section"])
+
+# %% [markdown]
+# ## What happened after each verdict
+
+# %% tags=["hide-input"]
+recorded = pools["recorded"]
+shares = {section: study.outcome_by_decision(table) for section, table in recorded.items()}
+fig = draw.outcomes_by_decision(shares)
+plots.show(
+    fig,
+    "Bars for the recorded cells of each section: after the verdicts do not distil, undecided and "
+    "distil, the share of cells where distillation hurt, was unresolved, and helped. A perfect "
+    "criterion would show no help after do not distil, and no harm after distil.",
+)
+
+# %% [markdown]
+# The Gaussian section is simulated. The others are recorded on real data.
+#
+# ## How often is it right?
+#
+# *Right* is the share of decided, resolved cells where the verdict named the outcome, with a 95 % interval. Beside it stands the share that *always
+# distil* gets right on the same cells. A criterion that does not beat it has told us nothing.
+
+# %% tags=["hide-input"]
+scored = {
+    (name, section, method): study.agreement(table)
+    for name, tables in sources.items()
+    for method in ("auto", "ksg", "mine", "lmi")
+    for section, table in study.by_section(tables, method).items()
+}
+right = pd.DataFrame(scored).T.sort_index(level=[0, 1], sort_remaining=False)
+counts = right[["cells", "resolved", "decided"]].astype(int)
+shares = right[["right", "right_lo", "right_hi", "always"]].astype(float).round(2)
+pd.concat([counts, shares], axis=1).rename_axis(["source", "section", "estimator"])
+
+# %% [markdown]
+# ## By the weight λ
+#
+# The paper reports that small λ agrees better with its theory. The theory chapter says why that should be so: the gap does not contain λ, and each teacher has a largest
+# λ that helps.
+
+# %% tags=["hide-input"]
+by_lam = {
+    (section, lam): study.agreement(some)
+    for section, table in recorded.items()
+    for lam, some in table.groupby("lam")
+}
+columns = ["resolved", "decided", "right", "right_lo", "right_hi", "always"]
+pd.DataFrame(by_lam).T[columns].astype(float).round(2).rename_axis(["section", "λ"])
+
+# %% [markdown]
+# ## Rivals
+#
+# Take two cells of one data set, one that helped and one that hurt. How often does a score put the helpful one first? That is the area under
+# the ROC curve: 1 is perfect, one half is chance. It asks only about the *order*, so that no threshold is needed, and the criterion's own, zero,
+# is not at stake. Rivals are computed from the same held-out rows.
+
+# %% tags=["hide-input"]
+ranking = study.compare(recorded)
+fig, ax = plots.figure(width=7.5, height=4.8)
+draw.ranking_of_criteria(ax, ranking, study.RIVALS)
+plots.show(
+    fig,
+    "For each score, from the MI gap to conditional information, one dot per section with a 95 per "
+    "cent interval: the chance that a cell that helps scores above one that hurts. The dashed line "
+    "at one half is chance.",
+)
+
+# %% tags=["hide-input"]
+table = ranking.pivot(index="score", columns="section", values="auc").reindex(list(study.RIVALS))
+table.rename(index=study.RIVALS).round(2)
+
+# %% [markdown]
+# ## Does the stated probability mean what it says?
+#
+# Each verdict states how likely its sign is. Read as a forecast of *distillation helps*, it has a Brier score: 0 is perfect, and the reference is
+# what one gets by always naming the share of cells that help. A verdict may be well calibrated for the sign of the *gap*
+# ([](07_estimators.ipynb)) and still forecast the *gain* badly.
+
+# %% tags=["hide-input"]
+briers = {section: study.brier(table) for section, table in recorded.items()}
+pd.DataFrame(briers).T.round(2)
+
+# %% [markdown]
+# ## How the gain responds to the gap
+
+# %% tags=["hide-input"]
+fig, axes = plots.figure(
+    2, (len(recorded) + 1) // 2, width=9, height=3.2 * ((len(recorded) + 1) // 2)
+)
+for ax, (section, table) in zip(np.ravel(axes), recorded.items()):
+    draw.response(ax, table, section)
+for row in np.atleast_2d(axes):
+    row[0].set_ylabel("gain (points, or % of error)")
+plots.show(
+    fig,
+    "Gain against MI gap, one panel per section and one dot per cell, blue where distillation "
+    "helped and orange where it hurt, with the best monotone curve. The shaded half is gap above "
+    "zero.",
+)
+
+# %% tags=["hide-input"]
+shapes = {section: study.shape_of_response(table) for section, table in recorded.items()}
+correlations = {section: study.rank_correlation(table) for section, table in recorded.items()}
+names = ["rank correlation", "from", "to"]
+shape = pd.DataFrame(shapes).T.add_prefix("R² of the ")
+pd.concat([pd.DataFrame(correlations, index=names).T, shape], axis=1).round(2)
+
+# %% [markdown]
+# The last two columns ask about clusters that were left out of the fit. Where the monotone curve explains more than the line, the response is bent,
+# as the paper reports. Below zero, knowing the gap is worse than knowing nothing.
+#
+# ## What it costs
+
+# %% tags=["hide-input"]
+costs = pd.concat([verdicts for _, verdicts in sources["recorded"].values()])
+costs.groupby(["estimator"])["took"].describe()[["count", "50%", "max"]].rename(
+    columns={"count": "verdicts", "50%": "median (s)", "max": "longest (s)"}
+).round(2)
+
+# %% [markdown]
+# Teacher accuracy, CKA and residual alignment cost milliseconds once the networks have run.
+#
+# ## What to do: choose λ and T on held-out folds
+#
+# A criterion answers *whether*. In practice one must also choose λ and $T$, and *not at all* is one of the choices. The plain way is
+# cross-validation: train the student at each setting on four fifths of its rows, judge on the rest, and distil only if the best setting gains more
+# than its standard error. `recommend` does that, with all students trained as one batch.
+
+# %%
+some = [seed + i for i in range(n_seeds)]
+tasks = [choosing.gaussian(one, s) for one in gap for s in some]
+tasks += [choosing.digits(one, s) for one in blur for s in some]
+rows = [row for task in tasks for row in choosing.rows(task, choosing.choose(task))]
+results.save(rows, notebook="05_does_it_predict")
+
+# %% tags=["hide-input"]
+table = results.check(rows)
+error = table["metric"] == "mse"
+table["gain (% or points)"] = 100 * table["gain"] / np.where(error, table["baseline"], 1.0)
+value = "gain (% or points)"
+chosen = results.summarise(table, ["dataset", "knob", "condition", "experiment"], value)
+text = [f"{v:+.1f} [{lo:+.1f}, {hi:+.1f}]" for v, lo, hi in
+        chosen[[value, f"{value}_lo", f"{value}_hi"]].to_numpy()]  # fmt: skip
+chosen.assign(text=text).pivot(
+    index=["dataset", "condition"], columns="experiment", values="text"
+).assign(
+    refused=table[table["experiment"] == "recommended"]
+    .groupby(["dataset", "condition"])["lam"]
+    .agg(lambda lam: f"{(lam == 0).sum()} of {len(lam)}")
+)
+
+# %% [markdown]
+# *Default* is λ = 0.5 and $T = 2$ whatever the teacher. *Recommended* is chosen on the training rows; *refused* counts the seeds where it said *do
+# not distil*. Both are judged on test rows that took no part, as gain over the undistilled student with 95 % intervals over seeds.
+#
+# ## Answer
+#
+# TO BE WRITTEN

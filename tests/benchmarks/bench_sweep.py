@@ -1,0 +1,61 @@
+"""Throughput of a sweep: one worker against two, and what a point costs beyond its own work.
+
+Run with ``pytest -o addopts="" -s tests/benchmarks/bench_sweep.py``: 32 points of 01 at preset
+smoke for each number of workers. The overhead of a point is the time a worker spends on it less
+the time its cells compute; the imports of the cells count as overhead, and so does a worker's
+first point, for which the libraries are imported.
+"""
+
+import json
+import os
+import re
+import time
+
+import pytest
+
+from cchkd_utils import runner
+
+POINTS = int(os.environ.get("CCHKD_BENCH_POINTS", 32))
+IMPORT = re.compile(r"^(import|from) ", flags=re.MULTILINE)
+
+
+def computing(run):
+    """Return the seconds that a run's cells computed, cells of imports apart."""
+    cells = json.loads(run.notebook.read_text())["cells"]
+    timed = [c for c in cells if c["metadata"].get("papermill", {}).get("duration")]
+    own = [c for c in timed if not IMPORT.search("".join(c["source"]))]
+    return sum(cell["metadata"]["papermill"]["duration"] for cell in own)
+
+
+def timed(folder, workers):
+    """Sweep, and return the wall time, the time of steady work and each point's overhead."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CCHKD_RUNS", str(folder))
+        plans = runner.plan_sweep("01", {"seed": f"0..{POINTS - 1}"}, preset="smoke")
+        start, ends, work = time.monotonic(), [], []
+        for _, run in runner.run_many(plans, workers=workers):
+            assert not isinstance(run, runner.RunError), run
+            ends.append(time.monotonic() - start)
+            work.append(computing(run))
+        wall = time.monotonic() - start
+    # Worker time that no cell computed: start-up of the cluster and all imports are in it.
+    overhead = (workers * wall - sum(work)) / len(work)
+    warm = workers * (ends[-1] - ends[workers - 1]) - sum(work[workers:])
+    return wall, overhead, warm / len(work[workers:])
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="the target is for two cores")
+def test_two_workers_against_one(tmp_path, record_property):
+    figures = {}
+    for workers in (1, 2):
+        wall, overhead, warm = timed(tmp_path / str(workers), workers)
+        figures[f"{workers}: wall, s"] = wall
+        figures[f"{workers}: overhead of a point, all counted, s"] = overhead
+        figures[f"{workers}: overhead of a point, warm, s"] = warm
+    ratio = figures["1: wall, s"] / figures["2: wall, s"]
+    figures["throughput of 2 over 1"] = ratio
+    for name, value in figures.items():
+        record_property(name, round(value, 2))
+        print(f"{name}: {value:.2f}")
+    assert ratio >= 1.8
+    assert figures["1: overhead of a point, warm, s"] <= 1.5

@@ -1,0 +1,49 @@
+import shutil
+
+import pandas as pd
+import pytest
+
+from cchkd_utils import cli, paths, runner
+from cchkd_utils.runner import page
+
+
+@pytest.fixture
+def book(tmp_path):
+    folder = tmp_path / "root" / "book"
+    folder.mkdir(parents=True)
+    shutil.copy(paths.ROOT / "book" / "sweep.md", folder)
+    return folder
+
+
+def test_a_sweep_fills_the_page_and_the_next_one_replaces_it(tiny, book, monkeypatch, capsys):
+    first = runner.sweep("01", {"lam": "0.2,0.5", "quick": "true,false"}, preset="smoke")
+    second = runner.sweep("01", {"lam": "0.2"}, preset="smoke")
+    monkeypatch.setattr(paths, "ROOT", book.parent)
+    own = (book / "sweep.md").read_text().partition(page.MARK)[0]
+    assert cli.main(["page", str(first.folder)]) == 0
+    text = (book / "sweep.md").read_text()
+    assert text.startswith(own + page.MARK) and "No sweep has been named" not in text
+    assert "## 01_tiny, 4 points" in text and "grid `lam=0.2,0.5` `quick=true,false`" in text
+    assert "| mse | 0.5 | True | 0.05 | none | 1 | unresolved |" in text
+    assert "Of 4 settings: 4 unresolved." in text
+    table = pd.read_parquet(book / "sweep" / "results.parquet")
+    assert len(table) == 4 and (book / "sweep" / "gain.png").stat().st_size > 5000
+    for name in ("results.csv", "results.parquet", "verdicts.csv", "verdicts.parquet"):
+        assert f"{{download}}`{name} <sweep/{name}>`" in text
+    assert cli.main(["page", str(second.folder)]) == 0
+    text = (book / "sweep.md").read_text()
+    assert text.count("## 01_tiny") == 1 and "1 points" in text and "gain.png" not in text
+    assert not (book / "sweep" / "gain.png").exists()
+
+    (first.folder / "results.csv").write_text("half")
+    capsys.readouterr()
+    for folder in (first.folder, book, book / "none"):
+        assert cli.main(["page", str(folder)]) == 1
+        assert "is not a finished sweep; cchkd results lists them" in capsys.readouterr().err
+    assert (book / "sweep.md").read_text() == text
+
+
+def test_the_page_as_it_is_names_no_sweep():
+    text = (paths.ROOT / "book" / "sweep.md").read_text()
+    assert text.partition(page.MARK)[2].strip() == "No sweep has been named yet."
+    assert not (paths.ROOT / "book" / page.FILES).exists()

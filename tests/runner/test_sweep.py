@@ -1,0 +1,109 @@
+import json
+import re
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from cchkd_utils import cli, paths, results, runner
+
+
+def test_a_sweep_joins_its_points_reports_failures_and_resumes(tiny, capsys):
+    words = ["sweep", "01", "--preset", "smoke", "-p", "lam=0.2,0.5"]
+    assert cli.main([*words, "-p", "fail=,broken", "--workers", "2"]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "2 done, 0 reused, 2 failed"
+    assert err.count("RuntimeError: broken (notebook kept: ") == 2
+    progress = [line for line in err.splitlines() if line.startswith("[")]
+    assert len(progress) == 4 and all("per minute, " in line for line in progress)
+    folder = paths.runs_root() / "01_tiny" / "sweeps"
+    (failures,) = folder.glob("*/failures.json")
+    first, second = json.loads(failures.read_text())
+    assert first["parameters"] == {"lam": [0.2], "fail": "broken"}
+    assert "RuntimeError: broken" in first["error"] and second["parameters"]["lam"] == [0.5]
+    assert "broken" in Path(first["notebook"]).read_text()
+
+    assert cli.main(words) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[-1] == "0 done, 2 reused, 0 failed"
+    place = out[-2].rpartition(": ")[2]
+    table = results.read(place + "/results.csv")
+    assert table["lam"].tolist() == [0.2, 0.5] and table["hash"].nunique() == 2
+    assert results.check(pd.read_parquet(place + "/results.parquet")).equals(table)
+
+
+def test_when_every_point_fails_that_is_recorded_too(tiny, capsys):
+    assert cli.main(["sweep", "01", "-p", "fail=a,b,c,d,e,f,g", "--workers", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines() == ["0 done, 0 reused, 7 failed"]
+    shown = [line for line in err.splitlines() if line.startswith("cchkd: ")]
+    assert len(shown) == 7 and shown[-2] == "cchkd: and 2 more failed"
+    place = Path(shown[-1].partition("all failures: ")[2])
+    assert [one["parameters"]["fail"] for one in json.loads(place.read_text())] == [*"abcdefg"]
+
+
+def test_a_swept_parameter_that_is_no_column_becomes_one(tiny):
+    grid = {"quick": "true,false", "data": ["embedded"], "lam": "[0.2,0.5],0.7"}
+    done = runner.sweep("01", grid, preset="smoke")
+    table = pd.read_parquet(done.folder / "results.parquet")
+    assert table.groupby("quick").size().to_dict() == {True: 3, False: 3}
+    assert table["lam"].tolist() == [0.2, 0.5, 0.7] * 2  # the table's own column stays
+    verdicts = pd.read_csv(done.folder / "verdicts.csv")
+    assert verdicts["lam"].tolist() == ["[0.2,0.5]", "0.7"] * 2
+
+
+def copies(run, count):
+    """File `run` again under other numbers of seeds, as so many runs would have."""
+    plans = runner.plan_sweep("01", {"n_seeds": range(1, count + 1)}, preset="smoke")
+    for plan in plans:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        for name in run.record["files"]:
+            (plan.folder / name).write_bytes((run.folder / name).read_bytes())
+        own = {"hash": plan.key, "parameters": plan.values, "changed": plan.given}
+        (plan.folder / "run.json").write_text(json.dumps(run.record | own))
+
+
+def test_a_thousand_runs_list_and_reload_in_two_seconds(tiny, capsys):
+    """Of processor time, which other processes do not disturb; imports are not in it."""
+    copies(runner.run("01", preset="smoke", progress=False), 1000)
+    runner.sweep("01", {"n_seeds": "1..1000"}, preset="smoke")  # joins the tables, once
+    start = time.process_time()
+    assert cli.main(["results", "01"]) == 0
+    listed = time.process_time()
+    assert cli.main(["sweep", "01", "--preset", "smoke", "-p", "n_seeds=1..1000"]) == 0
+    reloaded = time.process_time()
+    out = capsys.readouterr().out.splitlines()
+    assert "1000 runs, 1 sweeps" in out[-3] and out[-1] == "0 done, 1000 reused, 0 failed"
+    print(f"listed in {listed - start:.2f} s, reloaded in {reloaded - listed:.2f} s")
+    assert listed - start < 2 and reloaded - listed < 2
+
+
+def test_results_filters_and_marks_runs_of_older_sources(tiny, capsys):
+    copies(runner.run("01", preset="smoke", progress=False), 4)
+    assert cli.main(["results", "01", "-p", "n_seeds=2..3"]) == 0
+    out = capsys.readouterr().out
+    assert "2 runs, 0 sweeps in " in out and "older" not in out
+    assert re.findall(r"n_seeds=(\d)", out) == ["2", "3"]
+    assert cli.main(["results", "01", "--preset", "book"]) == 0
+    assert "0 runs, 0 sweeps in " in capsys.readouterr().out
+    assert cli.main(["results", "01", "-p", "sed=1"]) == 1
+    assert "no parameter 'sed'" in capsys.readouterr().err
+    notebook = paths.NOTEBOOKS / "01_tiny.ipynb"
+    notebook.write_text(notebook.read_text().replace("started", "begun"))
+    cli.main(["results", "01"])
+    assert capsys.readouterr().out.count("(older sources)") == 4
+
+
+def test_dry_run_says_what_is_there_and_how_long_the_rest_takes(tiny, capsys):
+    words = ["sweep", "01", "--preset", "smoke", "-p", "n_seeds=1..9", "--dry-run"]
+    before = sorted(tiny.rglob("*"))
+    assert cli.main(words) == 0
+    assert "9 points: 0 reused, 9 to run; no earlier run tells how long" in capsys.readouterr().out
+    assert sorted(tiny.rglob("*")) == before
+    done = runner.run("01", preset="smoke", progress=False)
+    copies(done, 2)
+    assert cli.main([*words, "--workers", "2"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "reused  n_seeds=1" and out[2] == "to run  n_seeds=3"
+    about = f"about {runner.clock(4 * done.record['seconds'])}, 2 at a time"
+    assert out[-1] == f"9 points: 2 reused, 7 to run; {about}"

@@ -1,0 +1,55 @@
+"""Words and symbols: each once, and no page uses a Greek letter that the table lacks."""
+
+import re
+
+import jupytext
+import yaml
+
+from cchkd_utils import paths
+
+PAGE = (paths.ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
+NAMES = """alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi rho sigma
+tau phi varphi chi psi omega Gamma Delta Theta Lambda Sigma Phi Psi Omega"""
+GREEK = re.compile(rf"\\({'|'.join(NAMES.split())})\b")
+
+
+def pages():
+    """Pair each page of the book with its prose."""
+    toc = yaml.safe_load((paths.ROOT / "_toc.yml").read_text())
+    names = [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
+    for name in names:
+        text = paths.ROOT / f"{name}.md"
+        if text.is_file():
+            yield name, text.read_text(encoding="utf-8")
+        else:
+            cells = jupytext.read(paths.ROOT / f"{name}.ipynb").cells
+            shown = [c for c in cells if "exercise" not in c.metadata.get("tags", [])]
+            shown = [c for c in shown if "solution" not in c.metadata.get("tags", [])]
+            yield name, "\n\n".join(c.source for c in shown if c.cell_type == "markdown")
+
+
+def rows():
+    _, _, table = PAGE.partition("## Symbols")
+    return [line.split("|")[1:4] for line in table.splitlines() if line.startswith("| $")]
+
+
+def test_every_symbol_is_in_one_row_which_leads_to_its_definition():
+    symbols = [symbol for row in rows() for symbol in re.findall(r"\$[^$]+\$", row[0])]
+    assert len(symbols) == len(set(symbols)) > 25
+    assert all(re.search(r"\]\(|\{\w+(:\w+)?\}`", where) for *_, where in rows())
+
+
+def test_no_page_uses_a_greek_letter_that_the_table_lacks():
+    known = set(GREEK.findall("".join(row[0] for row in rows())))
+    used = {name: set(GREEK.findall(text)) - known for name, text in pages()}
+    assert {name: letters for name, letters in used.items() if letters} == {}
+
+
+def test_words_are_in_order_and_linked_from_the_pages():
+    _, _, block = PAGE.partition("```{glossary}\n")
+    words = re.findall(r"^(\S.*)$", block.partition("\n```")[0], re.MULTILINE)
+    assert words == sorted(words, key=str.lower) or words[0].startswith("Cross-modal")
+    assert len(words) == len(set(words)) > 20
+    text = "".join(text for _, text in pages())
+    used = re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)>?`", text)
+    assert len(used) > 10 and set(used) <= set(words)

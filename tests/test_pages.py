@@ -1,0 +1,295 @@
+"""The rendered site, as a reader meets it: links, and every page in Chromium with the network off.
+
+``CCHKD_SITE=_build/html`` tests a book that is built already.
+"""
+
+import functools
+import gzip
+import http.server
+import json
+import os
+import re
+import shutil
+import threading
+from importlib import resources
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+
+from cchkd_utils import book, runner, slides
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
+FLAGS += ["--no-sandbox"] if os.geteuid() == 0 else []
+WIDE, PHONE = (1360, 900), (390, 844)
+FIRST = "book/intro.html"
+
+
+def test_no_internal_link_is_broken(site, pages):
+    """Links, anchors, downloads, pictures: every target is a file, every anchor is in it."""
+    broken, downloads = [], 0
+    ids = functools.cache(lambda path: set(re.findall(r'\bid="([^"]+)"', path.read_text())))
+    for page in [*pages, "index.html", "search.html"]:
+        here = site / page
+        for link in re.findall(r'(?:href|src)="([^"]+)"', here.read_text()):
+            target, anchor = urldefrag(link.replace("&amp;", "&"))
+            if urlsplit(target).scheme or target.startswith("//"):
+                continue
+            path = here.parent / unquote(urlsplit(target).path) if target else here
+            names = ids(path) if anchor and path.suffix == ".html" else {unquote(anchor)}
+            if not path.is_file() or unquote(anchor) not in names:
+                broken.append((page, link))
+            downloads += "_downloads/" in target
+    assert broken == [] and downloads
+
+
+def test_every_page_offers_its_source_and_every_notebook_its_tables(site, pages):
+    for page in pages:
+        if page.startswith(("book/", "notebooks/")):
+            text = (site / page).read_text()
+            assert re.search(r'href="[^"]*_sources/[^"]+\.(md|ipynb)"', text), page
+    for name in book.notebooks():
+        text = (site / "notebooks" / f"{name}.html").read_text()
+        links = re.findall(r'href="([^"]*_downloads/[^"]+)"', text)
+        found = {unquote(link).rpartition("/")[2] for link in links}
+        assert f"{name}.ipynb" in found and f"{name}.verdicts.csv" in found
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """Serve the site on a local port."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=site)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM:
+        pytest.skip("no chromium on this machine: install Debian's package of that name")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p, p.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def visits(browser, address, pages):
+    """Open every page once: wide and light, then dark, then on a phone; note what is met."""
+    return {page: visit(browser, address, page) for page in pages}
+
+
+class Page:
+    """A page of the site that cannot reach beyond it, and what it complained about."""
+
+    def __init__(self, browser, base, name, size=WIDE):
+        self.tab = browser.new_page(viewport={"width": size[0], "height": size[1]})
+        self.tab.set_default_timeout(180_000)  # a loaded machine is slow, not broken
+        self.errors, self.away = [], []
+        self.base = base
+        self.tab.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.tab.route("**/*", self._only_here)
+        self.tab.goto(base + name, wait_until="load")
+
+    def _only_here(self, route):
+        if route.request.url.startswith((self.base, "data:", "blob:")):
+            return route.continue_()
+        self.away.append(route.request.url)
+        return route.abort()
+
+
+def visit(browser, base, name):
+    page = Page(browser, base, name)
+    tab = page.tab
+    tab.wait_for_function("!document.querySelector('.math') || document.querySelector('mjx-math')")
+    facts = tab.evaluate(
+        r"""async () => {
+        const images = [...document.querySelectorAll('.bd-article img')];
+        images.forEach(i => i.loading = 'eager');  // off-screen ones too
+        await Promise.all(images.map(i => i.decode()));
+        return {
+        math: document.querySelectorAll('main .math').length,
+        rendered: document.querySelectorAll('main .math mjx-container').length,
+        bad: document.querySelectorAll('mjx-merror, [data-mjx-error]').length,
+        raw: (document.querySelector('main article') || document.body).innerText
+            .match(/\\\(|\\frac|\\mathrm|\\lambda|\$\$/g),
+        images: images.map(i => [i.alt, i.naturalWidth]),
+        }}"""
+    )
+    tab.add_script_tag(content=AXE)
+    tab.add_style_tag(content="* { transition: none !important }")  # colours half-way mislead axe
+    facts["axe"] = {}
+    for theme, rules in {"light": [], "dark": ["color-contrast"]}.items():  # others see no colour
+        tab.evaluate("t => { document.documentElement.dataset.theme = t }", theme)
+        facts["axe"][theme] = tab.evaluate(RUN_AXE, rules)
+    facts["over"] = {WIDE[0]: tab.evaluate(OVER)}
+    tab.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    facts["over"][PHONE[0]] = tab.evaluate(OVER)
+    tab.close()
+    return facts | {"errors": page.errors, "away": page.away}
+
+
+AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+OVER = "document.documentElement.scrollWidth - innerWidth"
+RUN_AXE = """async rules => {
+    const options = {resultTypes: ['violations'], preload: false};
+    if (rules.length) options.runOnly = rules;
+    const found = await axe.run({exclude: [['mjx-container']]}, options);  // MathJax's own markup
+    return found.violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v =>
+        `${v.id} (${v.nodes.length}): ${v.nodes.slice(0, 3).map(n =>
+            n.target.join(' ') + ' ' + n.any.map(a => a.message).join('; ').slice(0, 160))}`)
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(visits, theme):
+    found = {page: facts["axe"][theme] for page, facts in visits.items()}
+    assert {page: violations for page, violations in found.items() if violations} == {}
+
+
+def test_no_console_error_and_no_request_leaves_the_site(visits):
+    assert {key: v["errors"] for key, v in visits.items() if v["errors"]} == {}
+    assert {key: v["away"] for key, v in visits.items() if v["away"]} == {}
+
+
+def test_equations_are_rendered(visits):
+    for key, facts in visits.items():
+        assert facts["rendered"] == facts["math"] and not facts["bad"], key
+        assert not facts["raw"], key
+    assert visits["book/theory.html"]["math"] > 20
+
+
+def test_every_figure_loads_and_has_alt_text(visits):
+    pictures = {key: facts["images"] for key, facts in visits.items()}
+    for key, images in pictures.items():
+        assert all(len(alt.strip()) > 40 and width for alt, width in images), key
+    for page in [FIRST, *(f"notebooks/{name}.html" for name in book.notebooks())]:
+        assert pictures[page]
+
+
+def test_nothing_scrolls_sideways(visits):
+    assert {k: v["over"] for k, v in visits.items() if max(v["over"].values()) > 0} == {}
+
+
+def test_the_first_page_is_light(site, browser, address):
+    """At most 1.5 MB gzipped, of which at most 300 kB are not the theme's or MathJax's."""
+    page = browser.new_page()
+    sizes = {}
+    page.on("requestfinished", lambda request: sizes.setdefault(request.url, None))
+    page.goto(address + FIRST, wait_until="networkidle")
+    own = 0
+    for url in sizes:
+        path = site / unquote(urlsplit(url).path).lstrip("/")
+        sizes[url] = len(gzip.compress(path.read_bytes()))
+        ours = path.suffix == ".html" or re.search(r"_images/|book\.css|explorer", str(path))
+        own += sizes[url] * bool(ours)
+    page.close()
+    assert len(sizes) > 5
+    assert sum(sizes.values()) <= 1.5e6 and own <= 300e3, sizes
+
+
+def test_the_finding_is_on_the_first_screen(browser, address):
+    page = browser.new_page(viewport={"width": WIDE[0], "height": WIDE[1]})
+    page.goto(address + FIRST, wait_until="load")
+    figure = page.locator("#fig-finding img")
+    assert figure.bounding_box()["y"] + 200 < WIDE[1]
+    assert "distil" in figure.get_attribute("alt")
+    page.close()
+
+
+def test_search_finds_a_word_with_the_network_off(browser, address):
+    page = Page(browser, address, "search.html?q=counter-examples")
+    page.tab.locator("#search-results li a").first.wait_for(timeout=10000)
+    links = page.tab.locator("#search-results li a").evaluate_all("x => x.map(a => a.href)")
+    page.tab.close()
+    assert any("06_counterexamples" in link for link in links)
+    assert (page.errors, page.away) == ([], [])
+
+
+def test_sliders_move_the_exact_curve_with_the_network_off(browser, address):
+    """The theory page's figure, by mouse-free means: the keyboard."""
+    page = Page(browser, address, "book/theory.html", PHONE)
+    page.tab.locator("iframe.explorer").scroll_into_view_if_needed()
+    inner = page.tab.frame_locator("iframe.explorer")
+    said = inner.locator("svg .role-title-text text")
+    curve = inner.locator("svg .mark-line path")
+    said.filter(has_text="−1.1 % at λ = 0.1").wait_for()
+    before = curve.get_attribute("d")
+    inner.locator("input[name=ratio]").focus()
+    for _ in range(10):
+        page.tab.keyboard.press("ArrowRight")  # n / p from 10 to 15
+    said.filter(has_text="n = 1,500, p = 100").wait_for()
+    assert curve.get_attribute("d") != before
+    inner.locator("input[name=ratio]").fill("0.5")
+    said.filter(has_text="n must exceed p + 1").wait_for()
+    assert curve.count() == 0 or not curve.get_attribute("d")
+    over = inner.locator("html").evaluate("e => e.scrollWidth - e.clientWidth")
+    assert (over, page.away, page.errors) == (0, [], [])
+
+
+def test_the_interactive_figure_has_no_serious_violation(browser, address):
+    page = Page(browser, address, "_static/explorer.html")
+    page.tab.wait_for_selector("svg .mark-line path")
+    page.tab.add_script_tag(content=AXE)
+    found = page.tab.evaluate(RUN_AXE, [])
+    page.tab.close()
+    assert (found, page.errors, page.away) == ([], [], [])
+
+
+@pytest.fixture(scope="module")
+def deck(tmp_path_factory):
+    """Slides of a small run with an equation, code, a picture and a wide table."""
+    pixel = "R0lGODlhAQABAIAAAP8AAP///yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw=="
+    shown = {"image/png": {"alt": "one red pixel"}}
+    picture = {"output_type": "display_data", "data": {"image/png": pixel}, "metadata": shown}
+    table = {"text/html": "<table><tr>" + "<td>number</td>" * 60 + "</tr></table>"}
+    wide = {"output_type": "display_data", "data": table, "metadata": {}}
+    code = {"cell_type": "code", "metadata": {}, "execution_count": 1}
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": "# Deck\n\nLet $x^2 > \\frac12$."},
+        code | {"source": "x = 1", "outputs": [picture, wide]},
+        {"cell_type": "markdown", "metadata": {}, "source": "## Answer\n\n[](../book/theory.md)"},
+    ]
+    folder = tmp_path_factory.mktemp("deck")
+    content = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+    (folder / "notebook.ipynb").write_text(json.dumps(content))
+    record = {"notebook": "01_deck", "preset": "smoke", "kind": "real"}
+    path = folder / "deck.html"
+    path.write_text(slides.page(runner.Run(folder, record, True)), encoding="utf-8")
+    return path
+
+
+def test_slides_need_nothing_but_their_file(browser, deck):
+    tab = browser.new_page(viewport={"width": 1280, "height": 720})
+    asked, errors = [], []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(deck.as_uri(), wait_until="load")
+    tab.wait_for_selector("mjx-container svg")
+    assert [url for url in asked if not url.startswith("data:")] == [deck.as_uri()]
+    now = tab.locator("section.now")
+    told = []
+    for _ in range(6):  # one more than there are: the last one stays
+        told.append(now.get_attribute("aria-label"))
+        tab.keyboard.press("ArrowRight")
+    assert told[:5] == [f"slide {n} of 5" for n in range(1, 6)] and told[5] == told[4]
+    tab.keyboard.press("Home")
+    assert now.get_attribute("aria-label") == "slide 1 of 5"
+    assert now.locator("footer").inner_text() == "01_deck · preset smoke · real data · 1 / 5"
+    assert tab.locator("img").get_attribute("alt") == "one red pixel"
+    assert errors == []
+    tab.add_script_tag(content=AXE)
+    for _ in range(5):
+        assert tab.evaluate(OVER) == 0
+        assert tab.evaluate(RUN_AXE, []) == []
+        tab.keyboard.press("ArrowRight")
+    tab.close()

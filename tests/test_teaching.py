@@ -1,0 +1,50 @@
+"""What the teaching page says students will see, where it can be computed exactly; its commands."""
+
+import re
+import shlex
+
+import pytest
+
+from cchkd_utils import cli, paths, runner
+from cchkd_utils.explorer import SLIDERS
+from cchkd_utils.gaussian import JointGaussian, q_for_gap
+
+PAGE = (paths.ROOT / "book" / "teaching.md").read_text(encoding="utf-8")
+
+
+def change(model, n, lam):
+    return model.risk(n, lam) / model.risk(n, 0) - 1
+
+
+def test_task_a_many_rows_take_the_gain_away():
+    """Notebook 01 at smoke: p = 20, and its own r and g."""
+    values = runner.settle(runner.find_notebook("01"), "smoke", {})
+    r, g, p = (values[name] for name in ("r", "g", "p"))
+    rich, poor = (
+        JointGaussian.from_correlations(r, q_for_gap(gap, r), g, p, "calibrated")
+        for gap in (0.4, -0.2)
+    )
+    assert change(rich, 60, 0.5) == pytest.approx(-0.115, abs=0.02)
+    assert -0.01 < change(rich, 1000, 0.5) < 0
+    assert change(poor, 60, 0.2) < 0 < change(poor, 1000, 0.2)
+
+
+def test_task_d_and_e_hold_where_the_sliders_open():
+    opening = {name: value for name, (value, *_) in SLIDERS.items()}
+    p = opening["p"]
+    at = JointGaussian.from_correlations(*(opening[k] for k in "rqg"), p, opening["sd"])
+    assert change(at, 30 * p, 0.1) < 0 < change(at, 30 * p, 10.0)
+    empty = JointGaussian.from_correlations(opening["r"], 0.0, 0.0, p, opening["sd"])
+    assert change(empty, int(1.5 * p), 0.1) == pytest.approx(-0.1, abs=0.02)
+    assert change(empty, 10 * p, 1.0) > 0
+
+
+def test_every_command_on_the_page_is_understood():
+    """Parsed, and its parameters checked against the notebook; nothing is run."""
+    commands = re.findall(r"^\$ (cchkd .*?)(?:#.*)?$", PAGE, re.MULTILINE)
+    assert len(commands) >= 7
+    for command in commands:
+        arguments = cli._parser().parse_args(shlex.split(command)[1:])
+        if hasattr(arguments, "given"):
+            path = runner.find_notebook(arguments.notebook)
+            runner.settle(path, arguments.preset, cli._pairs(arguments.given))
