@@ -97,8 +97,8 @@ class CNN(nn.Module):
 
     A convolution is a `Dense` layer on unfolded images, so that many networks are one matrix
     product. The first takes overlapping windows to an 8 x 8 grid, the second joins its cells two by
-    two. Strides instead of pooling keep it cheap on a CPU. Pixels in [0, 1] are shifted to
-    [-1, 1] and the weights start as in He et al. (2015): SGD then learns from the first epoch on.
+    two. Strides instead of pooling keep it cheap on a CPU. The weights start as in He et al.
+    (2015) and want standardised images: with SGD, units fed with a constant grey often die.
 
     Parameters
     ----------

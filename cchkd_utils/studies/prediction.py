@@ -66,7 +66,13 @@ def over_folds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 SECTIONS = (
     Section("Gaussian", "01_synthetic", "mse", "experiment == 'mlp'", results.summarise),
-    Section("digits", "02_mnist_m", "accuracy", "experiment == 'cnn'", results.summarise),
+    Section(
+        "digits",
+        "02_mnist_m",
+        "accuracy",
+        "experiment == 'distillation' and condition.str.endswith('by index')",
+        results.summarise,
+    ),
     Section(
         "sentiment", "03_mosei", "accuracy", "condition.str.contains('cross-fitted')", over_folds
     ),
