@@ -48,7 +48,7 @@ def load(
     ----------
     data : {"embedded", "real"}
         ``embedded``: scikit-learn's 1797 digits and two sample photographs, 16 x 16, no download.
-        ``real``: MNIST and MNIST-M found under `root`, 32 x 32; `fetch` gets what is missing.
+        ``real``: MNIST and MNIST-M found under `root`, 32 x 32; `download` gets what is missing.
     root : path-like, optional
         Folder with ``MNIST/raw`` and ``BSR/BSDS500`` or ``mnist_m``; see `paths.data_root`. Unused
         if embedded.
@@ -125,7 +125,7 @@ def load(
     )
 
 
-def fetch(root=None):
+def download(root=None):
     """Download what real data lack under `root`: MNIST and the BSDS500 photographs.
 
     MNIST's hashes are those that torchvision publishes; that of BSDS500 is recorded at the first
@@ -219,7 +219,8 @@ def _mnist(folder):
         parts = [MNIST(str(folder), train=train, download=False) for train in (True, False)]
     except RuntimeError as error:
         raise FileNotFoundError(
-            f"MNIST is not in {folder / 'MNIST' / 'raw'}: put its four -ubyte files there, set "
+            f"MNIST is not in {folder / 'MNIST' / 'raw'}: put its four -ubyte files there "
+            f"(`cchkd data --get 02` fetches them from {MNIST.mirrors[0]}), set "
             'CCHKD_DATA to the folder that holds MNIST/, or use data="embedded"'
         ) from error
     except (ValueError, AssertionError) as error:
@@ -239,7 +240,8 @@ def _bsds(folder):
     if not files:
         raise FileNotFoundError(
             f"no BSDS500 photographs (*.jpg) in {folder / _PHOTOS}: unpack BSR_bsds500.tgz into "
-            f'{folder}, set CCHKD_DATA to the folder that holds BSR/, or use data="embedded"'
+            f"{folder} (`cchkd data --get 02` fetches it from {mnist_m_layouts.BSDS}), set "
+            'CCHKD_DATA to the folder that holds BSR/, or use data="embedded"'
         )
     return [np.asarray(Image.open(file).convert("RGB")) for file in files]
 

@@ -7,8 +7,8 @@ import zlib
 from pathlib import Path
 
 from cchkd_utils.datasets.download import fetch
+from cchkd_utils.datasets.mnist_m_layouts import BSDS
 
-BSDS = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/BSR/BSR_bsds500.tgz"
 TRAIN = "BSR/BSDS500/data/images/train/"
 MAX_BYTES = 1 << 28  # of one unpacked file; MNIST's largest has 47 MB
 

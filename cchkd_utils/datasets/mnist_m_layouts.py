@@ -20,6 +20,7 @@ MARKS = {  # a file by which a layout is known
     "keras": "keras_mnistm.pkl.gz",
     "pt": "mnist_m_train.pt",
 }
+BSDS = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/BSR/BSR_bsds500.tgz"
 PLACES = (".", "mnist_m", "MNIST-M", "MNISTM", "MNISTM/processed")
 SPLITS = ("train", "test")
 SIZE = 32
