@@ -3,6 +3,7 @@
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -32,7 +33,7 @@ def gap_panels(points: pd.DataFrame, kind: str) -> Figure:
     for ax, one in zip(flat, estimators):
         some = points[points["estimator"] == one]
         plots.gain_against_gap(ax, some)
-        plots.label_groups(ax, some, "knob", "{:g} px")
+        _name_blurs(ax, some)
         ax.set_title(f"estimator: {one}")
     for ax in flat[len(estimators) :]:
         ax.set_visible(False)
@@ -42,6 +43,17 @@ def gap_panels(points: pd.DataFrame, kind: str) -> Figure:
     plots.gap_legend(fig, points)
     plots.mark_simulated(fig, kind)
     return fig
+
+
+def _name_blurs(ax: Axes, points: pd.DataFrame) -> None:
+    """Write the blur above each group of points; groups that lie close share one label."""
+    columns = points.groupby("knob").agg(gap=("gap", "first"), top=("gain_hi", "max"))
+    columns = columns.sort_values("gap").fillna({"top": points["gain"].max()})
+    near = 0.07 * (ax.get_xlim()[1] - ax.get_xlim()[0])
+    for _, some in columns.groupby((columns["gap"].diff() > near).cumsum()):
+        names = ", ".join(f"{blur:g}" for blur in sorted(some.index))
+        ax.annotate(f"{names} px", (some["gap"].mean(), some["top"].max()), (0, 5),
+                    textcoords="offset points", ha="center", fontsize=9)  # fmt: skip
 
 
 def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
@@ -69,7 +81,7 @@ def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
         ax.set_title(f"blur {blur:g} px", fontsize=11)
         for (i, j), value in np.ndenumerate(grid.to_numpy()):
             dark = abs(scale(value) - 0.5) > 0.33
-            ax.text(j, i, f"{value:+.1f}", ha="center", va="center", fontsize=9,
+            ax.text(j, i, f"{round(value, 1) + 0:+.1f}", ha="center", va="center", fontsize=9,
                     color="white" if dark else "black")  # fmt: skip
     for ax in flat[len(blurs) :]:
         ax.set_visible(False)

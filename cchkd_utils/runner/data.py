@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cchkd_utils import paths
-from cchkd_utils.runner.plans import find_notebook, read_presets
 from cchkd_utils.runner.parameters import ParameterError
+from cchkd_utils.runner.plans import find_notebook, read_presets
 
 
 @dataclass(frozen=True)
