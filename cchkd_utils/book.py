@@ -18,8 +18,9 @@ from typing import Any
 
 import yaml
 
-from cchkd_utils import citation, explorer, finding, paths, runner
+from cchkd_utils import citation, explorer, finding, ledger, paths, results, runner
 from cchkd_utils.runner import identity
+from cchkd_utils.studies.cells import Tables, of_section, recorded
 
 CARD = """\
 :::{{admonition}} This page is a run
@@ -66,12 +67,20 @@ def build(
     BuildError
         When rendering gives a warning or an error; they are printed above the message.
     """
-    files = _sources()
+    files, tables = _sources(), {}
     for done in _run_all(preset, data, threads):
         files |= _run_files(done)
-    files |= finding.staged(files)
+        if {"results", "verdicts"} <= set(done.record["tables"]):
+            tables[done.record["notebook"]] = _tables(done)
+    files |= finding.staged(tables)
+    shown = ledger.page(recorded(), tables)
+    files["book/ledger.md"] = files["book/ledger.md"].replace(b"LEDGER", shown.encode())
     staged = output / "_build" / "src"
     return _render(staged, output, stage(files, staged) + identity.digest(paths.LOCK))
+
+
+def _tables(run: runner.Run) -> Tables:
+    return tuple(results.read(run.folder / f"{name}.csv", name) for name in ("results", "verdicts"))
 
 
 def _run_all(preset: str, data: str, threads: int) -> Iterator[runner.Run]:
@@ -139,7 +148,7 @@ def run_card(record: Mapping[str, Any]) -> str:
     stem = record["notebook"]
     downloads = [f"{{download}}`{name} <{stem}.{name}.csv>`" for name in record["tables"]]
     more = [f"{{download}}`notebook <{stem}.ipynb>`"]
-    more += [f"{{download}}`{p.stem} <../book/results/{p.name}>`" for p in finding.recorded(stem)]
+    more += [f"{{download}}`{p.stem} <../book/results/{p.name}>`" for p in of_section(stem)]
     return CARD.format(
         **{key: record[key] for key in ("preset", "seconds", "git_sha")},
         threads=f"{record['threads']} thread{'s' * (record['threads'] > 1)}",

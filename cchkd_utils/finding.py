@@ -7,137 +7,59 @@ tables of this build. ``python -m cchkd_utils.finding`` writes the figure that t
 import hashlib
 import io
 import sys
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student_t
 
-from cchkd_utils import paths, resampling, results
+from cchkd_utils import paths
+from cchkd_utils.studies.cells import SECTIONS, Tables, cells, recorded
 
-RECORDED = paths.ROOT / "book" / "results"
 FIGURE = paths.ROOT / "book" / "_static" / "finding.svg"
-CELL = ["dataset", "teacher", "student", "condition", "experiment"]
-
-
-@dataclass(frozen=True)
-class Section:
-    """An experiment: its recorded tables, its notebook, and how its repeats depend."""
-
-    recorded: str  # <recorded>.csv and <recorded>_verdicts.csv
-    notebook: str
-    title: str
-    test_share: float | None = None  # of overlapping folds; None: the repeats are independent
-
-
-SECTIONS = (
-    Section("synthetic", "01_synthetic", "Gaussian data"),
-    Section("mnist_m", "02_mnist_m", "digits"),
-    Section("mosi", "03_mosei", "sentiment", 0.2),
-    Section("tcga", "04_tcga", "cancer", 0.2),
-)
+MIDDLE = {"lam": 0.5, "temperature": 2.0}  # of the paper's grids
 
 
 def collect(
-    recorded: Path = RECORDED,
-    build: Path = paths.BUILD / "src" / "notebooks",
-    estimator: str = "auto",
+    recorded: Mapping[str, Tables], build: Mapping[str, Tables], estimator: str = "auto"
 ) -> pd.DataFrame:
-    """Return one row per cell: what the criterion said and what distillation did.
+    """Return one row per pair and condition: what the criterion said and what distillation did.
 
     Parameters
     ----------
-    recorded : folder of ``<section>.csv`` and ``<section>_verdicts.csv``
-    build : folder of ``<notebook>.results.csv`` and ``<notebook>.verdicts.csv``
+    recorded, build : notebook to its results and verdicts; recorded ones come first
     estimator : whose verdicts; a section that lacks it counts with the first it has
 
     Returns
     -------
     DataFrame
-        CELL, section, title, source ("recorded" or "this build"), kind, gap, gap_lo, gap_hi (nats),
-        decision, gain, gain_lo, gain_hi (share of the error removed, %), outcome.
+        Columns of `studies.cells.cells` at the λ and T nearest to `MIDDLE`; title and source
+        ("recorded" or "this build") of the section.
+
+    Raises
+    ------
+    ValueError
+        When no section has tables.
     """
     found = []
     for section in SECTIONS:
-        for source, (rows, verdicts) in {
-            "recorded": _paths(recorded / section.recorded, ".csv", "_verdicts.csv"),
-            "this build": _paths(build / section.notebook, ".results.csv", ".verdicts.csv"),
-        }.items():
-            if rows.is_file() and verdicts.is_file():
-                table = cells(
-                    results.read(rows), results.read(verdicts, "verdicts"), section, estimator
-                )
-                named = {"section": section.recorded, "title": section.title, "source": source}
-                found.append(table.assign(**named))
+        for source, tables in {"recorded": recorded, "this build": build}.items():
+            if section.notebook in tables:
+                rows, verdicts = tables[section.notebook]
+                names = sorted(set(verdicts["estimator"]) - {"exact"})
+                chosen = estimator if estimator in names else names[0]
+                table = _nearest(cells(section, rows, verdicts, chosen))
+                found.append(table.assign(title=section.title, source=source))
                 break
-    found = [table for table in found if len(table)]
     if not found:
-        raise ValueError(f"no tables in {recorded} or {build}: run `cchkd book` first")
+        raise ValueError("there are no tables: run `cchkd book` first")
     return pd.concat(found, ignore_index=True)
 
 
-def _paths(stem: Path, *ends: str) -> tuple[Path, ...]:
-    return tuple(stem.with_name(stem.name + end) for end in ends)
-
-
-def cells(
-    rows: pd.DataFrame, verdicts: pd.DataFrame, section: Section, estimator: str
-) -> pd.DataFrame:
-    """Summarise one section: λ nearest 1/2, T nearest 2, accuracy or else its first metric.
-
-    The gain is made comparable between metrics: the share of the undistilled student's error
-    (1 − accuracy, or the squared error) that distillation removes, in percent.
-    """
-    rows = rows[rows["experiment"] != "linear"]  # the section's question is about networks
-    metric = "accuracy" if "accuracy" in set(rows["metric"]) else rows["metric"].iloc[0]
-    rows = rows[rows["metric"] == metric]
-    for name, wanted in {"lam": 0.5, "temperature": 2.0}.items():
-        values = np.sort(rows[name].unique())
-        rows = rows[rows[name] == values[np.abs(values - wanted).argmin()]]
-    lower = metric in results.LOWER_IS_BETTER
-    error = rows["baseline"] if lower else 1 - rows["baseline"]
-    error = error.clip(lower=1e-12)
-    per_repeat = rows.assign(error=error, share=100 * rows["gain"] / error)
-    gains = pd.DataFrame([
-        {**dict(zip(CELL, key)), "kind": group["kind"].iloc[0], **_gain(group, section)}
-        for key, group in per_repeat.groupby(CELL, sort=False)
-    ])  # fmt: skip
-    names = set(verdicts["estimator"])
-    chosen = next(name for name in (estimator, *sorted(names)) if name in names)
-    said = verdicts[verdicts["estimator"] == chosen].groupby(CELL[:4])
-    mean = said[["gap", "gap_lo", "gap_hi"]].mean()
-    mean["decision"] = said["decision"].agg(lambda one: one.mode()[0])
-    return gains.merge(mean.reset_index(), on=CELL[:4]).assign(estimator=chosen)
-
-
-def _gain(group: pd.DataFrame, section: Section) -> dict[str, float | str]:
-    """Mean share of the error removed, %, its 95 % interval and its outcome.
-
-    Rows that hold the mean over ``n_folds`` folds say with ``gain_sd`` how these differ: the
-    interval is then that of all folds, otherwise the rows are the folds or independent repeats.
-    """
-    values = group["share"].to_numpy()
-    mean, ratio, count = values.mean(), 0.0, len(values)
-    if section.test_share:  # Nadeau and Bengio, as in `resampling.repeated_folds`
-        ratio = section.test_share / (1 - section.test_share)
-    variance = values.var(ddof=1) if count > 1 else np.nan
-    if {"gain_sd", "n_folds"} <= set(group):
-        scale = 100 / group["error"]
-        count = int(group["n_folds"].sum())
-        variance = float(((scale * group["gain_sd"]) ** 2).mean())
-    half = student_t.ppf(0.975, max(count - 1, 1)) * np.sqrt((1 / count + ratio) * variance)
-    outcome = str(resampling.outcome(mean - half, mean + half))
-    return {"gain": mean, "gain_lo": mean - half, "gain_hi": mean + half, "outcome": outcome}
-
-
-def recorded(notebook: str) -> list[Path]:
-    """List the recorded tables of a notebook's section."""
-    stems = [section.recorded for section in SECTIONS if section.notebook == notebook]
-    found = [_paths(RECORDED / stem, ".csv", "_verdicts.csv") for stem in stems]
-    return [path for pair in found for path in pair if path.is_file()]
+def _nearest(table: pd.DataFrame) -> pd.DataFrame:
+    for name, wanted in MIDDLE.items():
+        values = np.sort(table[name].unique())
+        table = table[table[name] == values[np.abs(values - wanted).argmin()]]
+    return table
 
 
 def counts(table: pd.DataFrame) -> dict[tuple[str, str], int]:
@@ -176,7 +98,7 @@ def agreement(table: pd.DataFrame) -> str:
 def sources(table: pd.DataFrame) -> str:
     """Say of each section which tables it counts with."""
     parts = []
-    for _, group in table.groupby("section", sort=False):
+    for _, group in table.groupby("title", sort=False):
         first = group.iloc[0]
         parts.append(f"{first['title']}: {first['source']}, {first['kind']}, {len(group)} pairs")
     return "; ".join(parts)
@@ -185,8 +107,8 @@ def sources(table: pd.DataFrame) -> str:
 def alt(table: pd.DataFrame) -> str:
     """Return the figure's alternative text."""
     return (
-        "Share of the student's error that distillation removes, against the gap of mutual "
-        f"information, one panel per experiment ({sources(table)}). "
+        "Points of accuracy (or per cent of error) that distillation gains, against the gap of "
+        f"mutual information, one panel per experiment ({sources(table)}). "
         + paragraph(table).replace("*", "")
     )
 
@@ -204,11 +126,12 @@ def svg(table: pd.DataFrame, digest: str) -> bytes:
     return data.getvalue()
 
 
-def digest(recorded: Path = RECORDED) -> str:
+def digest() -> str:
     """Return a hash of the recorded tables that the figure can show."""
     total = hashlib.sha256()
     for section in SECTIONS:
-        for path in _paths(recorded / section.recorded, ".csv", "_verdicts.csv"):
+        for end in (".csv", "_verdicts.csv"):
+            path = paths.RECORDED / f"{section.table}{end}"
             if path.is_file():
                 total.update(path.name.encode() + path.read_bytes())
     return total.hexdigest()[:16]
@@ -229,25 +152,21 @@ def page(table: pd.DataFrame, ksg: pd.DataFrame) -> str:
 :name: fig-finding
 
 Each point is one teacher with one student. Across: the gap, estimated by `{estimator}`, with
-its 90 % interval. Up: the share of the undistilled student's error that distillation removes,
-with its 95 % interval; λ nearest ½, $T$ nearest 2. The shaded half is where the criterion says
-*distil*. Sources: {sources(table)}.
+its 90 % interval. Up: what distillation gains, in percentage points of accuracy (Gaussian data:
+per cent of the squared error), with its 95 % interval; λ nearest ½, $T$ nearest 2. The shaded half
+is where the criterion says *distil*. Sources: {sources(table)}.
 ```
 """
 
 
-def staged(tables: Mapping[str, bytes]) -> dict[str, bytes]:
+def staged(build: Mapping[str, Tables]) -> dict[str, bytes]:
     """Return the files of the finding, by their names in the book's sources.
 
     Parameters
     ----------
-    tables : the build's files by name, of which the notebooks' tables are used
+    build : notebook to the results and verdicts of this build
     """
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in tables.items():
-            if name.endswith((".results.csv", ".verdicts.csv")):
-                Path(folder, Path(name).name).write_bytes(content)
-        table, ksg = (collect(build=Path(folder), estimator=one) for one in ("auto", "ksg"))
+    table, ksg = (collect(recorded(), build, one) for one in ("auto", "ksg"))
     return {
         "book/_static/finding.svg": svg(table, digest()),
         "book/finding.txt": page(table, ksg).encode(),
@@ -255,9 +174,9 @@ def staged(tables: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def main() -> int:
-    """Write the README's figure from the recorded results, else from the last build."""
+    """Write the README's figure from the recorded results."""
     try:
-        FIGURE.write_bytes(svg(collect(), digest()))
+        FIGURE.write_bytes(svg(collect(recorded(), {}), digest()))
     except (ValueError, OSError) as error:
         print(f"finding: {error}", file=sys.stderr)
         return 1

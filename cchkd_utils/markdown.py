@@ -67,7 +67,8 @@ def _author_year(key: str) -> str:
     entry = re.search(rf"@\w+\{{{re.escape(key)},(.*?)\n\}}", entries, re.DOTALL)
     if not entry:
         raise ValueError(f"no entry '{key}' in book/references.bib")
-    authors = re.search(r"author\s*=\s*\{(.*)\},?", entry[1])[1].split(" and ")
+    names = re.search(r"author\s*=\s*\{(.*?)\},?\s*\n\s*\w+\s*=", entry[1], re.DOTALL)[1]
+    authors = re.split(r"\s+and\s+", names)
     year = re.search(r"year\s*=\s*\{?(\d{4})", entry[1])[1]
     first = re.sub(r"[{}\\\"]", "", authors[0].split(",")[0])
     return f"{first} {'et al. ' * (len(authors) > 1)}{year}"

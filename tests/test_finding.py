@@ -3,22 +3,21 @@
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from cchkd_utils import citation, finding, paths, resampling, results
+from cchkd_utils import citation, finding, paths, results
 
 EFFECTS = {"clear": 0.05, "harm": -0.05, "noise": 0.0}
 
 
-def tables(folder, stem, gaps, ends=(".csv", "_verdicts.csv"), seeds=6):
-    """Write a section whose conditions gain, lose or do neither, at the gaps given."""
+def tables(gaps, seeds=6, kind="real"):
+    """Return a section whose conditions gain, lose or do neither, at the gaps given."""
     rng = np.random.default_rng(0)
-    base = {"dataset": "d", "kind": "real", "teacher": "a", "student": "b", "knob": 0.0}
+    base = {"dataset": "d", "kind": kind, "teacher": "a", "student": "b", "knob": 0.0}
     rows, verdicts = [], []
     for name, effect in EFFECTS.items():
         for seed in range(seeds):
-            here = base | {"condition": name, "seed": seed}
+            here = base | {"condition": f"{name}, cross-fitted", "seed": seed}
             noise = 0.001 * rng.standard_normal() if effect else 0.02 * (-1) ** seed
             for lam in (0.1, 0.5):
                 rows.append(results.result(
@@ -32,59 +31,40 @@ def tables(folder, stem, gaps, ends=(".csv", "_verdicts.csv"), seeds=6):
                         "decision": "distil" if gap > 0 else "do not distil"}
                 for one in ("auto", "ksg")
             ]  # fmt: skip
-    folder.mkdir(exist_ok=True)
-    results.write(results.check(rows), folder / f"{stem}{ends[0]}")
-    results.write(results.check(verdicts, "verdicts"), folder / f"{stem}{ends[1]}")
+    return results.check(rows), results.check(verdicts, "verdicts")
 
 
-def test_cells_are_counted_by_verdict_and_outcome(tmp_path):
-    tables(tmp_path, "mosi", {"clear": 0.5, "harm": 0.3, "noise": -0.2})
-    table = finding.collect(tmp_path, tmp_path / "none")
-    assert table.set_index("condition")["outcome"].to_dict() == {
-        "clear": "helps", "harm": "hurts", "noise": "unresolved"
-    }  # fmt: skip
-    wanted = {"clear": 10.0, "harm": -10.0, "noise": 0.0}  # % of the error .5, at λ = .5
-    found = table.set_index("condition")["gain"].to_dict()
-    assert found == pytest.approx(wanted, abs=0.3)
+def test_cells_are_counted_by_verdict_and_outcome():
+    found = tables({"clear": 0.5, "harm": 0.3, "noise": -0.2})
+    table = finding.collect({"03_mosei": found}, {}).set_index("knob")
+    named = dict(zip(table["condition"].str.partition(",")[0], table["outcome"]))
+    assert named == {"clear": "helps", "harm": "hurts", "noise": "unresolved"}
+    assert sorted(table["percent"]) == pytest.approx([-5.0, 0.0, 5.0], abs=0.15)  # at λ = .5
     said = finding.paragraph(table)
     assert "meets 3 pairs" in said and "in **1 of 2**" in said
     assert "*distil* in **2**: distillation helps in 1, hurts in 1, and in 0 the" in said
     assert "*do not distil* in **1**: distillation helps in 0, hurts in 0, and in 1" in said
 
 
-def test_folds_widen_the_interval(tmp_path):
-    tables(tmp_path, "mosi", dict.fromkeys(EFFECTS, 0.1))
-    tables(tmp_path, "mnist_m", dict.fromkeys(EFFECTS, 0.1))
-    table = finding.collect(tmp_path, tmp_path)
-    wide = (table["gain_hi"] - table["gain_lo"]).groupby(table["section"]).mean()
-    assert wide["mosi"] / wide["mnist_m"] == pytest.approx(np.sqrt(1 + 6 * 0.25), rel=0.01)
-
-
-def test_recorded_tables_come_before_this_build(tmp_path):
-    build, recorded = tmp_path / "build", tmp_path / "recorded"
-    ends = (".results.csv", ".verdicts.csv")
-    tables(build, "02_mnist_m", dict.fromkeys(EFFECTS, 0.1), ends)
-    tables(build, "01_synthetic", dict.fromkeys(EFFECTS, 0.1), ends)
-    tables(recorded, "mnist_m", dict.fromkeys(EFFECTS, -0.1))
-    table = finding.collect(recorded, build)
-    assert table.groupby("section")["source"].first().to_dict() == {
-        "mnist_m": "recorded", "synthetic": "this build"
-    }  # fmt: skip
-    assert (table[table["section"] == "mnist_m"]["gap"] < 0).all()
+def test_recorded_tables_come_before_this_build():
+    high, low = (tables(dict.fromkeys(EFFECTS, gap)) for gap in (0.1, -0.1))
+    table = finding.collect({"03_mosei": low}, {"03_mosei": high})
+    assert set(table["source"]) == {"recorded"} and (table["gap"] < 0).all()
+    table = finding.collect({}, {"03_mosei": high})
+    assert set(table["source"]) == {"this build"} and (table["gap"] > 0).all()
     with pytest.raises(ValueError, match="cchkd book"):
-        finding.collect(tmp_path / "none", tmp_path / "none")
+        finding.collect({}, {})
 
 
-def test_the_figure_is_the_same_each_time_and_says_what_it_shows(tmp_path):
-    tables(tmp_path, "tcga", dict.fromkeys(EFFECTS, 0.1))
-    table = finding.collect(tmp_path, tmp_path)
+def test_the_figure_is_the_same_each_time_and_says_what_it_shows():
+    table = finding.collect({"03_mosei": tables(dict.fromkeys(EFFECTS, 0.1))}, {})
     first = finding.svg(table, "abc")
     assert first == finding.svg(table, "abc") and b"recorded tables abc" in first
     page = finding.page(table, table)
     assert (
         "it is 1 of 2" in page
-        and "cancer: recorded, real, 3 pairs" in page
-        and ":alt: Share of the student" in page
+        and "sentiment: recorded, real, 3 pairs" in page
+        and ":alt: Points of accuracy" in page
     )
 
 
@@ -104,20 +84,7 @@ def test_bibtex_comes_from_the_citation_file():
     assert entries.count("{") == entries.count("}")
 
 
-def test_one_repeat_has_no_interval(tmp_path):
-    tables(tmp_path, "mosi", dict.fromkeys(EFFECTS, 0.1), seeds=1)
-    table = finding.collect(tmp_path, tmp_path)
-    assert set(table["outcome"]) == {"unresolved"} and table["gain_lo"].isna().all()
-    assert isinstance(table, pd.DataFrame)
-
-
-def test_rows_that_are_means_over_folds_get_the_interval_of_the_folds():
-    folds = np.random.default_rng(0).normal(0.02, 0.01, (4, 5))
-    rows = pd.DataFrame({
-        "share": 100 * folds.mean(axis=1) / 0.5, "error": 0.5,
-        "gain_sd": folds.std(axis=1, ddof=1), "n_folds": 5,
-    })  # fmt: skip
-    found = finding._gain(rows, finding.Section("x", "y", "z", 0.2))
-    mean, low, high = (100 * x / 0.5 for x in resampling.repeated_folds(folds.ravel(), 0.2))
-    assert found["gain"] == pytest.approx(mean)
-    assert found["gain_hi"] - found["gain_lo"] == pytest.approx(high - low, rel=0.15)
+def test_one_repeat_has_no_interval():
+    found = tables(dict.fromkeys(EFFECTS, 0.1), seeds=1, kind="simulated")
+    table = finding.collect({}, {"03_mosei": found})
+    assert set(table["outcome"]) == {"unresolved"} and table["percent_lo"].isna().all()

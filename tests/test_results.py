@@ -173,12 +173,11 @@ def test_a_rival_that_does_not_apply_stays_a_missing_number(tmp_path):
 
 
 def test_recorded_results_are_both_tables_or_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "RECORDED", tmp_path)
     assert results.recorded("x") is None
-    (tmp_path / "book" / "results").mkdir(parents=True)
-    results.write(results.check([row()]), tmp_path / "book" / "results" / "x.csv")
+    results.write(results.check([row()]), tmp_path / "x.csv")
     assert results.recorded("x") is None
     judged = results.check([verdict()], "verdicts")
-    results.write(judged, tmp_path / "book" / "results" / "x_verdicts.csv")
+    results.write(judged, tmp_path / "x_verdicts.csv")
     rows, judged = results.recorded("x")
     assert len(rows) == len(judged) == 1

@@ -21,7 +21,11 @@ STYLES = {  # colour and marker: each tells the methods apart on its own
     "mine": (plots.PURPLE, "v"),
     "lmi": (plots.BLUE, "D"),
 }
-PAIR = (("black", "o"), (plots.ORANGE, "s"))  # two quantities in one panel
+PAIR = {  # quantities in one panel
+    "I(X;Y)": ("0.4", "^"),
+    "I(H1;H2)": ("black", "o"),
+    "I(H2;Y)": (plots.ORANGE, "s"),
+}
 BAR = 1.645  # standard errors of a 90 % interval
 TRUTH = {"color": "0.2", "lw": 1.0, "ls": "--", "zorder": 1}
 
@@ -107,13 +111,18 @@ def recorded_errors(axes: Sequence[Axes], rows: pd.DataFrame) -> None:
     for ax, (part, group) in zip(axes, rows.groupby("part", sort=False)):
         top = 1.05 * max(group["truth_nats"].max(), group["estimate_nats"].max())
         ax.plot([0, top], [0, top], **TRUTH)
-        for (name, some), (colour, marker) in zip(group.groupby("quantity"), PAIR):
+        for name, some in group.groupby("quantity"):
+            colour, marker = PAIR[name]
             ax.plot(some["truth_nats"], some["estimate_nats"], ls="", color=colour, marker=marker,
                     ms=4, alpha=0.8, label=name)  # fmt: skip
         ax.set_title(part, fontsize=10)
         ax.set(xlabel="true information (nats)")
-        ax.legend(loc="upper left", fontsize=9)
     axes[0].set_ylabel("estimate by auto (nats)")
+    entries = {}
+    for ax in axes:
+        entries |= dict(zip(*ax.get_legend_handles_labels()[::-1]))
+    place = {"loc": "outside lower center", "ncols": 3, "fontsize": 10, "frameon": False}
+    axes[0].figure.legend(entries.values(), entries.keys(), **place)
 
 
 def coverage_by_cell(ax: Axes, cells: pd.DataFrame, level: float) -> None:

@@ -13,7 +13,7 @@ OUTCOMES = {"helps": BLUE, "hurts": ORANGE, "unresolved": GREY}
 
 def finding(table: pd.DataFrame) -> Figure:
     """Draw the cells of `cchkd_utils.finding.collect`, one panel per section."""
-    groups = list(table.groupby("section", sort=False))
+    groups = list(table.groupby("title", sort=False))
     columns = min(len(groups), 2)
     rows = -(-len(groups) // columns)
     fig, axes = figure(columns, rows, width=7.6, height=1.0 + 2.1 * rows)
@@ -22,7 +22,7 @@ def finding(table: pd.DataFrame) -> Figure:
         _panel(ax, cells)
     for ax in axes[len(groups) :]:
         ax.set_visible(False)
-    fig.supylabel("error removed by distillation (%)", fontsize=11)
+    fig.supylabel("gain of distillation (points; Gaussian: % of error)", fontsize=11)
     for ax in axes[max(len(groups) - columns, 0) : len(groups)]:
         ax.set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
     handles = [Line2D([], [], color=c, lw=3, label=name) for name, c in OUTCOMES.items()]
@@ -41,13 +41,13 @@ def _panel(ax, cells: pd.DataFrame) -> None:
     ax.axvline(0, color="0.2", lw=1)
     for (outcome, decision), some in cells.groupby(["outcome", "decision"]):
         colour = OUTCOMES[outcome]
-        up = [some["gain"] - some["gain_lo"], some["gain_hi"] - some["gain"]]
+        up = [some["percent"] - some["percent_lo"], some["percent_hi"] - some["percent"]]
         across = [some["gap"] - some["gap_lo"], some["gap_hi"] - some["gap"]]
         ax.errorbar(
-            some["gap"], some["gain"], yerr=np.abs(up), xerr=np.abs(across), fmt="none",
+            some["gap"], some["percent"], yerr=np.abs(up), xerr=np.abs(across), fmt="none",
             ecolor=colour, lw=1, alpha=0.6,
         )  # fmt: skip
-        ax.scatter(some["gap"], some["gain"], marker=MARKERS[decision], color=colour,
+        ax.scatter(some["gap"], some["percent"], marker=MARKERS[decision], color=colour,
                    s=34, edgecolor="white", linewidth=0.6, zorder=3)  # fmt: skip
     low, high = ax.get_xlim()
     ax.set_xlim(min(low, -0.05 * (high - low)), max(high, 0.05 * (high - low)))

@@ -43,7 +43,7 @@ def outcomes_by_decision(shares: Mapping[str, pd.DataFrame]) -> Figure:
 def ranking_of_criteria(
     ax: Axes, table: pd.DataFrame, labels: Mapping[str, str], *, legend: bool = True
 ) -> None:
-    """Draw the area under the ROC curve of every criterion in every section, with intervals.
+    """Draw the rank correlation of every criterion with the gain, by section, with intervals.
 
     Parameters
     ----------
@@ -58,17 +58,17 @@ def ranking_of_criteria(
     for i, score in enumerate(labels):
         for section, marker, shift in zip(sections, MARKERS, spread):
             some = table[(table["section"] == section) & (table["score"] == score)]
-            if some.empty or not np.isfinite(some["auc"].iloc[0]):
+            if some.empty or not np.isfinite(some["rho"].iloc[0]):
                 continue
             one, y = some.iloc[0], len(labels) - i + shift
-            ax.plot([one["auc_lo"], one["auc_hi"]], [y, y], color=colour[section], lw=1.6)
-            ax.plot(one["auc"], y, marker, color=colour[section], ms=7, mec="white", mew=0.6)
+            ax.plot([one["rho_lo"], one["rho_hi"]], [y, y], color=colour[section], lw=1.6)
+            ax.plot(one["rho"], y, marker, color=colour[section], ms=7, mec="white", mew=0.6)
     for section, marker in zip(sections, MARKERS):
         ax.plot([], [], marker, color=colour[section], label=section)
-    ax.axvline(0.5, color="0.2", lw=1, ls="--")
+    ax.axvline(0, color="0.2", lw=1, ls="--")
     ax.set_yticks(len(labels) - np.arange(len(labels)), labels.values())
-    ax.set(xlim=(-0.02, 1.02), ylim=(0.4, len(labels) + 0.6))
-    ax.set_xlabel("area under the ROC curve (0.5: chance)")
+    ax.set(xlim=(-1.02, 1.02), ylim=(0.4, len(labels) + 0.6))
+    ax.set_xlabel("rank correlation with the gain (0: none)")
     ax.grid(axis="y", visible=False)
     if legend:
         ax.figure.legend(loc="outside lower center", ncols=min(3, len(sections)))
@@ -80,7 +80,7 @@ def response(ax: Axes, table: pd.DataFrame, title: str) -> None:
     Parameters
     ----------
     ax : axes to draw on
-    table : rows of `studies.prediction.cells`
+    table : rows of `studies.cells.cells`
     title : name of the section
     """
     x, y = table["gap"].to_numpy(), table["percent"].to_numpy()

@@ -75,6 +75,10 @@ def gain_against_rows(
     model = world(gap)
     n = np.geomspace(max(1.6 * model.p2, 0.6 * sizes.min()), 2 * sizes.max(), 200)
     colour = plots.colours(points["lam"])
+    for ax in axes:  # the scale first: limits found on a linear axis may reach below zero
+        ax.set(xscale="log", xlabel="training rows n")
+        ax.set_xticks(sorted(set(sizes)), [f"{size:,}" for size in sorted(set(sizes))])
+        ax.xaxis.minorticks_off()
     for ax, (name, title) in zip(axes, STUDENTS.items()):
         ax.axhline(0, color="0.2", lw=1)
         some = points[(points["experiment"] == name) & (points["knob"] == gap)]
@@ -87,10 +91,6 @@ def gain_against_rows(
         ax.set_ylabel("MSE saved (% of baseline)")
     plots.share_limits(axes[:2])
     _room(axes[2], points, world, n)
-    for ax in axes:
-        ax.set(xscale="log", xlabel="training rows n")
-        ax.set_xticks(sorted(set(sizes)), [f"{size:,}" for size in sorted(set(sizes))])
-        ax.xaxis.minorticks_off()
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     plots.mark_simulated(fig, "simulated")

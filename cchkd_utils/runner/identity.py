@@ -18,7 +18,7 @@ from typing import Any
 from cchkd_utils import paths
 
 PACKAGE = "cchkd_utils"
-RECORDED = re.compile(r"""results\.recorded\(\s*["'](\w+)["']""")
+RECORDED = re.compile(r"""\brecorded(?:\.read)?\(\s*["'](\w+)["']""")  # a table read by name
 
 
 def digest(path: Path) -> str:

@@ -99,12 +99,13 @@ def overview(gains: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
     return text[["in-sample", "cross-fitted"]].join(said).loc[order].rename_axis(None, axis=0)
 
 
-def outcomes(rows: pd.DataFrame, experiment: str, metric: str = "accuracy") -> pd.DataFrame:
-    """Count the outcomes of all pairs at every weight and temperature of the grid."""
-    some = rows[(rows["experiment"] == experiment) & (rows["metric"] == metric)]
-    found = pooled(some, [*PAIR, "lam", "temperature"])
-    counts = found.groupby(["temperature", "lam"])["outcome"].value_counts().unstack(fill_value=0)
-    return counts.reindex(columns=["helps", "unresolved", "hurts"], fill_value=0)
+def outcomes(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Count the outcomes of all pairs, weights and temperatures in `rows`, by some columns."""
+    point = [*PAIR, "lam", "temperature", *(c for c in by if c not in ("lam", "temperature"))]
+    counts = pooled(rows, point).groupby(by, sort=False)["outcome"].value_counts()
+    return counts.unstack(fill_value=0).reindex(
+        columns=["helps", "unresolved", "hurts"], fill_value=0
+    )
 
 
 def pair_names(table: pd.DataFrame) -> pd.Series:

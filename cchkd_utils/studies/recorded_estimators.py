@@ -13,7 +13,7 @@ PARTS = {"coverage": "gap in ±0.3", "power": "gap −0.3 or 0.3", "markov": "Ma
 
 def read(name: str) -> pd.DataFrame:
     """Return `book/results/<name>.csv` with its commits as text."""
-    return pd.read_csv(paths.ROOT / "book" / "results" / f"{name}.csv", dtype={"git_sha": str})
+    return pd.read_csv(paths.RECORDED / f"{name}.csv", dtype={"git_sha": str})
 
 
 def provenance(table: pd.DataFrame) -> str:

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -19,13 +21,15 @@
 # beforehand, and where does a disturbed teacher begin to harm?
 
 # %% tags=["remove-cell"]
+# @title Set up, on Colab only {display-mode: "form"}
 import sys
 
 from IPython import get_ipython
 
 if "google.colab" in sys.modules:  # Colab has the packages, and lacks the book's own module
-    source = "git+https://github.com/cch-companion/cchkd"
-    get_ipython().run_line_magic("pip", f"install -q --no-deps {source}")
+    source = "https://github.com/cch-companion/cchkd"
+    get_ipython().system(f"test -d cchkd || git clone -q --depth 1 {source} cchkd")
+    sys.path.insert(0, "cchkd")
 
 # %% tags=["parameters"]
 preset: str = "book"  # preset these values belong to; one of: smoke, book, paper
@@ -55,7 +59,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from cchkd_utils import paths, plots, results
+from cchkd_utils import plots, results
 from cchkd_utils.datasets import mosei
 from cchkd_utils.plots import sentiment as figures
 from cchkd_utils.studies import sentiment, sentiment_tables
@@ -219,9 +223,7 @@ swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(sentiment_tables.crossing).t
 # differ from MOSEI's: *this is not a replication of the paper's table.*
 
 # %% tags=["hide-input"]
-folder = paths.ROOT / "book" / "results"
-mosi = results.read(folder / "mosi.csv")
-mosi_judged = results.read(folder / "mosi_verdicts.csv", "verdicts")
+mosi, mosi_judged = results.recorded("mosi")
 fold_share = 1 / sentiment.FOLDS
 mosi_points = sentiment_tables.points(mosi, mosi_judged, 0.5, 2.0, fold_share)
 fig = figures.ranking(sentiment_tables.ranking(mosi_judged, fold_share))

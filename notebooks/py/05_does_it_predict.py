@@ -21,13 +21,15 @@
 # to distil, how do we choose λ and $T$?
 
 # %% tags=["remove-cell"]
+# @title Set up, on Colab only {display-mode: "form"}
 import sys
 
 from IPython import get_ipython
 
 if "google.colab" in sys.modules:  # Colab has the packages, and lacks the book's own module
-    source = "git+https://github.com/cch-companion/cchkd"
-    get_ipython().run_line_magic("pip", f"install -q --no-deps {source}")
+    source = "https://github.com/cch-companion/cchkd"
+    get_ipython().system(f"test -d cchkd || git clone -q --depth 1 {source} cchkd")
+    sys.path.insert(0, "cchkd")
 
 # %% tags=["parameters"]
 preset: str = "book"  # preset these values belong to; one of: smoke, book, paper
@@ -44,7 +46,7 @@ import pandas as pd
 
 from cchkd_utils import plots, results
 from cchkd_utils.plots import prediction as draw
-from cchkd_utils.studies import choosing
+from cchkd_utils.studies import cells, choosing
 from cchkd_utils.studies import prediction as study
 
 # %% [markdown]
@@ -58,10 +60,10 @@ from cchkd_utils.studies import prediction as study
 # data stay apart, and so do the sections.
 
 # %%
-sources = {"recorded": study.recorded(), "this build": study.this_build()}
-pools = {name: study.by_section(tables, estimator) for name, tables in sources.items()}
+sources = {"recorded": cells.recorded(), "this build": cells.this_build()}
+pools = {name: cells.by_section(tables, estimator) for name, tables in sources.items()}
 sizes = {
-    (name, section): study.size(table)
+    (name, section): cells.size(table)
     for name, pool in pools.items()
     for section, table in pool.items()
 }
@@ -94,7 +96,7 @@ scored = {
     (name, section, method): study.agreement(table)
     for name, tables in sources.items()
     for method in ("auto", "ksg", "mine", "lmi")
-    for section, table in study.by_section(tables, method).items()
+    for section, table in cells.by_section(tables, method).items()
 }
 right = pd.DataFrame(scored).T.sort_index(level=[0, 1], sort_remaining=False)
 counts = right[["cells", "resolved", "decided"]].astype(int)
@@ -119,24 +121,28 @@ pd.DataFrame(by_lam).T[columns].astype(float).round(2).rename_axis(["section", "
 # %% [markdown]
 # ## Rivals
 #
-# Take two cells of one data set, one that helped and one that hurt. How often does a score put the helpful one first? That is the area under
-# the ROC curve: 1 is perfect, one half is chance. It asks only about the *order*, so that no threshold is needed, and the criterion's own, zero,
-# is not at stake. Rivals are computed from the same held-out rows.
+# Does anything cheaper order the cells as well? Each score below is computed from the same held-out rows. The figure shows how its ranking of
+# the cells goes with that of the gain: 1 is the same order, 0 no relation, −1 the reverse. Only the *order* counts, so that no
+# threshold is needed, and the criterion's own, zero, is not at stake.
 
 # %% tags=["hide-input"]
 ranking = study.compare(recorded)
 fig, ax = plots.figure(width=7.5, height=4.8)
-draw.ranking_of_criteria(ax, ranking, study.RIVALS)
+draw.ranking_of_criteria(ax, ranking, cells.RIVALS)
 plots.show(
     fig,
     "For each score, from the MI gap to conditional information, one dot per section with a 95 per "
-    "cent interval: the chance that a cell that helps scores above one that hurts. The dashed line "
-    "at one half is chance.",
+    "cent interval: its rank correlation with the gain of distillation over the recorded cells. "
+    "The dashed line at zero is no relation.",
 )
 
+# %% [markdown]
+# The next table asks the same about the sign. Take two cells of one data set, one that helped and one that hurt: how often does the score put the helpful one
+# first? That is the area under the ROC curve; one half is chance. It is empty where no resolved cell helped.
+
 # %% tags=["hide-input"]
-table = ranking.pivot(index="score", columns="section", values="auc").reindex(list(study.RIVALS))
-table.rename(index=study.RIVALS).round(2)
+table = ranking.pivot(index="score", columns="section", values="auc").reindex(list(cells.RIVALS))
+table.rename(index=cells.RIVALS)[[*recorded]].round(2).astype(object).fillna("")
 
 # %% [markdown]
 # ## Does the stated probability mean what it says?

@@ -203,7 +203,8 @@ plots.show(
 )
 
 # %% [markdown]
-# The weak spots are windings (a turn that depends on the radius) and hidden layers that share four nats and more.
+# The weak spots are windings (a turn that depends on the radius), which come out low, and hidden layers that share more than about two nats, which
+# scatter.
 #
 # ## Is the interval honest?
 #

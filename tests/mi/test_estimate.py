@@ -134,5 +134,5 @@ def test_bad_input_says_what_to_do(x, y, options, message):
 def test_constant_columns_are_dropped_with_a_warning():
     dead = np.hstack([GOOD, np.zeros((100, 3))])
     with pytest.warns(UserWarning, match="3 constant columns of 5"):
-        found = estimate(dead, GOOD + 1.0, "gaussian")
-    assert found.nats == estimate(GOOD, GOOD + 1.0, "gaussian").nats
+        found = estimate(dead, GOOD + GOOD[::-1], "gaussian")
+    assert found.nats == pytest.approx(estimate(GOOD, GOOD + GOOD[::-1], "gaussian").nats)

@@ -7,14 +7,15 @@ import pandas as pd
 import pytest
 
 from cchkd_utils import results
+from cchkd_utils.studies import cells as cellular
 from cchkd_utils.studies import prediction
 
 LAMS = (0.2, 0.5)
-SEEDS = prediction.Section("s", "00_x", "accuracy", "experiment == 'x'", results.summarise)
+SEEDS = cellular.Section("s", "00_x", "x", "accuracy", "experiment == 'x'", results.summarise)
 
 
 def joined(**options):
-    return prediction.cells(SEEDS, *tables(**options), "ksg")
+    return cellular.cells(SEEDS, *tables(**options), "ksg")
 
 
 def tables(seeds=8, conditions=12, slope=0.1, noise=0.02, seed=0):
@@ -22,7 +23,7 @@ def tables(seeds=8, conditions=12, slope=0.1, noise=0.02, seed=0):
     rng, rows, verdicts = np.random.default_rng(seed), [], []
     for i, gap in enumerate(np.linspace(-0.3, 0.3, conditions)):
         for s in range(seeds):
-            case = dict(dataset="d", kind="simulated", teacher="a", student="b")
+            case = dict(dataset="d", kind="real", teacher="a", student="b")
             case |= dict(condition=f"c{i}", knob=float(i), seed=s)
             for lam in LAMS:
                 gain = slope * gap * lam + noise * rng.standard_normal()
@@ -58,16 +59,16 @@ def test_cells_join_one_row_per_lambda_and_say_what_happened():
 
 def test_overlapping_folds_resolve_less():
     free = joined()
-    folds = prediction.cells(replace(SEEDS, intervals=prediction.over_folds), *tables(), "ksg")
-    assert len(prediction.resolved(folds)) < len(prediction.resolved(free))
-    same = folds.merge(free, on=prediction.CELL, suffixes=("", "_free"), validate="one_to_one")
+    folds = cellular.cells(replace(SEEDS, intervals=cellular.over_folds), *tables(), "ksg")
+    assert len(cellular.resolved(folds)) < len(cellular.resolved(free))
+    same = folds.merge(free, on=cellular.CELL, suffixes=("", "_free"), validate="one_to_one")
     assert same["gain"].to_numpy() == pytest.approx(same["gain_free"].to_numpy())
 
 
 @pytest.mark.parametrize(("metric", "estimator"), [("mse", "ksg"), ("accuracy", "mine")])
 def test_nothing_to_join_is_said(metric, estimator):
     with pytest.raises(ValueError, match="no row has the"):
-        prediction.cells(replace(SEEDS, metric=metric), *tables(seeds=2), estimator)
+        cellular.cells(replace(SEEDS, metric=metric), *tables(seeds=2), estimator)
 
 
 def test_scores_find_the_criterion_that_foretells():

@@ -147,9 +147,10 @@ def test_interval_over_videos_is_that_of_all_held_out_rows(tables):
     wanted = cluster_bootstrap(
         lambda r: change[r].mean() / 2, study.repeats.units[0], draws=50, seed=0
     )
-    found = rows[(rows["teacher"] == "text") & (rows["student"] == "vision")]
-    found = found[found["condition"].eq("pool, cross-fitted, noise 0") & (rows["lam"] == 0.8)]
-    found = found[found["metric"] == "accuracy"][["video_gain", "video_lo", "video_hi"]]
+    condition = "pool, cross-fitted, noise 0"
+    cell = {"teacher": "text", "student": "vision", "condition": condition, "metric": "accuracy"}
+    found = rows[(rows[list(cell)] == pd.Series(cell)).all(axis=1) & (rows["lam"] == 0.8)]
+    found = found[["video_gain", "video_lo", "video_hi"]]
     np.testing.assert_allclose(found.astype(float).iloc[0], wanted, atol=0.005)
 
 
