@@ -197,3 +197,26 @@ def test_colours_are_those_reported_for_the_published_set(real_root):
     images = mnist_m.load("real", real_root, n_train=20000, n_test=1).take("train")[0]["mnist_m"]
     np.testing.assert_allclose(images.mean((0, 2, 3)), [0.4579, 0.4621, 0.4082], atol=0.01)
     np.testing.assert_allclose(images.std((0, 2, 3)), [0.2519, 0.2368, 0.2587], atol=0.01)
+
+
+@pytest.mark.real
+def test_a_student_does_as_well_over_photographs_nobody_used(real_root, monkeypatch):
+    """Our stand-in for the published images: the same recipe over the 200 BSDS500 test pictures."""
+    from cchkd_utils import distill, models
+    from cchkd_utils.studies import images
+
+    own = mnist_m.load("real", real_root, n_train=5000, n_test=3000)
+    monkeypatch.setattr(mnist_m, "_PHOTOS", mnist_m._PHOTOS.with_name("test"))
+    other = mnist_m.load("real", real_root, n_train=1, n_test=3000, seed=9)
+    train, test = images.inputs([own], "mnist_m")
+    student = distill.train(
+        lambda: models.CNN(3, 32, 10), train[0], own.take("train")[1], optimizer="sgd", lr=0.1,
+        schedule="cosine", epochs=5, device="cpu",
+    )  # fmt: skip
+    raw = own.take("train")[0]["mnist_m"]
+    unseen = (other.take("test")[0]["mnist_m"] - raw.mean()) / raw.std()
+    y = own.take("test")[1]
+    np.testing.assert_array_equal(other.take("test")[1], y)
+    here, there = ((student.predict(x)[0].argmax(-1) == y).mean() for x in (test[0], unseen))
+    assert here > 0.8
+    assert there > here - 0.02
