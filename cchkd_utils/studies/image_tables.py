@@ -8,23 +8,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from cchkd_utils import paths, resampling, results
+from cchkd_utils import resampling, results
 
-RECORDED = paths.ROOT / "book" / "results"
 RIVALS = (
     "teacher accuracy",
     "linear CKA",
     "residual alignment",
     "I(teacher; label | student)",
 )
-
-
-def recorded() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the tables recorded on real data: results and verdicts."""
-    return (
-        in_points(results.read(RECORDED / "mnist_m.csv")),
-        results.read(RECORDED / "mnist_m_verdicts.csv", "verdicts"),
-    )
 
 
 def in_points(table: pd.DataFrame) -> pd.DataFrame:
