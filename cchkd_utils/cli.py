@@ -67,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("notebook", nargs="?")
     listing.set_defaults(call=_list)
 
+    real = commands.add_parser("data", help="list the real data: what is there, how to get more")
+    real.add_argument("--get", metavar="NOTEBOOK", help="download what it lacks, e.g. 02")
+    real.set_defaults(call=_data)
+
     book = commands.add_parser("book", help="run what is missing and render the book")
     book.add_argument("--data", choices=["embedded", "real"], default="embedded")
     book.set_defaults(call=_book)
@@ -173,6 +177,20 @@ def _list(arguments: argparse.Namespace) -> None:
     for one in runner.declared(runner.find_notebook(arguments.notebook)).values():
         print(f"{one.name}: {one.type} = {one.default!r}")
         print("    " + "; ".join(filter(None, [one.meaning, one.allowed])))
+
+
+def _data(arguments: argparse.Namespace) -> None:
+    from cchkd_utils.runner import data
+
+    if arguments.get:
+        data.get(arguments.get)
+    print(f"real data are looked for in {data.paths.data_root()} (set CCHKD_DATA to change it)")
+    for need in data.needs():
+        word = "there" if need.complete else "missing"
+        print(f"{need.notebook}: {word}")
+        print("\n".join(f"    {count:6d} × {pattern}" for pattern, count in need.files.items()))
+        if not need.complete:
+            print(f"    {need.how}")
 
 
 def _book(arguments: argparse.Namespace) -> None:

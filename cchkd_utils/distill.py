@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cchkd_utils.ensemble import Ensemble, Stack, chunk_size, initialise
+from cchkd_utils.ensemble import Ensemble, Stack, chunk_size, initialise, parts
 from cchkd_utils.losses import kd_loss, kd_mse
 from cchkd_utils.training import Settings, Tables, fit
 
@@ -168,13 +168,14 @@ def train_ensemble(
     elif patience is not None:
         raise ValueError("patience needs validation: give a share of rows to hold out, or arrays")
 
-    stack, size = Stack(module, device), chunk_size(device)
+    stack, together = Stack(module, device), parts(module, members, chunk_size(device))
     runs = [
-        fit(stack, model, members[i : i + size], tables, share, held_out, settings)
-        for i in range(0, len(members), size)
+        fit(stack, model, [members[i] for i in part], tables, share, held_out, settings)
+        for part in together
     ]
-    weights = {k: torch.cat([w[k] for w, _ in runs]) for k in runs[0][0]}
-    history = {k: np.concatenate([h[k] for _, h in runs]) for k in runs[0][1]}
+    back = torch.cat(together).argsort()
+    weights = {k: torch.cat([w[k] for w, _ in runs])[back] for k in runs[0][0]}
+    history = {k: np.concatenate([h[k] for _, h in runs])[back.numpy()] for k in runs[0][1]}
     return Ensemble(stack, weights, members, history, tables.x.shape[2:])
 
 

@@ -16,6 +16,21 @@ def chunk_size(device):
     return 64 if device.type == "cpu" else 512
 
 
+def parts(module, members, size):
+    """Split the members into sets that are computed together; return their positions.
+
+    A network with a `chunk` of its own takes members of one seed and dataset only: these see the
+    same batches, and what depends on the inputs alone is computed once.
+    """
+    if not hasattr(module, "chunk"):
+        return list(torch.arange(len(members)).split(size))
+    alike = {}
+    for i, member in enumerate(members):
+        alike.setdefault((member.seed, member.data), []).append(i)
+    size = min(size, module.chunk)
+    return [part for group in alike.values() for part in torch.tensor(group).split(size)]
+
+
 def stream(seed, purpose):
     """Return a 63-bit seed for one purpose of a member; streams of one seed do not overlap."""
     state = np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0]
@@ -52,7 +67,7 @@ class Stack:
     def __init__(self, module, device):
         base = copy.deepcopy(module).to("meta").eval()
         self._methods = {name: _Method(base, name) for name in ("forward", "features")}
-        self.device = device
+        self.module, self.device = base, device
         convolutional = any(isinstance(m, nn.modules.conv._ConvNd) for m in module.modules())
         if getattr(module, "stacks", False):
             self._apply = self._call
@@ -85,6 +100,14 @@ class Stack:
         return torch.stack(
             [self._call(dict(zip(weights, own)), rows, method) for own, rows in zip(each, x)]
         )
+
+
+def take(table, which):
+    """Return ``table[which]``; a view that repeats one entry when `which` names only that."""
+    first = int(which[0])
+    if (which == first).all():
+        return table[first].expand(len(which), *table.shape[1:])
+    return table[which.to(table.device)]
 
 
 class _Method(nn.Module):
@@ -166,12 +189,13 @@ class Ensemble:
         which = torch.tensor([m.data if lead == 2 else 0 for m in self.members])
         if which.max() >= len(x):
             raise ValueError(f"x has {len(x)} datasets, a member asks for number {which.max()}")
-        device, chunk, out = self._stack.device, chunk_size(self._stack.device), []
-        for part in torch.arange(len(self)).split(chunk):
+        device, out = self._stack.device, [None] * len(self)
+        for part in parts(self._stack.module, self.members, chunk_size(device)):
             weights = {k: w[part] for k, w in self._weights.items()}
             rows = [
-                self._stack(weights, x[which[part], i : i + EVAL_ROWS].to(device), method).cpu()
-                for i in range(0, x.shape[1], EVAL_ROWS)
+                self._stack(weights, take(batch.to(device), which[part]), method).cpu()
+                for batch in x.split(EVAL_ROWS, dim=1)
             ]
-            out.append(torch.cat(rows, 1))
-        return torch.cat(out).numpy()
+            for i, own in zip(part.tolist(), torch.cat(rows, 1)):
+                out[i] = own
+        return torch.stack(out).numpy()

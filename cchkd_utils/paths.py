@@ -23,7 +23,12 @@ def data_root(root: str | os.PathLike | None = None) -> Path:
     It need not exist yet.
     """
     chosen = root or os.environ.get("CCHKD_DATA")
-    return Path(chosen).expanduser().absolute() if chosen else _user_cache() / "cchkd"
+    return Path(chosen).expanduser().absolute() if chosen else cache_root()
+
+
+def cache_root() -> Path:
+    """Return the user's cache folder for this book; what lies there can be made again."""
+    return _user_cache() / "cchkd"
 
 
 def _user_cache() -> Path:

@@ -113,10 +113,15 @@ class Tables:
             raise ValueError("the teacher's predictions are not all finite: look at its training")
         return self
 
-    def gather(self, rows, data, teacher):
-        """Return the rows [e, b] of every member's dataset and teacher: x, teacher or None, y."""
+    def gather(self, rows, data, teacher, alike=False):
+        """Return the rows [e, b] of every member's dataset and teacher: x, teacher or None, y.
+
+        Members `alike` in rows and dataset share one copy of x, repeated as a view.
+        """
         soft = None if self.teacher is None else _rows(self.teacher, teacher, rows)
-        return _rows(self.x, data, rows), soft, _rows(self.y, data, rows)
+        some = slice(0, 1) if alike else slice(None)
+        x = _rows(self.x, data[some], rows[some])
+        return x.expand(len(rows), *x.shape[1:]), soft, _rows(self.y, data, rows)
 
 
 def _rows(table, which, rows):
@@ -174,6 +179,7 @@ class _Fit:
     def __init__(self, stack, model, members, tables, share, held_out, settings):
         self.stack, self.settings, self.tables = stack, settings, tables
         self.members, self.device = members, stack.device
+        self.alike = len({(m.seed, m.data) for m in members}) == 1
         orders = {m.seed: _Order(m.seed, len(tables), share) for m in members}
         self.orders, self.validates = orders, share is not None or held_out is not None
         self.held_tables, self.held_rows = tables, None
@@ -201,7 +207,7 @@ class _Fit:
         return torch.tensor(values, dtype=dtype, device=self.device)
 
     def _loss(self, tables, rows):
-        x, teacher, y = tables.gather(rows, self.data, self.teacher)
+        x, teacher, y = tables.gather(rows, self.data, self.teacher, self.alike)
         outputs = self.stack(self.weights, x)
         return self.settings.objective(outputs, teacher, y, self.lam, self.temperature)
 

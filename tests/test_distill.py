@@ -91,20 +91,28 @@ def test_ensemble_equals_a_plain_loop(task, optimizer):
         np.testing.assert_allclose(features[i], network.features(rows).detach(), atol=2e-5)
 
 
-def test_convolutional_ensemble_equals_a_plain_loop():
+def test_convolutional_ensemble_equals_a_plain_loop(monkeypatch):
+    """Members of one seed and dataset share their images, whatever the order they are given in."""
     rng = np.random.default_rng(0)
-    x, y = rng.random((1, 40, 1, 16, 16), np.float32), rng.integers(0, 3, (1, 40))
-    members = [Member(0), Member(1)]
+    x, y = rng.random((2, 40, 1, 16, 16), np.float32), rng.integers(0, 3, (2, 40))
+    soft = rng.standard_normal((1, 40, 3)).astype(np.float32)
+    members = [Member(0), Member(1), Member(0, 0.5, 2.0, teacher=0), Member(0, data=1)]
+    members += [Member(0, 0.8, 4.0, teacher=0), Member(0, 0.2, 1.0, teacher=0)]
 
     def model():
         return CNN(1, 16, 3, width=2)
 
-    ensemble = train_ensemble(model, x, y, members, optimizer="sgd", lr=0.05, epochs=2)
+    monkeypatch.setattr(CNN, "chunk", 3)  # four members of seed 0 and dataset 0: two chunks
+    ensemble = train_ensemble(
+        model, x, y, members, teacher=soft, optimizer="sgd", lr=0.05, epochs=2, batch_size=16
+    )
     make = lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9)  # noqa: E731
     for i, m in enumerate(members):
-        network = reference(model, x[0], y[0], m, None, "classification", make, 2, 64)
-        expected = network(torch.as_tensor(x[0])).detach()
-        np.testing.assert_allclose(ensemble.predict(x[0])[i], expected, atol=1e-5)
+        own = None if m.teacher is None else soft[0]
+        network = reference(model, x[m.data], y[m.data], m, own, "classification", make, 2, 16)
+        expected = network(torch.as_tensor(x[m.data])).detach()
+        np.testing.assert_allclose(ensemble.predict(x)[i], expected, atol=1e-5)
+        np.testing.assert_allclose(ensemble.predict(x[m.data])[i], expected, atol=1e-5)
 
 
 def test_a_member_does_not_depend_on_the_others_even_when_they_stop_early():

@@ -71,8 +71,37 @@ def test_dense_is_torchs_linear_layer(d_out):
     torch.testing.assert_close(dense(x), linear(x))
 
 
+@pytest.mark.parametrize(("channels", "size"), [(1, 16), (3, 32)])
+def test_the_cnn_is_torchs_convolutions(channels, size):
+    network, x = CNN(channels, size, 5, width=4), randn(7, channels, size, size)
+    first = nn.Conv2d(channels, 4, network.kernel, network.stride)
+    second = nn.Conv2d(4, 8, 2, 2)
+    with torch.no_grad():
+        first.weight.copy_(network.first.weight.T.view_as(first.weight))
+        first.bias.copy_(network.first.bias[0])
+        second.weight.copy_(network.second.weight.T.view(8, 2, 2, 4).permute(0, 3, 1, 2))
+        second.bias.copy_(network.second.bias[0])
+    grid = first(nn.functional.pad(x, [2, 1, 2, 1])).relu()
+    assert grid.shape[-2:] == (8, 8)
+    flat = second(grid).relu().permute(0, 2, 3, 1).flatten(1)
+    torch.testing.assert_close(network.features(x), network.hidden(flat).relu())
+
+
+def test_images_that_all_networks_share_give_the_same_numbers_and_gradients():
+    modules = [CNN(3, 32, 3, width=4) for _ in range(3)]
+    x = randn(7, 3, 32, 32)
+    stack, outputs, gradients = Stack(modules[0], CPU), [], []
+    for images in (x.expand(3, *x.shape), x.repeat(3, 1, 1, 1, 1)):
+        weights = stacked_weights(modules, CPU)
+        outputs.append(stack(weights, images))
+        outputs[-1].square().sum().backward()
+        gradients.append({name: w.grad for name, w in weights.items()})
+    torch.testing.assert_close(*outputs)
+    torch.testing.assert_close(*gradients)
+
+
 def test_hidden_activity_of_a_fresh_cnn_neither_dies_nor_explodes():
-    x = torch.rand(50, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    x = randn(50, 3, 32, 32)  # standardised, as networks want their images
     with torch.no_grad():
         scale = sum(CNN(3, 32, 3).features(x).square().mean().item() for _ in range(5)) / 5
     assert 0.1 < scale < 10

@@ -151,7 +151,7 @@ def test_synthetic_gain_rises_with_the_gap(smoke):
 def test_digits_teacher_is_better_when_it_sees_more(smoke):
     done = smoke(paths.NOTEBOOKS / "02_mnist_m.ipynb")
     verdicts = results.read(done.folder / "verdicts.csv", "verdicts")
-    accuracy = verdicts.groupby("knob")["teacher_accuracy"].mean()
+    accuracy = verdicts.groupby("knob")["teacher accuracy"].mean()
     assert accuracy.iloc[0] > accuracy.iloc[-1] + 0.1
     exact = verdicts["estimator"] == "exact"  # known in closed form: stands beside any estimator
     for name in set(verdicts["estimator"][~exact]):

@@ -1,0 +1,96 @@
+"""MNIST and BSDS500 from a local server: unpacked in place, or a clear error and nothing there."""
+
+import gzip
+import hashlib
+import io
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from cchkd_utils.datasets import mnist_m_fetch
+from cchkd_utils.datasets.download import DownloadError
+
+QUICK = {"timeout": 0.5, "tries": 2, "pause": 0.01}
+NAMES = ("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+@pytest.fixture
+def server():
+    """A server of `files`, name to content."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            body = self.server.files.get(self.path[1:])
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as one:
+        one.files, one.url = {}, f"http://127.0.0.1:{one.server_port}/"
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        yield one
+        one.shutdown()
+
+
+@pytest.fixture
+def resources(server, monkeypatch):
+    from torchvision.datasets import MNIST
+
+    server.files = {f"{name}.gz": gzip.compress(name.encode()) for name in NAMES}
+    known = [(name, hashlib.md5(data).hexdigest()) for name, data in server.files.items()]
+    monkeypatch.setattr(MNIST, "resources", known)
+    monkeypatch.setattr(MNIST, "mirrors", [server.url + "gone/", server.url])
+
+
+def test_mnist_is_unpacked_where_torchvision_looks(server, resources, tmp_path):
+    mnist_m_fetch.mnist(tmp_path, **QUICK)
+    for name in NAMES:
+        assert (tmp_path / "MNIST" / "raw" / name).read_bytes() == name.encode()
+    server.files.clear()
+    mnist_m_fetch.mnist(tmp_path, **QUICK)  # is there: nothing is asked for
+
+
+def test_mnist_with_a_flipped_bit_leaves_nothing(server, resources, tmp_path):
+    name = f"{NAMES[0]}.gz"
+    server.files[name] = server.files[name][:-1] + b"!"
+    with pytest.raises(DownloadError, match="another hash") as caught:
+        mnist_m_fetch.mnist(tmp_path, **QUICK)
+    assert name in str(caught.value)
+    assert not list((tmp_path / "MNIST" / "raw").iterdir())
+
+
+def archive(names, content=b"photograph"):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def test_photographs_are_taken_out_of_the_archive_and_nothing_else(server, tmp_path):
+    inside = [mnist_m_fetch.TRAIN + "1.jpg", "BSR/other/2.jpg", mnist_m_fetch.TRAIN + "../../x.jpg"]
+    server.files["bsds.tgz"] = archive(
+        [*inside, "../evil.jpg", "./" + mnist_m_fetch.TRAIN + "3.jpg"]
+    )
+    mnist_m_fetch.photographs(tmp_path, server.url + "bsds.tgz", **QUICK)
+    found = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.jpg")}
+    assert {p for p in found if "x.jpg" not in p} == {
+        mnist_m_fetch.TRAIN + "1.jpg", mnist_m_fetch.TRAIN + "3.jpg"
+    }  # fmt: skip
+    assert not (tmp_path.parent / "evil.jpg").exists()
+
+
+@pytest.mark.parametrize("body", [b"<html>", archive(["readme.txt"]), archive(["a"])[:-9]])
+def test_an_archive_that_is_not_bsds_is_named(body, server, tmp_path):
+    server.files["bsds.tgz"] = body
+    with pytest.raises(ValueError, match=r"BSR_bsds500\.tgz: "):
+        mnist_m_fetch.photographs(tmp_path, server.url + "bsds.tgz", **QUICK)
+    assert not list(tmp_path.rglob("*.jpg"))
