@@ -21,6 +21,12 @@ def _bars(ax: Axes, x, table: pd.DataFrame, name: str, low: str, high: str, **st
     ax.errorbar(x, y, yerr=ends, capsize=2, lw=1.3, markersize=5, **style)
 
 
+def _gained(points: pd.DataFrame) -> str:
+    """Name the gain that `points` holds, with its unit."""
+    metric = points["metric"].iloc[0]
+    return f"{metric} gained" + ("" if metric in ("mae", "correlation") else " (points)")
+
+
 def ranking(table: pd.DataFrame) -> Figure:
     """I(H;Y) of every modality with its interval, one marker per estimator; nats.
 
@@ -68,7 +74,7 @@ def pairs(points: pd.DataFrame, title: str = "") -> Figure:
     ax.axvline(0, color="0.2", lw=1)
     ax.set_title(title, loc="left")
     ax.set_yticks(range(len(order)), [f"{t} → {s}" for t, s in order])
-    ax.set_xlabel("accuracy gained by distillation (points)")
+    ax.set_xlabel(_gained(points))
     one = points.drop_duplicates(["teacher", "student", "estimator"])
     said = one.pivot(index=["teacher", "student"], columns="estimator", values="decision")
     lines = [[SAYS[said.loc[pair, name]] for name in estimators] for pair in order]
@@ -113,7 +119,7 @@ def noise_sweep(points: pd.DataFrame) -> Figure:
         for ax in (top, low):
             ax.axhline(0, color="0.2", lw=1)
             ax.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
-    axes[0, 0].set_ylabel("accuracy gained (points)")
+    axes[0, 0].set_ylabel(_gained(points))
     axes[1, 0].set_ylabel("I(H1;H2) − I(H2;Y), nats")
     for row in axes:
         limits = np.array([ax.get_ylim() for ax in row])
