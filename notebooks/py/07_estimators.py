@@ -184,7 +184,7 @@ accuracy_rows = recorded.read("estimators")
 right, clear_gaps = recorded.signs_of_layers(accuracy_rows)
 print(f"Errors in nats, {recorded.provenance(accuracy_rows)}.")
 print(f"Sign of the gap right in {right} of {clear_gaps} layers with |gap| ≥ 0.3 nats.")
-accuracy = recorded.accuracy(accuracy_rows).drop(columns=["method", "n"])
+accuracy = recorded.accuracy(accuracy_rows).drop(columns=["method", "n", "seconds"])
 accuracy.style.format(precision=3).hide(axis="index")
 
 # %% tags=["hide-input"]
@@ -371,9 +371,9 @@ plots.show(
 # %% [markdown]
 # ## Are they fast enough?
 #
-# Seconds on two cores and mean errors beside other packages, on the same rows in the same run. X and Y share two pairs of correlation 0.8
-# (one pair in one dimension). *latentmi* is the published code of `lmi`; our `lmi` has the same networks with smaller layers, starts them from linear analysis, and
-# stops earlier. Repeat it with `make bench`.
+# Seconds and mean errors beside other packages, turn by turn on the same rows. X and Y share two pairs of correlation 0.8 (one pair in one
+# dimension). The two cores were busy with other work, so read the ratios and not the seconds. `make bench` repeats it on your machine, and
+# adds *latentmi*, the published code of `lmi`, which takes minutes per call and is not recorded here yet.
 
 # %% tags=["hide-input"]
 timed = recorded.read("benchmarks_mi")
