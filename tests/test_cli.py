@@ -127,3 +127,38 @@ def test_assess_names_a_bad_file(tmp_path, capsys):
     assert cli.main(["assess", str(path), "--json"]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith(f"cchkd: {path}: lacks student, labels")
+
+
+def test_data_says_what_is_there_and_how_to_get_the_rest(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("CCHKD_DATA", str(tmp_path))
+    (tmp_path / "MNIST" / "raw").mkdir(parents=True)
+    (tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte").touch()
+    assert cli.main(["data"]) == 0
+    out = capsys.readouterr().out
+    assert str(tmp_path) in out.splitlines()[0]
+    assert "02_mnist_m: missing" in out and "cchkd data --get 02" in out
+    assert "1 × MNIST/raw/train-images" in out and "0 × MNIST/raw/train-labels" in out
+    for name in ("train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (tmp_path / "MNIST" / "raw" / f"{name}-ubyte").touch()
+    photos = tmp_path / "BSR" / "BSDS500" / "data" / "images" / "train"
+    photos.mkdir(parents=True)
+    (photos / "1.jpg").touch()
+    cli.main(["data"])
+    assert "02_mnist_m: there" in capsys.readouterr().out
+
+
+def test_data_that_must_be_asked_for_are_not_downloaded(capsys):
+    assert cli.main(["data", "--get", "03"]) == 1
+    err = capsys.readouterr().err
+    assert "ask for CMU-MOSEI" in err and err.count("\n") == 1
+
+
+def test_data_are_downloaded_to_the_data_folder(capsys, monkeypatch, tmp_path):
+    from cchkd_utils.datasets import mnist_m_fetch
+
+    asked = []
+    monkeypatch.setenv("CCHKD_DATA", str(tmp_path))
+    monkeypatch.setattr(mnist_m_fetch, "mnist", lambda folder: asked.append(("mnist", folder)))
+    monkeypatch.setattr(mnist_m_fetch, "photographs", lambda folder: asked.append(("b", folder)))
+    assert cli.main(["data", "--get", "02"]) == 0
+    assert asked == [("mnist", tmp_path), ("b", tmp_path)]

@@ -72,7 +72,7 @@ def agreement(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     return out.assign(right=hit / (out["helps"] + out["hurts"]).replace(0, np.nan))
 
 
-def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 1000):
+def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 500):
     """Spearman's correlation of what was known beforehand with the gain, and its interval.
 
     One row per blur and seed: the gain is the mean over λ and T. The interval resamples blurs,
