@@ -17,13 +17,12 @@ LINES = {
 }
 
 
-def gap_panels(points: pd.DataFrame, kind: str) -> Figure:
+def gap_panels(points: pd.DataFrame) -> Figure:
     """Draw gain against gap, one panel per estimator, at most two side by side.
 
     Parameters
     ----------
     points : as `studies.image_tables.points` returns
-    kind : real or simulated
     """
     estimators = list(dict.fromkeys(points["estimator"]))
     columns = min(2, len(estimators))
@@ -41,7 +40,6 @@ def gap_panels(points: pd.DataFrame, kind: str) -> Figure:
         ax.set_ylabel("accuracy gained (points)")
     plots.share_limits(flat[: len(estimators)])
     plots.gap_legend(fig, points)
-    plots.mark_simulated(fig, kind)
     return fig
 
 

@@ -141,8 +141,10 @@ table = image_tables.in_points(results.check(rows))
 main = image_tables.paired(table, pairing)
 judged_here = image_tables.paired(results.check(verdict_rows, "verdicts"), pairing)
 points = image_tables.points(main, judged_here, temperature_control)
+fig = figures.gap_panels(points)
+plots.mark_simulated(fig, kind)
 plots.show(
-    figures.gap_panels(points, kind),
+    fig,
     "Accuracy gained by distillation against the gap of mutual information, one panel per "
     "estimator, one colour per weight, one group of points per blur of the teacher. The shaded "
     "half, gap above zero, is where the criterion says distil.",
@@ -213,9 +215,8 @@ recorded = image_tables.in_points(kept)
 real = image_tables.paired(recorded)
 real_verdicts = image_tables.paired(recorded_verdicts)
 real_points = image_tables.points(real, real_verdicts, 2.0)
-fig = figures.gap_panels(real_points, "real")
 plots.show(
-    fig,
+    figures.gap_panels(real_points),
     "Recorded on MNIST and MNIST-M: accuracy gained against the gap, one panel for each of the "
     "four estimators, one colour per weight, at temperature 2.",
 )

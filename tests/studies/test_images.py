@@ -175,7 +175,7 @@ def test_a_tie_is_undecided():
 def test_figures_are_drawn_with_one_or_many_panels():
     table, verdicts = by_hand([2, -2], [1, -1], ["distil", "do not distil"])
     points = image_tables.points(table, verdicts, 2.0)
-    assert len(figures.gap_panels(points, "real").axes) == 1
+    assert len(figures.gap_panels(points).axes) == 1
     assert len(figures.heat_maps(table).axes) == 3  # two blurs and the scale
     assert figures.confusion_differences({"one": np.eye(10)}).axes
     assert figures.control_lines(image_tables.contrasts(table, 0.5, 2.0)).axes
