@@ -52,6 +52,7 @@ def test_two_workers_against_one(tmp_path, record_property):
         figures[f"{workers}: wall, s"] = wall
         figures[f"{workers}: overhead of a point, all counted, s"] = overhead
         figures[f"{workers}: overhead of a point, warm, s"] = warm
+        print(f"\n{workers} workers, {POINTS} points: {wall:.1f} s", flush=True)
     ratio = figures["1: wall, s"] / figures["2: wall, s"]
     figures["throughput of 2 over 1"] = ratio
     for name, value in figures.items():
