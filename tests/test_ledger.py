@@ -32,8 +32,7 @@ def test_ten_headlines_with_a_claim_each():
 
 @pytest.mark.parametrize("headline", ledger.HEADLINES, ids=lambda one: str(one.number))
 def test_each_cell_has_numbers_a_grade_and_a_source(headline, recorded):
-    table = next(s.table for s in cells.SECTIONS if s.notebook == headline.notebook)
-    name = f"results/{table}.csv"
+    name = f"results/{ledger.TABLE[headline.notebook]}.csv"
     cell = ledger.measure(headline, recorded, name)
     assert cell.grade in ledger.GRADES and re.search(r"\d", cell.text)
     assert "training rows" in cell.text and "repeats" in cell.text
