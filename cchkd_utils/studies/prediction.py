@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from scipy.stats import binomtest, spearmanr
 from sklearn.isotonic import IsotonicRegression
 
 from cchkd_utils import resampling
 from cchkd_utils.studies.cells import RIVALS, resolved
 
-DRAWS = 500
+DRAWS = 300
 
 
 def agreement(table: pd.DataFrame, seed: int = 0) -> dict[str, float]:
@@ -25,19 +25,25 @@ def agreement(table: pd.DataFrame, seed: int = 0) -> dict[str, float]:
     Returns
     -------
     dict
-        cells, resolved, decided (of the resolved), right (share of the decided) with right_lo and
-        right_hi by bootstrap over clusters, and always (share right of "always distil" on the same
-        cells). NaN where there is nothing to divide by.
+        cells, resolved, decided (of the resolved), clusters (of the decided), right (share of the
+        decided) with right_lo and right_hi by bootstrap over clusters (Clopper and Pearson's, with
+        clusters as trials, where all or none are right), and always (share right of "always distil"
+        on the same cells). NaN where there is nothing to divide by.
     """
     kept = resolved(table)
     decided = kept[kept["decision"] != "undecided"]
     helps = (decided["outcome"] == "helps").to_numpy()
     right = (decided["decision"] == "distil").to_numpy() == helps
     share, low, high = _interval(lambda r: right[r].mean(), decided["cluster"])
+    clusters = decided["cluster"].nunique()
+    if share in (0, 1):  # the bootstrap cannot see beyond what never happened
+        exact = binomtest(int(share * clusters), clusters).proportion_ci()
+        low, high = exact.low, exact.high
     return {
         "cells": len(table),
         "resolved": len(kept),
         "decided": len(decided),
+        "clusters": clusters,
         "right": share,
         "right_lo": low,
         "right_hi": high,
