@@ -190,14 +190,13 @@ def _p_distil(verdicts: pd.DataFrame) -> np.ndarray:
     return np.where(verdicts["gap"] > 0, 1 - wrong, wrong)
 
 
-def size(table: pd.DataFrame) -> dict[str, object]:
-    """Count what is pooled: kind of data, clusters, cells, resolved cells, those that help."""
+def size(table: pd.DataFrame) -> dict[str, int]:
+    """Count what is pooled: clusters, cells, resolved cells, those that help."""
     return {
-        "kind": "+".join(sorted(set(table["kind"]))),
         "clusters": table["cluster"].nunique(),
         "cells": len(table),
         "resolved": len(resolved(table)),
-        "of these, helps": int((table["outcome"] == "helps").sum()),
+        "helps": int((table["outcome"] == "helps").sum()),
     }
 
 

@@ -51,6 +51,15 @@ def agreement(table: pd.DataFrame, seed: int = 0) -> dict[str, float]:
     }
 
 
+def report(found: Mapping[str, float]) -> dict[str, object]:
+    """Set the numbers of `agreement` for readers; blank where there is nothing to say."""
+    counts = {name: int(found[name]) for name in ("resolved", "decided", "clusters")}
+    if not counts["decided"]:
+        return counts | {"right": "", "always distil": ""}
+    interval = f"{found['right']:.2f} [{found['right_lo']:.2f}, {found['right_hi']:.2f}]"
+    return counts | {"right": interval, "always distil": f"{found['always']:.2f}"}
+
+
 def auc(
     table: pd.DataFrame, score: str, *, within: str = "dataset"
 ) -> tuple[float, float, float, int]:
