@@ -168,7 +168,8 @@ def train_ensemble(
     elif patience is not None:
         raise ValueError("patience needs validation: give a share of rows to hold out, or arrays")
 
-    stack, together = Stack(module, device), parts(module, members, chunk_size(device))
+    stack = Stack(module, device)
+    together = parts(module, members, chunk_size(device), device)
     runs = [
         fit(stack, model, [members[i] for i in part], tables, share, held_out, settings)
         for part in together

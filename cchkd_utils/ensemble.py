@@ -16,7 +16,7 @@ def chunk_size(device):
     return 64 if device.type == "cpu" else 512
 
 
-def parts(module, members, size):
+def parts(module, members, size, device):
     """Split the members into sets that are computed together; return their positions.
 
     A network with a `chunk` of its own takes members of one seed and dataset only: these see the
@@ -27,7 +27,7 @@ def parts(module, members, size):
     alike = {}
     for i, member in enumerate(members):
         alike.setdefault((member.seed, member.data), []).append(i)
-    size = min(size, module.chunk)
+    size = min(size, module.chunk) if device.type == "cpu" else size
     return [part for group in alike.values() for part in torch.tensor(group).split(size)]
 
 
@@ -190,7 +190,7 @@ class Ensemble:
         if which.max() >= len(x):
             raise ValueError(f"x has {len(x)} datasets, a member asks for number {which.max()}")
         device, out = self._stack.device, [None] * len(self)
-        for part in parts(self._stack.module, self.members, chunk_size(device)):
+        for part in parts(self._stack.module, self.members, chunk_size(device), device):
             weights = {k: w[part] for k, w in self._weights.items()}
             rows = [
                 self._stack(weights, take(batch.to(device), which[part]), method).cpu()

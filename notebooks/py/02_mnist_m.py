@@ -296,7 +296,8 @@ beside.rename(columns={True: "gap > 0: CCH says distil", False: "gap < 0: it doe
 #   image 1.1 [−0.2, 2.5], although under pairing by class the gap cannot be positive and no estimator says it is. Plain label smoothing at its best λ
 #   brings 0.3 [−0.5, 1.2]. A random image's answer costs nearly twenty points: it is wrong, and confident.
 #
-# Criteria that cost less rank the teachers as well as the gap does: with one knob, blur, all of them fall together. Which of them *predicts* is a question for data sets
+# Criteria that cost less rank the teachers as well as the gap does: with one knob, blur, all of them fall together. (Residual alignment, made for small λ in linear
+# regression, ranks them the wrong way round.) Which of them *predicts* is a question for data sets
 # that differ in more than blur ([](05_does_it_predict.ipynb)). Three seeds settle a difference of about a point, not less.
 #
 # *This build, at the preset* `book`: small embedded digits, 1000 training images.
