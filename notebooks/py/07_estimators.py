@@ -372,8 +372,8 @@ plots.show(
 # ## Are they fast enough?
 #
 # Seconds and mean errors beside other packages, turn by turn on the same rows. X and Y share two pairs of correlation 0.8 (one pair in one
-# dimension). The two cores were busy with other work, so read the ratios and not the seconds. `make bench` repeats it on your machine, and
-# adds *latentmi*, the published code of `lmi`, which takes minutes per call and is not recorded here yet.
+# dimension). The cores were busy with other work, so read the ratios and not the seconds. *latentmi* is the published code of `lmi`. `make bench`
+# repeats it all on your machine.
 
 # %% tags=["hide-input"]
 timed = recorded.read("benchmarks_mi")
