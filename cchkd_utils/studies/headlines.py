@@ -247,6 +247,8 @@ def bent_response(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     """Headline 10: does a monotone curve foretell left-out clusters better than a line?"""
     estimator = next(one for one in ("auto", "ksg") if one in set(verdicts["estimator"]))
     shape = shape_of_response(_cells("02_mnist_m", (rows, verdicts), estimator))
+    if np.isnan(shape["line"]):
+        return Cell("fewer than 4 conditions", GRADES[3])
     text = (
         f"{estimator}: variance explained on left-out clusters {shape['line']:.2f} by a line, "
         f"{shape['monotone']:.2f} by a monotone curve"

@@ -141,10 +141,12 @@ def shape_of_response(table: pd.DataFrame, score: str = "gap") -> dict[str, floa
     -------
     dict
         Share of the variance of the gain explained on left-out clusters: line, monotone. Below
-        zero: worse than the mean.
+        zero: worse than the mean. NaN for fewer than four clusters.
     """
     x, y = table[score].to_numpy(), table["percent"].to_numpy()
     cluster = table["cluster"].to_numpy()
+    if len(np.unique(cluster)) < 4:  # a line needs two of those that stay
+        return {"line": np.nan, "monotone": np.nan}
     fitted = {name: np.full(len(y), np.nan) for name in ("mean", "line", "monotone")}
     for one in np.unique(cluster):
         out = cluster == one

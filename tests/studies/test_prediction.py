@@ -114,3 +114,5 @@ def test_a_bent_response_is_told_from_a_line():
     assert shape["monotone"] > shape["line"] + 0.05
     straight = prediction.shape_of_response(cells.assign(percent=cells["gap"]))
     assert straight["line"] > 0.999
+    few = cells[cells["condition"].isin(["c0", "c1", "c2"])]
+    assert np.isnan(prediction.shape_of_response(few)["line"])
