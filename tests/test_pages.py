@@ -52,7 +52,8 @@ def test_every_page_offers_its_source_and_every_notebook_its_tables(site, pages)
         text = (site / "notebooks" / f"{name}.html").read_text()
         links = re.findall(r'href="([^"]*_downloads/[^"]+)"', text)
         found = {unquote(link).rpartition("/")[2] for link in links}
-        assert f"{name}.ipynb" in found and f"{name}.verdicts.csv" in found
+        assert f"{name}.ipynb" in found
+        assert found & {f"{name}.{table}.csv" for table in ("results", "verdicts")}, name
 
 
 @pytest.fixture(scope="module")
