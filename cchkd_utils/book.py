@@ -72,8 +72,9 @@ def build(
         files |= _run_files(done)
         if {"results", "verdicts"} <= set(done.record["tables"]):
             tables[done.record["notebook"]] = _tables(done)
-    files |= finding.staged(tables)
-    shown = ledger.page(recorded(), tables)
+    kept = recorded()
+    files |= finding.staged(kept, tables)
+    shown = ledger.page(kept, tables)
     files["book/ledger.md"] = files["book/ledger.md"].replace(b"LEDGER", shown.encode())
     staged = output / "_build" / "src"
     return _render(staged, output, stage(files, staged) + identity.digest(paths.LOCK))

@@ -159,14 +159,14 @@ is where the criterion says *distil*. Sources: {sources(table)}.
 """
 
 
-def staged(build: Mapping[str, Tables]) -> dict[str, bytes]:
+def staged(kept: Mapping[str, Tables], build: Mapping[str, Tables]) -> dict[str, bytes]:
     """Return the files of the finding, by their names in the book's sources.
 
     Parameters
     ----------
-    build : notebook to the results and verdicts of this build
+    kept, build : notebook to its recorded results and verdicts, and to those of this build
     """
-    table, ksg = (collect(recorded(), build, one) for one in ("auto", "ksg"))
+    table, ksg = (collect(kept, build, one) for one in ("auto", "ksg"))
     return {
         "book/_static/finding.svg": svg(table, digest()),
         "book/finding.txt": page(table, ksg).encode(),

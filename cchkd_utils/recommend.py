@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_softmax
 from torch import nn
 
 from cchkd_utils import distill, models, resampling
@@ -150,8 +151,7 @@ def _score(predictions: NDArray, truth: NDArray, metric: str) -> NDArray:
         return -((predictions[..., 0] - truth) ** 2).mean(axis=1)
     if metric == "accuracy":
         return (predictions.argmax(-1) == truth).mean(axis=1)
-    shifted = predictions - predictions.max(-1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    log_p = log_softmax(predictions, axis=-1)
     return np.take_along_axis(log_p, truth[..., None], -1)[..., 0].mean(axis=1)
 
 

@@ -19,7 +19,7 @@ from cchkd_utils.studies.cells import RIVALS, resolved
 DRAWS = 300
 
 
-def agreement(table: pd.DataFrame, seed: int = 0) -> dict[str, float]:
+def agreement(table: pd.DataFrame) -> dict[str, float]:
     """Count how often the decided verdicts of resolved cells are right.
 
     Returns
