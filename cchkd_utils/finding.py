@@ -83,12 +83,12 @@ def paragraph(table: pd.DataFrame) -> str:
     sentences = [
         f"The criterion meets {len(table)} pairs of teacher and student.",
         *filter(None, map(said, ("distil", "do not distil", "undecided"))),
-        f"Where the effect is clear, its sign is that of the gap in **{agreement(table)}**.",
+        f"Where the effect is clear, its sign is that of the gap in **{same_sign(table)}**.",
     ]
     return " ".join(sentences)
 
 
-def agreement(table: pd.DataFrame) -> str:
+def same_sign(table: pd.DataFrame) -> str:
     """Count how often the sign of the gap is that of the effect, where the effect is clear."""
     settled = table[table["outcome"] != "unresolved"]
     agree = (settled["gap"] > 0) == (settled["outcome"] == "helps")
@@ -144,7 +144,7 @@ def page(table: pd.DataFrame, ksg: pd.DataFrame) -> str:
     """
     estimator = ", ".join(sorted(set(table["estimator"])))
     return f"""\
-{paragraph(table)} With `ksg`, one of the paper's estimators, it is {agreement(ksg)}.
+{paragraph(table)} With `ksg`, one of the paper's estimators, it is {same_sign(ksg)}.
 
 ```{{figure}} _static/finding.svg
 :alt: {alt(table)}

@@ -1,6 +1,7 @@
 """Intervals over units and over repeated folds, against simulation."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cchkd_utils import resampling
@@ -48,3 +49,19 @@ def test_no_interval_from_too_little(gains, share):
 def test_outcome():
     found = resampling.outcome([0.1, -0.2, -0.1], [0.2, -0.1, 0.1])
     assert found.tolist() == ["helps", "hurts", "unresolved"]
+
+
+def test_pooled_folds_from_means_and_spreads_equal_those_from_every_fold():
+    gains = np.random.default_rng(0).standard_normal((4, 5))  # repeats x folds
+    frame = pd.DataFrame(
+        {
+            "pair": "a",
+            "baseline": 0.0,
+            "gain": gains.mean(1),
+            "gain_sd": gains.std(1, ddof=1),
+            "n_folds": 5,
+        }
+    )
+    (row,) = resampling.pooled_folds(frame, ["pair"]).to_dict("records")
+    expected = resampling.repeated_folds(gains.ravel(), 1 / 5)
+    assert (row["gain"], row["gain_lo"], row["gain_hi"]) == pytest.approx(expected)

@@ -28,8 +28,8 @@ def verdicts_and_gains(judged: pd.DataFrame, gains: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    judged : rows of `cancer_summary.majority`
-    gains : rows of `cancer_summary.pooled` with the column experiment
+    judged : rows of `cancer_summary.judge`
+    gains : rows of `resampling.pooled_folds` with the column experiment
     """
     pairs = list(dict.fromkeys(pair_names(gains)))
     fig, axes = plots.figure(2, width=10, height=0.5 * len(pairs) + 2.2)
@@ -51,7 +51,7 @@ def fusion(gains: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    gains : rows of `cancer_summary.pooled` with the column experiment
+    gains : rows of `resampling.pooled_folds` with the column experiment
     """
     pairs = list(dict.fromkeys(pair_names(gains)))
     fig, ax = plots.figure(width=8, height=0.42 * len(pairs) + 1.8)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cchkd_utils import paths, resampling, results
-from cchkd_utils.studies.cancer_summary import pooled
+from cchkd_utils.studies.agreement import majority
 
 CLUSTER = ["dataset", "teacher", "student", "condition"]
 CELL = [*CLUSTER, "experiment", "lam", "weight", "temperature", "metric", "kind", "knob"]
@@ -78,7 +78,9 @@ SECTIONS = (
         "sentiment", "03_mosei", "mosi", "accuracy", "condition.str.contains('cross-fitted')",
         over_folds,
     ),
-    Section("cancer", "04_tcga", "tcga", "accuracy", "experiment == 'cross-fitted'", pooled),
+    Section("cancer", "04_tcga", "tcga", "accuracy", "experiment == 'cross-fitted'",
+        resampling.pooled_folds,
+    ),
 )  # fmt: skip
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
@@ -180,7 +182,7 @@ def _foretold(verdicts: pd.DataFrame) -> pd.DataFrame:
     ]
     grouped = verdicts.groupby(CLUSTER, sort=False)
     out = grouped[[name for name in numbers if name in verdicts]].mean()
-    out["decision"] = grouped["decision"].agg(lambda d: d.mode()[0])
+    out["decision"] = grouped["decision"].agg(majority)
     return out.reset_index()
 
 

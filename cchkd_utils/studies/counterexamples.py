@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from cchkd_utils import results
 from cchkd_utils.criterion import Verdict
 from cchkd_utils.gaussian import JointGaussian, block_mi
+from cchkd_utils.studies.agreement import majority
 
 NEGLIGIBLE = 0.5  # per cent or points: an interval around 0 and within this counts as no effect
 ALIGNMENT = "residual alignment"
@@ -170,7 +171,7 @@ class Ledger:
         aligned = results.summarise(verdicts, ["condition"], ALIGNMENT).set_index("condition")
         out = first[["experiment", "knob", "gain", "gain_lo", "gain_hi", "outcome"]].copy()
         out["gap"] = judged["gap"].mean()
-        out["decision"] = judged["decision"].agg(_majority)
+        out["decision"] = judged["decision"].agg(majority)
         out["agree"] = pd.Series(
             {name: (one == out["decision"][name]).mean() for name, one in judged["decision"]}
         )
@@ -221,12 +222,6 @@ def _decisions(table: pd.DataFrame) -> list[str]:
 def _headed(table: pd.DataFrame) -> pd.DataFrame:
     """Put the name of the index in the header row, where a reader looks for it."""
     return table.rename_axis(table.index.name, axis=1).rename_axis(None)
-
-
-def _majority(decisions: pd.Series) -> str:
-    """Return what more than half of the repetitions decided, else undecided."""
-    shares = decisions.value_counts(normalize=True)
-    return shares.index[0] if shares.iloc[0] > 0.5 else "undecided"
 
 
 def who_was_right(decision: str, predicted: str, outcome: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cchkd_utils.studies import cells as study
+from cchkd_utils.studies.agreement import ANSWERS, agreement, majority
 from cchkd_utils.studies.prediction import shape_of_response
 
 GRADES = ("reproduced", "partly", "not reproduced", "not testable here")
@@ -184,12 +185,10 @@ def cohorts_agree(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     ]
     table = pd.concat(frames)
     for cohort, cells in table.groupby("dataset", sort=False):
-        decided = study.resolved(cells)
-        decided = decided[decided["decision"] != "undecided"]
-        same = (decided["decision"] == "distil") == (decided["outcome"] == "helps")
-        open_cells = len(cells) - len(decided)
-        parts.append(f"{cohort}: {same.sum()} agree, {(~same).sum()} differ, {open_cells} open")
-        right, wrong, silent = right + same.sum(), wrong + (~same).sum(), silent + same.empty
+        answers = agreement(cells["decision"], cells["outcome"])
+        agree, differ, undecided = ((answers == one).sum() for one in ANSWERS)
+        parts.append(f"{cohort}: {agree} agree, {differ} disagree, {undecided} open")
+        right, wrong, silent = right + agree, wrong + differ, silent + (agree + differ == 0)
     grade = GRADES[3] if right + wrong == 0 else _grade(right / (right + wrong))
     text = "; ".join(parts) + " (pairs × λ × T × estimators)"
     return Cell(text, GRADES[1] if grade == GRADES[0] and silent else grade)
@@ -199,7 +198,7 @@ def fusion(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     """Headline 7: fusion with distillation beside fusion alone, where a verdict says distil."""
     estimator = next(one for one in ("auto", "ksg") if one in set(verdicts["estimator"]))
     chosen = verdicts[verdicts["estimator"] == estimator]
-    decisions = chosen.groupby(study.CLUSTER)["decision"].agg(lambda d: d.mode()[0]).reset_index()
+    decisions = chosen.groupby(study.CLUSTER)["decision"].agg(majority).reset_index()
     some = rows[rows["experiment"].str.contains("fusion") & (rows["metric"] == "accuracy")]
     found = _section("04_tcga").intervals(some, study.CELL).merge(decisions, on=study.CLUSTER)
     said = found[found["decision"] == "distil"]

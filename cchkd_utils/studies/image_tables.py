@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from cchkd_utils import resampling, results
+from cchkd_utils.studies.agreement import majority
 
 RIVALS = (
     "teacher accuracy",
@@ -37,12 +38,6 @@ def near(table: pd.DataFrame, **wanted: float) -> pd.DataFrame:
     return table
 
 
-def majority(decisions: pd.Series) -> str:
-    """Return the decision of more than half of the seeds, else undecided."""
-    counts = decisions.value_counts()
-    return str(counts.index[0]) if 2 * counts.iloc[0] > len(decisions) else "undecided"
-
-
 def by_blur(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Return means over seeds per estimator and blur, and the decision of most seeds."""
     grouped = verdicts.groupby(["estimator", "knob"])
@@ -50,7 +45,7 @@ def by_blur(verdicts: pd.DataFrame) -> pd.DataFrame:
     return grouped[numbers].mean().assign(decision=grouped["decision"].agg(majority))
 
 
-def agreement(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     """Set each verdict beside what became of the students: one row per estimator and blur.
 
     Returns

@@ -14,12 +14,13 @@ from scipy.stats import binomtest, spearmanr
 from sklearn.isotonic import IsotonicRegression
 
 from cchkd_utils import resampling
+from cchkd_utils.studies.agreement import agreement
 from cchkd_utils.studies.cells import RIVALS, resolved
 
 DRAWS = 300
 
 
-def agreement(table: pd.DataFrame) -> dict[str, float]:
+def hits(table: pd.DataFrame) -> dict[str, float]:
     """Count how often the decided verdicts of resolved cells are right.
 
     Returns
@@ -33,7 +34,7 @@ def agreement(table: pd.DataFrame) -> dict[str, float]:
     kept = resolved(table)
     decided = kept[kept["decision"] != "undecided"]
     helps = (decided["outcome"] == "helps").to_numpy()
-    right = (decided["decision"] == "distil").to_numpy() == helps
+    right = agreement(decided["decision"], decided["outcome"]) == "agree"
     share, low, high = _interval(lambda r: right[r].mean(), decided["cluster"])
     clusters = decided["cluster"].nunique()
     if share in (0, 1):  # the bootstrap cannot see beyond what never happened
@@ -52,7 +53,7 @@ def agreement(table: pd.DataFrame) -> dict[str, float]:
 
 
 def report(found: Mapping[str, float]) -> dict[str, object]:
-    """Set the numbers of `agreement` for readers; blank where there is nothing to say."""
+    """Set the numbers of `hits` for readers; blank where there is nothing to say."""
     counts = {name: int(found[name]) for name in ("resolved", "decided", "clusters")}
     if not counts["decided"]:
         return counts | {"right": "", "always distil": ""}

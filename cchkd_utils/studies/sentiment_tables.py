@@ -10,7 +10,6 @@ from cchkd_utils.studies.sentiment import scores
 
 CELL = ["teacher", "student", "condition", "knob", "lam", "temperature", "metric"]
 PAIR = ["teacher", "student", "condition", "knob", "estimator"]
-COUNTS = ("agree", "disagree", "no test")
 
 
 def result_rows(study, cases, lam, temperature, common, draws=1000):
@@ -173,19 +172,6 @@ def judged(verdicts, test_share=None):
         named = dict(zip(PAIR, case), gap=gap, gap_lo=low, gap_hi=high, decision=decision)
         out.append(named | numbers | said)
     return pd.DataFrame(out)
-
-
-def agreement(points):
-    """Say for each case whether verdict and outcome agree; "no test" where one is open."""
-    yes, no = points["decision"] == "distil", points["decision"] == "do not distil"
-    up, down = points["outcome"] == "helps", points["outcome"] == "hurts"
-    return np.select([(yes & up) | (no & down), (yes & down) | (no & up)], COUNTS[:2], COUNTS[2])
-
-
-def tally(points):
-    """Count agreement per estimator: one row each, columns `COUNTS`."""
-    counted = points.assign(verdict=agreement(points)).groupby(["estimator", "verdict"]).size()
-    return counted.unstack(fill_value=0).reindex(columns=COUNTS, fill_value=0)
 
 
 def ranking(verdicts, test_share=None):

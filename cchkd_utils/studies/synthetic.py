@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from cchkd_utils import criterion, distill, models, results
 from cchkd_utils.datasets import synthetic
 from cchkd_utils.gaussian import JointGaussian
+from cchkd_utils.studies.agreement import majority
 from cchkd_utils.studies.counterexamples import exact_case
 from cchkd_utils.studies.mfh import crossing
 
 FAST = ("ksg", "gaussian")  # estimators that take well under a second; the others train networks
-__all__ = ["Networks", "agreement", "beside_paper", "case", "crossing", "exact_case"]
+__all__ = ["Networks", "against_truth", "beside_paper", "case", "crossing", "exact_case"]
 PAPER = {True: "lowers the MSE markedly, at every λ", False: "does not"}  # its claim, in words
 
 
@@ -184,7 +185,7 @@ def gaps(verdicts: pd.DataFrame, n: int) -> pd.DataFrame:
     by = ["estimator", "knob"]
     out = results.summarise(judged, by, "gap").drop(columns=["outcome", "repeats"])
     sides = judged.groupby(by)[["mi_teacher_student", "mi_student_label"]].mean()
-    decision = judged.groupby(by)["decision"].agg(lambda d: d.mode()[0])
+    decision = judged.groupby(by)["decision"].agg(majority)
     return out.merge(sides.join(decision), on=by)
 
 
@@ -228,7 +229,7 @@ def beside_paper(tables: Mapping[str, pd.DataFrame | None]) -> pd.DataFrame:
     return table
 
 
-def agreement(estimated: pd.DataFrame) -> pd.DataFrame:
+def against_truth(estimated: pd.DataFrame) -> pd.DataFrame:
     """Say how each estimator ranks the worlds and where it puts the sign change of the gap.
 
     Parameters

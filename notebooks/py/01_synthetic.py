@@ -201,7 +201,7 @@ plots.show(
 study.both_sides(of_networks, estimator)
 
 # %% tags=["hide-input"]
-study.agreement(of_networks).round(2)
+study.against_truth(of_networks).round(2)
 
 # %% [markdown]
 # Across, intervals are those of the mean over seeds. The first table gives $I(H_1;H_2) - I(H_2;Y)$ in nats. The second says whether an estimator ranks the worlds as the true gap
@@ -244,7 +244,7 @@ study.beside_paper({"recorded": kept and kept[0], "this build": table})
 if kept:
     judged = study.gaps(kept[1], int(kept[0]["n_train"].max()))
     order = [one for one in ("ksg", "mine", "lmi", "auto") if one in set(judged["estimator"])]
-    display(study.both_sides(judged, order), study.agreement(judged).loc[order].round(2))
+    display(study.both_sides(judged, order), study.against_truth(judged).loc[order].round(2))
 
 # %% tags=["hide-input"]
 if kept:

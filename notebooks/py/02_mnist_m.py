@@ -236,8 +236,8 @@ plots.show(
 # *right* is the share of the resolved cells that the verdict of most seeds foretold.
 
 # %% tags=["hide-input"]
-agreement = image_tables.agreement(real, real_verdicts).round(2)
-agreement.rename_axis(["estimator", "blur (px)"])
+foretold = image_tables.foretold(real, real_verdicts).round(2)
+foretold.rename_axis(["estimator", "blur (px)"])
 
 # %% [markdown]
 # Does a larger gap mean a larger gain? Spearman's rank correlation over blurs and seeds, the gain averaged over λ and $T$, with a 95 % interval that

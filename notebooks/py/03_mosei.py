@@ -62,7 +62,7 @@ import pandas as pd
 from cchkd_utils import plots, results
 from cchkd_utils.datasets import mosei
 from cchkd_utils.plots import sentiment as figures
-from cchkd_utils.studies import sentiment, sentiment_tables
+from cchkd_utils.studies import agreement, sentiment, sentiment_tables
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
@@ -173,7 +173,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 print("verdict and outcome, counted over pairs and kinds of soft labels:")
-sentiment_tables.tally(clean)
+agreement.tally(clean)
 
 # %% tags=["hide-input"]
 sides = {"mi_teacher_student": "I(H1;H2)", "mi_student_label": "I(H2;Y)", "gap": "gap"}
@@ -215,7 +215,7 @@ swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(sentiment_tables.crossing).t
 
 # %% tags=["hide-input"]
 print("verdict and outcome, counted over the noisy teachers:")
-sentiment_tables.tally(points[points["knob"] > 0])
+agreement.tally(points[points["knob"] > 0])
 
 # %% [markdown]
 # ## Recorded on real data: CMU-MOSI
@@ -248,7 +248,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 print("verdict and outcome, counted over pairs and kinds of soft labels:")
-sentiment_tables.tally(mosi_clean)
+agreement.tally(mosi_clean)
 
 # %% tags=["hide-input"]
 sentiment_tables.over_the_grid(mosi)

@@ -144,7 +144,7 @@ def shown(table: pd.DataFrame, experiments: list[str], weight: float, t: float) 
 
 
 gains = shown(results.check(rows), alone, lam_shown, main)
-judged = cancer_summary.majority(results.check(verdict_rows, "verdicts"))
+judged = cancer_summary.judge(results.check(verdict_rows, "verdicts"))
 fig = draw.verdicts_and_gains(judged, gains)
 plots.mark_simulated(fig, kind)
 plots.show(
@@ -171,7 +171,7 @@ plots.show(
 # %% tags=["hide-input"]
 recorded, recorded_verdicts = results.recorded("tcga")
 real_gains = shown(recorded, alone, 0.5, 2.0)
-real_judged = cancer_summary.majority(recorded_verdicts)
+real_judged = cancer_summary.judge(recorded_verdicts)
 plots.show(
     draw.verdicts_and_gains(real_judged, real_gains),
     "The same figure for the recorded real cohorts, ten ordered pairs: gap of mutual information "
@@ -184,13 +184,12 @@ cancer_summary.overview(real_gains, real_judged)
 # %% [markdown]
 # Gains in percentage points with their 95 % interval, λ = 0.5, $T$ = 2; then the verdict of each estimator.
 #
-# **Does the verdict agree with the outcome?** *Yes* and *no* count pairs with a resolved outcome and a decided verdict; the rest are *open*. *Same sign* ignores all uncertainty, as
+# **Does the verdict agree with the outcome?** *Agree* and *disagree* count pairs with a resolved outcome and a decided verdict; the rest are *open*. *Same sign* ignores all uncertainty, as
 # a bare inequality does: the sign of the gap against the sign of the mean gain.
 
 # %% tags=["hide-input"]
 counts = {
-    name: cancer_summary.tally(cancer_summary.agreement(some, real_judged))
-    for name, some in real_gains.groupby("experiment")
+    name: cancer_summary.tally(some, real_judged) for name, some in real_gains.groupby("experiment")
 }
 pd.concat(counts, names=["soft labels", "estimator"])
 

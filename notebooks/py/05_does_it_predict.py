@@ -91,7 +91,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 scored = {
-    (name, section, method): study.report(study.agreement(table))
+    (name, section, method): study.report(study.hits(table))
     for name, tables in sources.items()
     for method in ("auto", "ksg", "mine", "lmi")
     for section, table in cells.by_section(tables, method).items()
@@ -113,7 +113,7 @@ right.loc["this build"]
 
 # %% tags=["hide-input"]
 by_lam = {
-    (section, lam): study.report(study.agreement(some))
+    (section, lam): study.report(study.hits(some))
     for section, table in recorded.items()
     for lam, some in table.groupby("lam")
 }

@@ -128,8 +128,8 @@ def test_a_sweep_that_was_ended_goes_on(tiny, monkeypatch, signum):
 
 
 @contextlib.contextmanager
-def dask(folder):
-    """Start a scheduler and two workers, as a user would; give its address and process."""
+def dask(folder, workers=2):
+    """Start a scheduler and workers, as a user would; give its address and process."""
     file = folder / "scheduler.json"
     common = ["--scheduler-file", str(file), "--no-dashboard"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -145,7 +145,8 @@ def dask(folder):
         scheduler = process("scheduler", "--host", "127.0.0.1", "--port", "0", *common)
         wait_for(file.exists, scheduler)
         words = ["worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", *common]
-        process(*words), process(*words)
+        for _ in range(workers):
+            process(*words)
         yield json.loads(file.read_text())["address"], scheduler
 
 
@@ -179,6 +180,17 @@ def test_no_scheduler_is_one_line_and_soon(tiny, monkeypatch, capsys):
         assert cli.main([*SWEEP, "--scheduler", address]) == 1
         out, err = capsys.readouterr()
         assert out == "" and f"no scheduler answers at {address}" in err and err.count("\n") == 1
+
+
+def test_a_scheduler_without_workers_is_one_line_and_soon(tiny, monkeypatch, capsys):
+    from cchkd_utils import cli
+    from cchkd_utils.runner import cluster
+
+    monkeypatch.setattr(cluster, "PATIENCE", 1)
+    with dask(tiny, workers=0) as (address, _):
+        assert cli.main([*SWEEP, "--scheduler", address]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and f"{address} has no workers: start one" in err and err.count("\n") == 1
 
 
 def test_a_notebook_s_error_is_not_retried_and_a_dead_kernel_is(tiny, capsys):

@@ -6,7 +6,7 @@ import pytest
 from sklearn.feature_selection import f_classif
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from cchkd_utils import resampling, results
+from cchkd_utils import results
 from cchkd_utils.datasets import tcga
 from cchkd_utils.datasets.base import Multimodal
 from cchkd_utils.studies import cancer, cancer_folds, cancer_summary
@@ -62,16 +62,6 @@ def test_a_class_that_is_not_there_has_no_auc():
     assert scores(logits, y)["AUC"] == pytest.approx(expected)
 
 
-def test_pooled_interval_is_that_of_all_folds():
-    rng = np.random.default_rng(0)
-    gains = rng.standard_normal((4, 5))  # repeats x folds
-    frame = pd.DataFrame({"pair": "a", "baseline": 0.0, "gain": gains.mean(1), "n_folds": 5,
-                          "gain_sd": gains.std(1, ddof=1)})  # fmt: skip
-    (row,) = cancer_summary.pooled(frame, ["pair"]).to_dict("records")
-    expected = resampling.repeated_folds(gains.ravel(), 1 / 5)
-    assert (row["gain"], row["gain_lo"], row["gain_hi"]) == pytest.approx(expected)
-
-
 def test_agreement_counts_only_what_is_resolved_and_decided():
     names = {"dataset": "TCGA-BRCA", "student": "s"}
     gains = pd.DataFrame([
@@ -84,9 +74,9 @@ def test_agreement_counts_only_what_is_resolved_and_decided():
         for t in "abc"
         for e, g, d in [("ksg", 1.0, "distil"), ("auto", -0.1, "undecided")]
     ])  # fmt: skip
-    table = cancer_summary.tally(cancer_summary.agreement(gains, judged))
-    assert table.loc["ksg", ["yes", "no", "open"]].tolist() == [1, 1, 1]
-    assert table.loc["auto", ["yes", "no", "open"]].tolist() == [0, 0, 3]
+    table = cancer_summary.tally(gains, judged)
+    assert table.loc["ksg", ["agree", "disagree", "open"]].tolist() == [1, 1, 1]
+    assert table.loc["auto", ["agree", "disagree", "open"]].tolist() == [0, 0, 3]
     assert table["same sign"].to_dict() == {"ksg": "1 of 3", "auto": "2 of 3"}
 
 
@@ -94,9 +84,9 @@ def test_the_majority_needs_more_than_half():
     base = {"dataset": "d", "teacher": "t", "student": "s", "estimator": "ksg", "gap": 1.0}
     base |= dict.fromkeys(["mi_teacher_student", "mi_student_label", "gap_lo", "gap_hi"], 0.0)
     frame = pd.DataFrame([base | {"decision": d} for d in ("distil", "undecided")])
-    assert cancer_summary.majority(frame)["decision"].tolist() == ["undecided"]
+    assert cancer_summary.judge(frame)["decision"].tolist() == ["undecided"]
     frame = pd.concat([frame, frame[:1]])
-    assert cancer_summary.majority(frame)["decision"].tolist() == ["distil"]
+    assert cancer_summary.judge(frame)["decision"].tolist() == ["distil"]
 
 
 # --- preparation inside the fold --------------------------------------------------------------

@@ -144,7 +144,7 @@ def test_agreement_counts_what_was_foretold():
     table, verdicts = by_hand(
         [2, 2, 0, -2], [1, -1, 1, -1], ["distil", "undecided", "distil", "do not distil"]
     )
-    found = image_tables.agreement(table, verdicts)
+    found = image_tables.foretold(table, verdicts)
     assert found["helps"].tolist() == [1, 1, 0, 0]
     assert found["hurts"].tolist() == [0, 0, 0, 1]
     assert found["unresolved"].tolist() == [0, 0, 1, 0]
@@ -165,11 +165,6 @@ def test_spans_are_sorted_by_the_sign_of_the_gap():
     found = pd.DataFrame({"gap": [1.0, 2.0, -1.0], "gain": [0.5, 1.5, -3.0]})
     assert image_tables.spans(found) == {True: "+0.5 … +1.5", False: "-3.0 … -3.0"}
     assert image_tables.spans(found.iloc[:2])[False] == "no such blur"
-
-
-def test_a_tie_is_undecided():
-    assert image_tables.majority(pd.Series(["distil", "do not distil"])) == "undecided"
-    assert image_tables.majority(pd.Series(["distil", "distil", "undecided"])) == "distil"
 
 
 def test_figures_are_drawn_with_one_or_many_panels():

@@ -73,7 +73,7 @@ def test_nothing_to_join_is_said(metric, estimator):
 
 def test_scores_find_the_criterion_that_foretells():
     cells = joined(slope=0.4)
-    found = prediction.agreement(cells)
+    found = prediction.hits(cells)
     assert found["right"] == 1.0 and 0.3 < found["always"] < 0.7
     assert found["right_hi"] == 1.0  # few clusters, all right: not sure for that
     assert found["right_lo"] == pytest.approx(0.025 ** (1 / found["clusters"]))
@@ -103,7 +103,7 @@ def test_no_resolved_cell_gives_nan_not_an_error():
     cells = joined(seeds=2, slope=0.0)
     none = cells.assign(outcome="unresolved")
     assert np.isnan(prediction.auc(none, "gap")[0])
-    assert np.isnan(prediction.agreement(none)["right"])
+    assert np.isnan(prediction.hits(none)["right"])
     assert np.isnan(prediction.brier(none)["brier"])
 
 

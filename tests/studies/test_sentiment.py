@@ -10,7 +10,7 @@ from cchkd_utils import results
 from cchkd_utils.datasets import mosei
 from cchkd_utils.datasets.base import Multimodal
 from cchkd_utils.resampling import cluster_bootstrap
-from cchkd_utils.studies import sentiment, sentiment_tables
+from cchkd_utils.studies import agreement, sentiment, sentiment_tables
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*constant column")  # units that never fire
 OPTIONS = {"epochs": 2, "lr": 3e-3, "batch_size": 64, "device": "cpu"}
@@ -168,8 +168,8 @@ def test_points_join_gain_and_verdict(tables):
     _, rows, verdicts = tables
     points = sentiment_tables.points(rows, verdicts, 0.8, 2.0, 0.2)
     assert len(points) == 22 and set(points["soft"]) == {"in-sample", "cross-fitted"}
-    counts = sentiment_tables.tally(points)
-    assert counts.loc["ksg"].sum() == 22 and list(counts) == ["agree", "disagree", "no test"]
+    counts = agreement.tally(points)
+    assert counts.loc["ksg"].sum() == 22 and list(counts) == list(agreement.ANSWERS)
     beside = sentiment_tables.beside_the_paper(points, verdicts, "ksg", 0.2)
     assert beside.keys() == sentiment_tables.PAPER.keys()
 
@@ -200,22 +200,7 @@ def test_scores_agree_with_hand_counts():
     assert found["mae"] == pytest.approx(2 / 3) and 0 < found["correlation"] < 1
 
 
-def test_agreement_and_crossing():
-    frame = pd.DataFrame(
-        {
-            "decision": [
-                "distil",
-                "distil",
-                "do not distil",
-                "do not distil",
-                "undecided",
-                "distil",
-            ],
-            "outcome": ["helps", "hurts", "hurts", "helps", "helps", "unresolved"],
-        }
-    )
-    found = sentiment_tables.agreement(frame).tolist()
-    assert found == ["agree", "disagree", "agree", "disagree", "no test", "no test"]
+def test_the_crossing_lies_between_sure_gains_and_sure_losses():
     sweep = pd.DataFrame(
         {"knob": [0, 1, 2, 4], "gain_lo": [1, 0.1, -1, -3], "gain_hi": [2, 2, 1, -0.5]}
     )

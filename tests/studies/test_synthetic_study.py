@@ -83,9 +83,9 @@ def test_beside_paper_counts_cells():
     assert here["gap < 0", "network"] == "helps in 0, hurts in 1 of 1; -2.00 … -2.00 %"
 
 
-def test_agreement_ranks_and_finds_the_crossing():
+def test_against_truth_ranks_and_finds_the_crossing():
     rows = [("a", -0.1, -0.3), ("a", 0.0, -0.1), ("a", 0.1, 0.1), ("b", -0.1, 0.4), ("b", 0.1, 0.2)]
-    said = synthetic.agreement(pd.DataFrame(rows, columns=["estimator", "knob", "gap"]))
+    said = synthetic.against_truth(pd.DataFrame(rows, columns=["estimator", "knob", "gap"]))
     assert said.loc["a"].tolist() == pytest.approx([1.0, 0.05, 0.2])
     assert said.loc["b", "rank correlation"] == pytest.approx(-1)
     assert np.isnan(said.loc["b", "estimate changes sign at (nats)"])
