@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from cchkd_utils.studies.cells import SECTIONS, Tables
 from cchkd_utils.studies.headlines import GRADES, HEADLINES, Cell, Headline
+from cchkd_utils.tables import minus
 
 TABLE = {section.notebook: section.table for section in SECTIONS}
 
@@ -21,7 +22,7 @@ def measure(headline: Headline, tables: Mapping[str, Tables], source: str) -> Ce
     seeds, n = rows["seed"].nunique(), sorted({int(one) for one in rows["n_train"]})
     size = f"{n[0]}" if len(n) == 1 else f"{n[0]} … {n[-1]}"
     text = f"{found.text} *({kinds}; {size} training rows, {seeds} repeats)*"
-    return Cell(text, found.grade, source)
+    return Cell(minus(text), found.grade, source)
 
 
 def entries(

@@ -5,6 +5,7 @@ carries a number, lightness carries it too. Figures of simulated data carry a ma
 """
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
@@ -15,6 +16,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from cchkd_utils.tables import minus
 
 STYLE = {
     "figure.dpi": 100,
@@ -41,9 +44,31 @@ def figure(columns: int = 1, rows: int = 1, *, width: float = 7.0, height: float
         return fig, fig.subplots(rows, columns)
 
 
+def headline(fig: Figure, finding: str) -> None:
+    """Write above the axes what the figure shows, computed from what it draws."""
+    lines = textwrap.fill(minus(finding), int(11.5 * fig.get_figwidth()))
+    fig.suptitle(lines, x=0.01, ha="left", fontsize=12)
+
+
+def helped(points: pd.DataFrame) -> str:
+    """Count the gains that are clear of zero: "helps in 3, hurts in 1 of 9"."""
+    helps, hurts = (points["gain_lo"] > 0).sum(), (points["gain_hi"] < 0).sum()
+    return f"helps in {helps}, hurts in {hurts} of {len(points)}"
+
+
 def show(fig: Figure, alt: str) -> None:
-    """Display a figure with its alternative text: what a reader who cannot see it should know."""
+    """Display a figure with its alternative text: what a reader who cannot see it should know.
+
+    Raises
+    ------
+    ValueError
+        For a figure without a title: readers also meet it alone.
+    """
     from IPython.display import Image, display
+
+    places = ("left", "center", "right")
+    if not (fig.get_suptitle() or any(ax.get_title(loc=p) for ax in fig.axes for p in places)):
+        raise ValueError("the figure has no title: see `headline`")
 
     data = io.BytesIO()
     fig.savefig(data, format="png", dpi=200, facecolor="white")
@@ -54,7 +79,7 @@ def show(fig: Figure, alt: str) -> None:
 def mark_simulated(fig: Figure, kind: str) -> None:
     """Write on the figure that its data are simulated, if they are."""
     if kind == "simulated":
-        fig.text(0.995, 0.005, "simulated data", ha="right", va="bottom", color=GREY, fontsize=9)
+        fig.supxlabel("simulated data", x=0.99, ha="right", color=GREY, fontsize=9)
 
 
 def colours(values: Sequence[float]) -> dict[float, tuple]:
@@ -90,8 +115,14 @@ def gain_against_gap(
         ax.errorbar(group[gap], y, **bars, fmt="none", color=colour[lam], lw=1, alpha=0.7)
         for decision, some in group.groupby("decision"):
             ax.scatter(some[gap], some["gain"], marker=MARKERS[decision], color=colour[lam],
-                       s=34, edgecolor="white", linewidth=0.6, zorder=3)  # fmt: skip
+                       s=42, edgecolor="white", linewidth=0.6, zorder=3)  # fmt: skip
     ax.set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
+
+
+def signs(points: pd.DataFrame, gap: str = "gap") -> str:
+    """Count how often the gap has the sign of the gain, among gains that are clear of zero."""
+    clear = points[(points["gain_lo"] > 0) | (points["gain_hi"] < 0)]
+    return f"sign right in {((clear[gap] > 0) == (clear['gain'] > 0)).sum()} of {len(clear)}"
 
 
 def share_limits(axes: Sequence[Axes]) -> None:
@@ -100,15 +131,6 @@ def share_limits(axes: Sequence[Axes]) -> None:
         limits = np.array([getattr(ax, f"get_{name}")() for ax in axes])
         for ax in axes:
             getattr(ax, f"set_{name}")(limits[:, 0].min(), limits[:, 1].max())
-
-
-def label_groups(ax: Axes, points: pd.DataFrame, column: str, text: str) -> None:
-    """Write above each group of points of `gain_against_gap` which value of `column` it has."""
-    for value, group in points.groupby(column):
-        where = (group["gap"].iloc[0], group["gain_hi"].max())
-        ax.annotate(
-            text.format(value), where, (0, 5), textcoords="offset points", ha="center", fontsize=9
-        )
 
 
 def _verdict_region(ax: Axes, points: pd.DataFrame, gap: str, curves: Mapping | None) -> None:

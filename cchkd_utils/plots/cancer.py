@@ -41,6 +41,8 @@ def verdicts_and_gains(judged: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     axes[1].set_xlabel("accuracy gained (percentage points)")
     axes[1].set_title("What distillation did")
     axes[1].set_yticklabels([])
+    counts = [f"{name}: {plots.helped(some)}" for name, some in gains.groupby("experiment")]
+    plots.headline(fig, "Distillation, soft labels " + "; ".join(counts) + " pairs")
     _legend(fig, judged["estimator"], "outside lower left", "estimator", 3)
     _legend(fig, gains["experiment"], "outside lower center", "soft labels", 2)
     return fig
@@ -56,6 +58,8 @@ def fusion(gains: pd.DataFrame) -> Figure:
     pairs = list(dict.fromkeys(pair_names(gains)))
     fig, ax = plots.figure(width=8, height=0.42 * len(pairs) + 1.8)
     _dots(ax, gains, "experiment", "gain", pairs, 100)
+    counts = [f"{name}: {plots.helped(some)}" for name, some in gains.groupby("experiment")]
+    plots.headline(fig, "Distillation, " + "; ".join(counts) + " pairs")
     ax.set_xlabel("accuracy of fusion + KD less that of fusion (percentage points)")
     _legend(fig, gains["experiment"], "outside lower center", None, 2)
     return fig

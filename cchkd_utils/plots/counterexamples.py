@@ -43,6 +43,12 @@ def gain_against_gamma(
     ax.axvline(published, color=plots.GREY, ls=":", lw=1.6, label="published crossing")
     if np.isfinite(criterion_crossing):
         ax.axvline(criterion_crossing, color="0.2", ls="--", lw=1.2, label="CCH: gap = 0")
+    where = [one[0] for one in crossings.values() if np.isfinite(one[0])]
+    if where and np.isfinite(criterion_crossing):
+        told = f"The gain crosses zero at γ = {min(where):.2f} … {max(where):.2f}, by λ"
+        plots.headline(ax.figure, f"{told}; CCH's gap at γ = {criterion_crossing:.2f}")
+    else:
+        plots.headline(ax.figure, "No crossing of zero within these γ")
     ax.set_xlabel("γ, share of decisive features in common")
     ax.set_ylabel("accuracy gained (percentage points)")
 
@@ -78,6 +84,8 @@ def verdicts_and_outcomes(table: pd.DataFrame, lam: float) -> Figure:
     axes[1].set_yticks(y, table["right"])
     axes[1].yaxis.tick_right()
     axes[1].set_title("who was right", loc="right", fontsize=11)
+    cch, other = (table["right"].isin([who, "both"]).sum() for who in ("CCH", "alternative"))
+    plots.headline(fig, f"Of {len(table)} chosen cases CCH foretold {cch}, the alternative {other}")
     handles = [plots.mpl.patches.Patch(color=c, label=f"CCH: {d}") for d, c in COLOUR.items()]
     fig.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     return fig

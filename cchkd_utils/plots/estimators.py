@@ -33,7 +33,7 @@ TRUTH = {"color": "0.2", "lw": 1.0, "ls": "--", "zorder": 1}
 def titled(title: str, columns: int = 1, **size) -> tuple[Figure, np.ndarray]:
     """Return a figure whose title says what was found, and its axes, always an array."""
     fig, axes = plots.figure(columns, **size)
-    fig.suptitle(title, x=0.01, ha="left", fontsize=12)
+    plots.headline(fig, title)
     return fig, np.atleast_1d(axes)
 
 

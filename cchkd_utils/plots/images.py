@@ -32,25 +32,32 @@ def gap_panels(points: pd.DataFrame) -> Figure:
     for ax, one in zip(flat, estimators):
         some = points[points["estimator"] == one]
         plots.gain_against_gap(ax, some)
-        _name_blurs(ax, some)
-        ax.set_title(f"estimator: {one}")
+        ax.set_title(f"{one}: {plots.signs(some)}")
     for ax in flat[len(estimators) :]:
         ax.set_visible(False)
     for ax in np.reshape(axes, (rows, columns))[:, 0]:
         ax.set_ylabel("accuracy gained (points)")
+    plots.headline(fig, "How often the gap has the sign of the gain, where the gain is clear")
     plots.share_limits(flat[: len(estimators)])
+    for ax, one in zip(flat, estimators):
+        _name_blurs(ax, points[points["estimator"] == one])
     plots.gap_legend(fig, points)
     return fig
 
 
 def _name_blurs(ax: Axes, points: pd.DataFrame) -> None:
-    """Write the blur above each group of points; groups that lie close share one label."""
-    columns = points.groupby("knob").agg(gap=("gap", "first"), top=("gain_hi", "max"))
-    columns = columns.sort_values("gap").fillna({"top": points["gain"].max()})
-    near = 0.07 * (ax.get_xlim()[1] - ax.get_xlim()[0])
-    for _, some in columns.groupby((columns["gap"].diff() > near).cumsum()):
-        names = ", ".join(f"{blur:g}" for blur in sorted(some.index))
-        ax.annotate(f"{names} px", (some["gap"].mean(), some["top"].max()), (0, 5),
+    """Write the blur below each group of points; groups that lie close share one label."""
+    columns = points.groupby("knob").agg(gap=("gap", "first"), low=("gain_lo", "min"))
+    columns = columns.sort_values("gap").fillna({"low": points["gain"].min()})
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    ax.set_ylim(bottom - 0.08 * (top - bottom), top)  # room for the lowest label
+    for _, some in columns.groupby((columns["gap"].diff() > 0.06 * (right - left)).cumsum()):
+        blurs = sorted(some.index)
+        names = f"{blurs[0]:g}" if len(blurs) == 1 else f"{blurs[0]:g}–{blurs[-1]:g}"
+        at = np.clip(
+            some["gap"].mean(), left + 0.07 * (right - left), right - 0.07 * (right - left)
+        )
+        ax.annotate(f"{names} px", (at, some["low"].min()), (0, -4), va="top",
                     textcoords="offset points", ha="center", fontsize=9)  # fmt: skip
 
 
@@ -87,6 +94,10 @@ def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
         ax.set_ylabel("weight λ")
     for ax in np.reshape(axes, (rows, columns))[-1]:
         ax.set_xlabel("temperature T")
+    (best, worst) = (grids.stack().idxmax(), grids.stack().idxmin())
+    ends = [f"{grids.stack()[one]:+.1f} points (blur {one[0]:g} px, λ = {one[1]:g}, T = {one[2]:g})"
+            for one in (best, worst)]  # fmt: skip
+    plots.headline(fig, f"From {ends[0]} to {ends[1]}")
     bar = fig.colorbar(picture, ax=axes, shrink=0.8, pad=0.02)
     bar.set_label("accuracy gained (points)")
     bar.ax.yaxis.set_major_formatter("{x:g}")
@@ -137,5 +148,11 @@ def control_lines(points: pd.DataFrame) -> Figure:
         ax.axhline(row.gain, color=PURPLE, lw=1.5, ls="--",
                    label=f"label smoothing, its best λ = {row.lam:g}")  # fmt: skip
     ax.set(xlabel="blur of the teacher's images (pixels)", ylabel="accuracy gained (points)")
+    sharpest = points[
+        points["knob"] == points.loc[points["what"] != "label smoothing", "knob"].min()
+    ]
+    told = [f"{text} {sharpest.loc[sharpest['what'] == name, 'gain'].iloc[0]:+.1f}"
+            for name, (*_, text) in LINES.items() if (sharpest["what"] == name).any()]  # fmt: skip
+    plots.headline(fig, "The sharpest teacher's answer to " + ", ".join(told) + " points")
     fig.legend(loc="outside lower center", ncols=2, fontsize=10, frameon=False)
     return fig

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import spearmanr
 from sklearn.isotonic import IsotonicRegression
 
 from cchkd_utils import plots
 
 OUTCOMES = {"hurts": plots.ORANGE, "unresolved": "0.85", "helps": plots.BLUE}
+WRONG = {"distil": "hurts", "do not distil": "helps"}
 MARKERS = ["o", "s", "D", "^", "v", "P"]
 
 
@@ -33,24 +35,28 @@ def outcomes_by_decision(shares: Mapping[str, pd.DataFrame]) -> Figure:
         ax.set(xlim=(0, 1), title=section)
         ax.grid(False)
         ax.xaxis.set_major_formatter("{x:.0%}")
+    cells = {name: sum(t.loc[name, "cells"] for t in shares.values()) for name in WRONG}
+    wrong = {name: sum(t.loc[name, "cells"] * t.loc[name, bad] for t in shares.values())
+             for name, bad in WRONG.items()}  # fmt: skip
+    plots.headline(fig, "; ".join(
+        f"after “{name}” distillation {bad} in {wrong[name]:.0f} of {cells[name]:.0f} cells"
+        for name, bad in WRONG.items()
+    ).capitalize())  # fmt: skip
     np.atleast_1d(axes)[-1].set_xlabel("share of cells (their number in brackets)")
     handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
     names = [f"distillation {label}" if label != "unresolved" else label for label in labels]
-    fig.legend(handles, names, loc="outside lower center", ncols=3)
+    fig.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
     return fig
 
 
-def ranking_of_criteria(
-    ax: Axes, table: pd.DataFrame, labels: Mapping[str, str], *, legend: bool = True
-) -> None:
+def ranking_of_criteria(ax: Axes, table: pd.DataFrame, labels: Mapping[str, str]) -> None:
     """Draw the rank correlation of every criterion with the gain, by section, with intervals.
 
     Parameters
     ----------
     ax : axes to draw on
     table : rows of `studies.prediction.compare`
-    labels : score to its name on the axis, in order
-    legend : name the sections
+    labels : score to its name on the axis, in order; the first is in the headline
     """
     sections = list(dict.fromkeys(table["section"]))
     colour = dict(zip(sections, [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, "0.3"]))
@@ -70,8 +76,11 @@ def ranking_of_criteria(
     ax.set(xlim=(-1.02, 1.02), ylim=(0.4, len(labels) + 0.6))
     ax.set_xlabel("rank correlation with the gain (0: none)")
     ax.grid(axis="y", visible=False)
-    if legend:
-        ax.figure.legend(loc="outside lower center", ncols=min(3, len(sections)))
+    first, name = next(iter(labels.items()))
+    rho = table.loc[table["score"] == first, "rho"]
+    plots.headline(ax.figure, f"{name}: rank correlation with the gain {rho.min():.2f} … "
+                   f"{rho.max():.2f} in {rho.count()} sections")  # fmt: skip
+    ax.figure.legend(loc="outside lower center", ncols=min(4, len(sections)), frameon=False)
 
 
 def response(ax: Axes, table: pd.DataFrame, title: str) -> None:
@@ -95,4 +104,7 @@ def response(ax: Axes, table: pd.DataFrame, title: str) -> None:
     ax.axvspan(0, 1e3, color=plots.REGION, alpha=0.13, lw=0, zorder=0)
     pad = 0.05 * (max(x.max(), 0) - min(x.min(), 0) or 1)
     ax.set_xlim(min(x.min(), 0) - pad, max(x.max(), 0) + pad)
-    ax.set(title=title, xlabel="MI gap (nats)")
+    ax.xaxis.set_major_locator(plots.mpl.ticker.MaxNLocator(6))
+    varies = np.ptp(x) > 0 and np.ptp(y) > 0
+    order = f": rank correlation {spearmanr(x, y).statistic:.2f}" if varies else ""
+    ax.set(title=title + order, xlabel="MI gap (nats)")

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cchkd_utils import plots
 from cchkd_utils.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, figure
 
 COLOUR = {"in-sample": GREY, "cross-fitted": BLUE}
@@ -44,6 +45,9 @@ def ranking(table: pd.DataFrame) -> Figure:
         _bars(ax, x, some, "nats", "lo", "hi", fmt=marker, color=colour, label=one)
     ax.axhline(0, color="0.2", lw=1)
     ax.set_xticks(range(3), names)
+    means = table.groupby("modality")["nats"].mean()
+    told = ", ".join(f"{name} {means[name]:.2f}" for name in names)
+    plots.headline(fig, f"I(H;Y), mean of the estimators: {told} nats")
     ax.set_ylabel("I(H;Y), nats")
     ax.set_ylim(top=1.25 * table["hi"].replace(np.inf, np.nan).max())
     ax.legend(title="estimator", fontsize=9, ncols=2, frameon=False)
@@ -72,7 +76,8 @@ def pairs(points: pd.DataFrame, title: str = "") -> Figure:
         ax.errorbar(x, y, xerr=ends, capsize=2, lw=1.3, fmt=MARKER[kind], color=COLOUR[kind],
                     label=f"soft labels {kind}")  # fmt: skip
     ax.axvline(0, color="0.2", lw=1)
-    ax.set_title(title, loc="left")
+    each = points.drop_duplicates(["teacher", "student", "soft"])
+    plots.headline(fig, f"{title}: distillation {plots.helped(each)}, 95 % intervals")
     ax.set_yticks(range(len(order)), [f"{t} → {s}" for t, s in order])
     ax.set_xlabel(_gained(points))
     one = points.drop_duplicates(["teacher", "student", "estimator"])
@@ -119,6 +124,15 @@ def noise_sweep(points: pd.DataFrame) -> Figure:
         for ax in (top, low):
             ax.axhline(0, color="0.2", lw=1)
             ax.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
+    kind = next(one for one in ("cross-fitted", "in-sample") if one in set(gains["soft"]))
+    ends = (
+        gains[gains["soft"] == kind].groupby("student", sort=False)["gain"].agg(["first", "last"])
+    )
+    told = [
+        f"{student} {one['first']:+.1f} → {one['last']:+.1f}" for student, one in ends.iterrows()
+    ]
+    noise = f"From noise {levels[0]:g} to {levels[-1]:g} on the text teacher ({kind})"
+    plots.headline(fig, f"{noise} the gain goes: {', '.join(told)}")
     axes[0, 0].set_ylabel(_gained(points))
     axes[1, 0].set_ylabel("I(H1;H2) − I(H2;Y), nats")
     for row in axes:

@@ -25,6 +25,10 @@ def gain_against_true_gap(points: pd.DataFrame, curves: Mapping[float, tuple]) -
         some = points[points["experiment"] == name]
         plots.gain_against_gap(ax, some, gap="knob", curves=curves)
         ax.set_title(title)
+    networks = points[points["experiment"] == "mlp"]
+    sides = {"> 0": networks[networks["knob"] > 0], "< 0": networks[networks["knob"] < 0]}
+    counts = [f"gap {side}: {plots.helped(some)}" for side, some in sides.items()]
+    plots.headline(fig, "Networks, true " + "; ".join(counts) + " cells")
     axes[0].set_ylabel("MSE saved by distillation (% of baseline)")
     for ax in axes:
         ax.set_xlabel("true MI gap  I(t;s) − I(s;y)  (nats)")
@@ -50,8 +54,9 @@ def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str]) -> Figure
     for ax, name in zip(axes, estimators):
         some = points[points["estimator"] == name]
         plots.gain_against_gap(ax, some)
-        ax.set_title(f"estimator: {name}")
+        ax.set_title(f"{name}: {plots.signs(some)}")
         ax.set_ylabel("MSE saved (%)")
+    plots.headline(fig, "How often the gap has the sign of the gain, where the gain is clear")
     plots.share_limits(axes[: len(estimators)])
     plots.gap_legend(fig, points)
     return fig
@@ -85,13 +90,25 @@ def gain_against_rows(
             bars = [one["gain"] - one["gain_lo"], one["gain_hi"] - one["gain"]]
             ax.errorbar(one["n_train"], one["gain"], bars, fmt="o", color=colour[lam], ms=5, lw=1,
                         capsize=2, label=f"λ = {lam:g}")  # fmt: skip
-        ax.set_title(f"{title}, gap {gap:+g}")
+        ax.set_title(f"{title}, gap {gap:+g}", fontsize=11)
         ax.set_ylabel("MSE saved (% of baseline)")
+    plots.headline(fig, _shrinking(points[points["knob"] == gap]))
     plots.share_limits(axes[:2])
     _room(axes[2], points, world, n)
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     return fig
+
+
+def _shrinking(points: pd.DataFrame) -> str:
+    """Say what the largest weight saves with the fewest rows and with the most."""
+    lam = points["lam"].max()
+    table = points[points["lam"] == lam].pivot(index="experiment", columns="n_train", values="gain")
+    few, many = table.columns.min(), table.columns.max()
+    told = [
+        f"{name} {table.loc[name, few]:.1f} → {table.loc[name, many]:.1f} %" for name in table.index
+    ]
+    return f"Error saved at λ = {lam:g}, {few:,} → {many:,} rows: {', '.join(told)}"
 
 
 def _room(ax, points, world, n) -> None:

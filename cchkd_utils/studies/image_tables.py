@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from cchkd_utils import resampling, results
-from cchkd_utils.studies.agreement import majority
+from cchkd_utils.studies.agreement import agreement, majority
 
 RIVALS = (
     "teacher accuracy",
@@ -46,25 +46,26 @@ def by_blur(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Set each verdict beside what became of the students: one row per estimator and blur.
+    """Set the verdicts of each estimator beside what became of the students, blur by blur.
 
     Returns
     -------
     DataFrame
-        Index estimator, knob; gap, decision; the number of (λ, T) cells that helps, hurts,
-        unresolved; ``right``: among cells with an outcome, the share that the decision foretold
-        (undecided foretells none).
+        Index blur (px). The number of (λ, T) cells that helps, hurts, unresolved; a column per
+        estimator with its mean gap and decision, as text. In the last row, ``right``: among cells
+        with an outcome, the share that the decisions foretold (undecided foretells none).
     """
     cells = results.summarise(table, ["knob", "lam", "temperature"])
     counts = pd.crosstab(cells["knob"], cells["outcome"])
-    counts = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0)
-    out = by_blur(verdicts)[["gap", "decision"]].join(counts, on="knob")
-    hit = np.select(
-        [out["decision"] == "distil", out["decision"] == "do not distil"],
-        [out["helps"], out["hurts"]],
-        0,
-    )
-    return out.assign(right=hit / (out["helps"] + out["hurts"]).replace(0, np.nan))
+    out = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0).astype(object)
+    right = dict.fromkeys(out, "")
+    for name, one in by_blur(verdicts).groupby("estimator"):
+        one = one.droplevel("estimator")
+        out[name] = [f"{gap:+.2f} {said}" for gap, said in one[["gap", "decision"]].to_numpy()]
+        answers = agreement(one["decision"].loc[cells["knob"]], cells["outcome"])
+        share = (answers == "agree").sum() / max(1, (cells["outcome"] != "unresolved").sum())
+        right[name] = f"{share:.0%}"
+    return pd.concat([out, pd.DataFrame(right, ["right"])]).rename_axis("blur (px)")
 
 
 def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 500):

@@ -62,13 +62,14 @@ import pandas as pd
 
 from IPython.display import display
 
-from cchkd_utils import plots, results
+from cchkd_utils import plots, results, tables
 from cchkd_utils.gaussian import JointGaussian, q_for_gap
 from cchkd_utils.plots import synthetic as figures
 from cchkd_utils.studies import synthetic as study
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
+tables.typeset()
 
 # %% [markdown]
 # ## The model

@@ -58,13 +58,14 @@ import warnings
 
 import pandas as pd
 
-from cchkd_utils import models, plots, results
+from cchkd_utils import models, plots, results, tables
 from cchkd_utils.datasets import mnist_m
 from cchkd_utils.plots import images as figures
 from cchkd_utils.studies import image_tables, images
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
+tables.typeset()
 
 # %% [markdown]
 # ## Data
@@ -97,8 +98,10 @@ plots.show(
 # ## Teachers and students
 #
 # Both are one small convolutional network, trained with SGD on standardised images. The student minimises
-# $(1-\lambda)\,\mathrm{CE} + \lambda T^2\,\mathrm{KL}(\text{teacher}_T \,\|\, \text{student}_T)$. Students of one seed share their initial weights and the order of
-# their batches, so that only the teacher, λ and $T$ differ.
+#
+# $$(1-\lambda)\,\mathrm{CE} + \lambda T^2\,\mathrm{KL}(\text{teacher}_T \,\|\, \text{student}_T).$$
+#
+# Students of one seed share their initial weights and the order of their batches, so that only the teacher, λ and $T$ differ.
 
 # %%
 options = {
@@ -232,12 +235,11 @@ plots.show(
 )
 
 # %% [markdown]
-# Verdict and outcome, blur by blur. *helps*, *hurts*, *unresolved* count the 20 cells of λ and $T$ by the 95 % interval of their gain over seeds;
-# *right* is the share of the resolved cells that the verdict of most seeds foretold.
+# Verdict and outcome, blur by blur. *helps*, *hurts*, *unresolved* count the 20 cells of λ and $T$ by the 95 % interval of their gain over seeds.
+# Beside them, for each estimator, the mean gap (nats) and the verdict of most seeds. Last line: the share of the resolved cells that the verdicts foretold.
 
 # %% tags=["hide-input"]
-foretold = image_tables.foretold(real, real_verdicts).round(2)
-foretold.rename_axis(["estimator", "blur (px)"])
+image_tables.foretold(real, real_verdicts)
 
 # %% [markdown]
 # Does a larger gap mean a larger gain? Spearman's rank correlation over blurs and seeds, the gain averaged over λ and $T$, with a 95 % interval that

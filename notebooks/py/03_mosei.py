@@ -59,13 +59,14 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from cchkd_utils import plots, results
+from cchkd_utils import plots, results, tables
 from cchkd_utils.datasets import mosei
 from cchkd_utils.plots import sentiment as figures
 from cchkd_utils.studies import agreement, sentiment, sentiment_tables
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
+tables.typeset()
 
 # %% [markdown]
 # ## Data
@@ -106,7 +107,9 @@ pd.Series(described, name=f"{name} ({kind})").to_frame()
 # ## Teachers and students
 #
 # One architecture serves both: the mean over the measured steps, then two hidden layers (`encoder="pool"`; a GRU or a small transformer by
-# parameter). Padded steps are masked. The student minimises $(1-\lambda)\,\mathrm{CE} + \lambda T^2\,\mathrm{KL}(\text{teacher}_T \,\|\, \text{student}_T)$ with AdamW.
+# parameter). Padded steps are masked. The student minimises, with AdamW,
+#
+# $$(1-\lambda)\,\mathrm{CE} + \lambda T^2\,\mathrm{KL}(\text{teacher}_T \,\|\, \text{student}_T).$$
 #
 # With few rows it matters where the soft labels come from. **In-sample**: from the teacher trained on the same rows, which knows their labels by heart.
 # **Cross-fitted**: every row gets its soft label from a teacher that was trained on the other videos.
@@ -272,14 +275,13 @@ plots.show(
 # %% tags=["hide-input"]
 mosi_text = sentiment_tables.beside_the_paper(mosi_points, mosi_judged, "auto", fold_share)
 here = sentiment_tables.beside_the_paper(points, judged, estimator[-1], share)
-beside = pd.DataFrame(
+pd.DataFrame(
     {
         "the paper: CMU-MOSEI": sentiment_tables.PAPER,
         "recorded: CMU-MOSI, real": mosi_text,
         f"this build: {name}, {kind}": here,
     }
 )
-beside.style.set_properties(**{"text-align": "left", "white-space": "normal"})
 
 # %% [markdown]
 # ## Answer

@@ -52,13 +52,14 @@ import warnings
 
 import pandas as pd
 
-from cchkd_utils import plots, results
+from cchkd_utils import plots, results, tables
 from cchkd_utils.datasets import tcga
 from cchkd_utils.plots import cancer as draw
 from cchkd_utils.studies import cancer, cancer_folds, cancer_summary
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
+tables.typeset()
 
 # %% [markdown]
 # ## Data
@@ -258,7 +259,7 @@ columns = {
     "mi_teacher_student": "I(H1;H2)", "mi_student_label": "I(H2;Y)", "label_lo": "95 % from",
     "label_hi": "to", "decision": "verdict",
 }  # fmt: skip
-control_rows[[*columns]].rename(columns=columns).round(2)
+control_rows[[*columns]].rename(columns=columns).set_index(["teacher", "student"]).round(2)
 
 # %% [markdown]
 # A verdict *distil* in this table is no slip of the estimator. Two measurements of one tumour share much that has nothing to do with a shuffled label, so

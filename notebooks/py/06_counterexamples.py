@@ -53,7 +53,7 @@ import warnings
 
 import numpy as np
 
-from cchkd_utils import criterion, plots, results
+from cchkd_utils import criterion, plots, results, tables
 from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.plots.counterexamples import gain_against_gamma, verdicts_and_outcomes
 from cchkd_utils.studies import mfh, overfit
@@ -74,6 +74,8 @@ def assess(teacher, student, labels, t, s) -> list[criterion.Verdict]:
         for *one, a, b in zip(teacher, student, labels, t, s)
     ]
 
+
+tables.typeset()
 
 # %% [markdown]
 # ## How a case is judged

@@ -50,7 +50,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from cchkd_utils import plots, results
+from cchkd_utils import plots, results, tables
 from cchkd_utils.plots import estimators as draw
 from cchkd_utils.mi import METHODS, estimate
 from cchkd_utils.studies import estimators as study
@@ -59,6 +59,7 @@ from cchkd_utils.studies import recorded_estimators as recorded
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
 seeds = range(seed, seed + n_seeds)
+tables.typeset()
 
 # %% [markdown]
 # ## The five methods
@@ -132,7 +133,8 @@ table = by_shape.pivot_table(
     index=["task", "true_mi"], columns="method", values="error", sort=False
 )[list(METHODS)]
 table = table.reset_index("true_mi").rename_axis(columns=None)
-table.rename(columns={"true_mi": "true"}).style.format("{:+.2f}").format("{:.2f}", subset="true")
+errors = table[list(METHODS)].map("{:+.2f}".format)
+errors.assign(true=table["true_mi"].round(2))[["true", *METHODS]]
 
 # %% [markdown]
 # ## Hidden layers
@@ -185,7 +187,7 @@ right, clear_gaps = recorded.signs_of_layers(accuracy_rows)
 print(f"Errors in nats, {recorded.provenance(accuracy_rows)}.")
 print(f"Sign of the gap right in {right} of {clear_gaps} layers with |gap| ≥ 0.3 nats.")
 accuracy = recorded.accuracy(accuracy_rows).drop(columns=["method", "n", "seconds"])
-accuracy.style.format(precision=3).hide(axis="index")
+accuracy.round(3)
 
 # %% tags=["hide-input"]
 fig, axes = draw.titled(
@@ -256,12 +258,12 @@ report.round(2).rename_axis(None)
 # %% tags=["hide-input"]
 cells_recorded = recorded.read("calibration")
 print(f"2000 rows, {recorded.provenance(cells_recorded)}.")
-recorded.calibration(cells_recorded).style.format(precision=3).hide(axis="index")
+recorded.calibration(cells_recorded).round(3)
 
 # %% tags=["hide-input"]
 signs = recorded.reliability_of_signs(recorded.read("calibration_trials"))
 print("auto, up to 16 dimensions: how often p_wrong says the sign is wrong, and how often it is")
-signs.style.format(precision=3).hide(axis="index")
+signs.round(3)
 
 # %% [markdown]
 # *Power*: at a gap of ±0.3 nats a verdict should be decided, and rightly. An interval that covers everything would fail here. *Markov pairs*:
@@ -378,7 +380,7 @@ plots.show(
 # %% tags=["hide-input"]
 timed = recorded.read("benchmarks_mi")
 print(f"{recorded.provenance(timed)}.")
-recorded.ratios(timed).style.format(precision=2).hide(axis="index")
+recorded.ratios(timed).round(2)
 
 # %% [markdown]
 # ## Summary

@@ -145,10 +145,11 @@ def test_agreement_counts_what_was_foretold():
         [2, 2, 0, -2], [1, -1, 1, -1], ["distil", "undecided", "distil", "do not distil"]
     )
     found = image_tables.foretold(table, verdicts)
-    assert found["helps"].tolist() == [1, 1, 0, 0]
-    assert found["hurts"].tolist() == [0, 0, 0, 1]
-    assert found["unresolved"].tolist() == [0, 0, 1, 0]
-    np.testing.assert_array_equal(found["right"], [1, 0, np.nan, 1])
+    assert found["helps"].tolist() == [1, 1, 0, 0, ""]
+    assert found["hurts"].tolist() == [0, 0, 0, 1, ""]
+    assert found["unresolved"].tolist() == [0, 0, 1, 0, ""]
+    assert found["e"].tolist()[:2] == ["+1.00 distil", "-1.00 undecided"]
+    assert found.loc["right", "e"] == "67%"  # two of the three cells with an outcome
 
 
 def test_rank_correlation_is_spearmans_and_its_interval_holds_it():

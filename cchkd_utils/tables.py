@@ -1,0 +1,51 @@
+"""Data frames on a page: names in the header row, real minus signs, no column that only counts."""
+
+import re
+from html import escape
+
+import pandas as pd
+
+MINUS = re.compile(r"(?<![^>\s\[(±])-(?=[\d.])")
+TOGETHER = re.compile(r"\[[^\[\]<>]*\]|[\d.] ± [\d.]")
+
+
+def typeset() -> None:
+    """Show every data frame of the running notebook by `html`; outside of one, do nothing."""
+    from IPython import get_ipython
+
+    if shell := get_ipython():
+        shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, html)
+
+
+def html(frame: pd.DataFrame) -> str:
+    """Return a data frame as an HTML table for readers.
+
+    An index without name that only counts rows is left out. Names of the index stand in the last
+    header row, not below it. Intervals do not break over lines; missing values are dashes.
+    """
+    counts = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+    names = [] if counts else [str(name or "") for name in frame.index.names]
+    plain = frame.rename_axis(index=[None] * frame.index.nlevels)
+    if any(names):
+        plain = plain.rename_axis(columns=[*frame.columns.names[:-1], None])
+    plain.index = plain.index.map(_short)
+    with pd.option_context("display.max_colwidth", None):
+        text = plain.to_html(border=0, index=not counts, na_rep="–", max_rows=60, justify="left")
+    head, end, body = text.partition("</thead>")
+    above, row, last = head.rpartition("<tr")
+    for name in names if any(names) else ():
+        last = last.replace("<th></th>", f"<th>{escape(name)}</th>", 1)
+    text = minus(above + row + last + end + body)
+    return TOGETHER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+
+
+def minus(text: str) -> str:
+    """Write the hyphens before numbers as minus signs; dates and names keep theirs."""
+    return MINUS.sub("−", text)
+
+
+def _short(label):
+    """Write whole numbers of an index without decimals."""
+    if isinstance(label, tuple):
+        return tuple(_short(one) for one in label)
+    return f"{label:g}" if isinstance(label, float) else label
