@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from .bias_check import simulated_bias
 from .mi import MIEstimate, estimate
-from .mi._base import check_labels, check_matrix, check_same_length
+from .mi._base import MIN_ROWS, check_labels, check_matrix, check_same_length
 from .rivals import rival_criteria
 
 ALPHA = 0.025  # a sign is called when its opposite has at most this probability
@@ -119,11 +119,13 @@ def assess(
         A method of `cchkd_utils.mi.estimate`.
     teacher_logits, student_logits : array_like, optional
         Predictions `[n, K]` or `[n]` for the rivals that need them; a held-out probe stands in.
+        Labels 0 to K - 1 name their columns, whether or not every class has a row here.
     n_subsamples : int
         0: the interval comes from the influence function of the difference (paired rows).
-        Otherwise from that many paired subsamples of half the rows, without replacement.
+        Otherwise from that many (2 or more) paired subsamples of half the rows, without
+        replacement.
     level : float
-        Of the confidence interval.
+        Of the confidence interval, between 0 and 1.
     rivals, bias_check : bool
         Compute the rival criteria, and the bias of the gap by simulation at the same n and d.
     seed : int
@@ -136,11 +138,13 @@ def assess(
     Raises
     ------
     ValueError
-        As `cchkd_utils.mi.estimate`, or an unknown task.
+        As `cchkd_utils.mi.estimate`, an unknown task, or an interval that cannot be computed.
     """
     start = time.perf_counter()
     discrete = _is_classification(labels, task)
+    classes = _columns(labels) if discrete else None
     teacher, student, labels = _checked(teacher, student, labels, discrete)
+    _check_interval(level, n_subsamples, len(student))
     both = _both_sides(teacher, student, labels, discrete, estimator, seed)
     gap = both[0].nats - both[1].nats
     if n_subsamples:
@@ -157,7 +161,7 @@ def assess(
     others = {}
     if rivals:
         logits = teacher_logits, student_logits
-        others = rival_criteria(teacher, student, labels, discrete, *logits, seed)
+        others = rival_criteria(teacher, student, labels, discrete, *logits, seed, classes)
     z = float(norm.ppf(0.5 + level / 2))
     return Verdict(
         mi_teacher_student=both[0].nats,
@@ -198,7 +202,7 @@ def decide(gap: float, stderr: float, bias: float | None = None) -> str:
 
 
 def _call(gap, stderr):
-    if probability_wrong(gap, stderr) > ALPHA:
+    if not probability_wrong(gap, stderr) <= ALPHA:  # NaN decides nothing
         return "undecided"
     return "distil" if gap > 0 else "do not distil"
 
@@ -261,6 +265,24 @@ def _is_classification(labels, task: str) -> bool:
     if one_column:
         return bool((y == np.round(y)).all())
     return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=-1) == 1).all())
+
+
+def _columns(labels) -> np.ndarray | None:
+    """Columns of logits that belong to the classes in use, where labels are such numbers."""
+    y = np.asarray(labels)
+    whole = y.dtype.kind in "iu" or (y.dtype.kind == "f" and (y == np.round(y)).all())
+    return np.unique(y).astype(int) if y.ndim == 1 and whole else None
+
+
+def _check_interval(level: float, n_subsamples: int, n: int) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1, such as 0.9.")
+    if n_subsamples < 0 or n_subsamples == 1:
+        raise ValueError(f"n_subsamples is {n_subsamples}; 0, or at least 2, is needed.")
+    if n_subsamples and n < 2 * MIN_ROWS:
+        raise ValueError(
+            f"Subsamples hold half of the {n} rows; at least {2 * MIN_ROWS} rows are needed."
+        )
 
 
 def _both_sides(teacher, student, labels, discrete, method, seed):

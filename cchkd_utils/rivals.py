@@ -7,6 +7,7 @@ in: a shrunk linear discriminant for classes, ridge regression for targets, five
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import softmax
 
 from .mi._cca import folds, full_rank, lda_log_posterior
 
@@ -42,6 +43,7 @@ def rival_criteria(
     teacher_logits=None,
     student_logits=None,
     seed: int = 0,
+    classes: np.ndarray | None = None,
 ) -> dict[str, float]:
     """All rivals of one teacher–student pair.
 
@@ -57,6 +59,8 @@ def rival_criteria(
         Logits `[n, K]`, or predictions `[n]` / `[n, p]` for regression.
     seed : int
         Of the probe's folds.
+    classes : ndarray, optional
+        Column of the logits that belongs to each code, where a class has no row; else 0 to K - 1.
 
     Returns
     -------
@@ -71,9 +75,12 @@ def rival_criteria(
     """
     h1, h2 = (full_rank(h)[:, : max(2, len(h) // 8)] for h in (teacher, student))
     probe = _class_probe if discrete else _target_probe
-    target = np.eye(labels.max() + 1)[labels] if discrete else labels
+    place = _places(labels, classes, teacher_logits, student_logits) if discrete else None
+    target = place[labels] if discrete else labels
     t, s = (
-        probe(h, labels, seed) if logits is None else _given(logits, target, discrete, name)
+        _probed(probe(h, labels, seed), place)
+        if logits is None
+        else _given(logits, target, discrete, name)
         for h, logits, name in (
             (h1, teacher_logits, "teacher_logits"),
             (h2, student_logits, "student_logits"),
@@ -86,8 +93,20 @@ def rival_criteria(
         name: _skill(target, t, discrete),
         "linear CKA": linear_cka(teacher, student),
         "residual alignment": residual_alignment(target, t, s),
-        "I(teacher; label | student)": _extra(target, alone, joint, discrete),
+        "I(teacher; label | student)": _extra(labels, alone, joint, discrete),
     }
+
+
+def _places(codes, classes, *given) -> np.ndarray:
+    """Return the matrix `[codes, columns]` that puts each class into its column of the logits."""
+    k = int(codes.max()) + 1
+    width = max((np.shape(one)[1] for one in given if np.ndim(one) == 2), default=k)
+    known = classes is not None and len(classes) == k and classes.min() >= 0
+    return np.eye(width)[classes] if known and k < width > classes.max() else np.eye(k)
+
+
+def _probed(probabilities, place):
+    return probabilities if place is None else probabilities @ place
 
 
 def _given(logits, target, discrete, name):
@@ -99,8 +118,7 @@ def _given(logits, target, discrete, name):
         raise ValueError(f"{name} has NaN or inf; remove these rows first.")
     if not discrete:
         return a
-    e = np.exp(a - a.max(1, keepdims=True))
-    return e / e.sum(1, keepdims=True)
+    return softmax(a, axis=1)
 
 
 def _class_probe(h, codes, seed):
@@ -131,12 +149,12 @@ def _skill(target, prediction, discrete) -> float:
     return float(1.0 - rest)
 
 
-def _extra(target, alone, joint, discrete) -> float:
+def _extra(labels, alone, joint, discrete) -> float:
     """CE(Y|H2) - CE(Y|H1,H2), or half the log ratio of the squared errors."""
     if discrete:
-        true = target.argmax(1)[:, None]
+        true = labels[:, None]
         ratio = np.take_along_axis(joint, true, 1) / np.take_along_axis(alone, true, 1)
         return float(np.log(ratio).mean())
-    floor = SMALLEST * target.var(0)
-    errors = [np.maximum(((target - p) ** 2).mean(0), floor) for p in (alone, joint)]
+    floor = SMALLEST * labels.var(0)
+    errors = [np.maximum(((labels - p) ** 2).mean(0), floor) for p in (alone, joint)]
     return float(0.5 * np.log(errors[0] / errors[1]).sum())

@@ -186,3 +186,36 @@ def test_few_rows_and_dead_units():
 def test_no_candidates():
     with pytest.raises(ValueError, match="candidate"):
         rank_teachers({}, np.zeros((100, 2)), np.zeros(100))
+
+
+def test_a_class_without_rows_keeps_its_column_of_the_logits():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 300) * 2  # of classes 0, 1, 2 the middle one does not occur
+    h = rng.standard_normal((300, 3)) + labels[:, None]
+    logits = np.stack([-h[:, 0], np.full(300, -9.0), h[:, 0] - 2], 1)
+    found = assess(h, h, labels, teacher_logits=logits, bias_check=False).rivals
+    sure = np.where(logits[:, 0] > logits[:, 2], 0, 2)
+    assert found["teacher accuracy"] == pytest.approx((sure == labels).mean())
+    short = assess(h, h, labels // 2, teacher_logits=logits[:, [0, 2]], bias_check=False).rivals
+    assert found == pytest.approx(short, abs=1e-3)
+    with pytest.raises(ValueError, match=r"\(300, 2\) is needed"):
+        assess(h, h, np.where(labels == 0, "a", "b"), teacher_logits=logits, bias_check=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"level": 1.5}, "between 0 and 1"),
+        ({"n_subsamples": 1}, "0, or at least 2"),
+        ({"n_subsamples": -3}, "0, or at least 2"),
+        ({"n_subsamples": 5}, "at least 100 rows"),
+    ],
+)
+def test_an_interval_that_cannot_be_computed_is_refused(options, message):
+    h = np.random.default_rng(0).standard_normal((80, 2))
+    with pytest.raises(ValueError, match=message):
+        assess(h, h, h[:, 0], **options)
+
+
+def test_nan_decides_nothing():
+    assert decide(1.0, float("nan")) == "undecided"

@@ -13,6 +13,7 @@ from ._cca import wishart_bias
 
 DOFS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, np.inf)
 EM_STEPS = 12
+SINGULAR = 1e-6  # noise, as a share of the variance, against a singular scatter
 
 
 def uniform_ranks(a: np.ndarray) -> np.ndarray:
@@ -94,7 +95,16 @@ def fit_scatter(u: np.ndarray, dof: float) -> np.ndarray:
 
 def _squared_radius(s, cov):
     """Mahalanobis radius of rows, squared `[n]`."""
-    return ((s @ np.linalg.inv(np.linalg.cholesky(cov)).T) ** 2).sum(1)
+    return ((s @ _whitening(cov)) ** 2).sum(1)
+
+
+def _whitening(cov):
+    """Return the matrix `[d, d]` that turns rows of covariance `cov` into white ones."""
+    try:
+        root = np.linalg.cholesky(cov)
+    except np.linalg.LinAlgError:  # some columns are copies: a trace of noise parts them
+        root = np.linalg.cholesky(cov + SINGULAR * np.diag(np.diag(cov)))
+    return np.linalg.inv(root).T
 
 
 def choose_dof(u: np.ndarray) -> float:
@@ -131,8 +141,7 @@ def canonical(cov: np.ndarray, dx: int, dof: float, n: int, truncate: bool) -> C
     the null distribution (Wachter 1980), and those are shrunk towards it.
     """
     dy = len(cov) - dx
-    wx = np.linalg.inv(np.linalg.cholesky(cov[:dx, :dx])).T
-    wy = np.linalg.inv(np.linalg.cholesky(cov[dx:, dx:])).T
+    wx, wy = _whitening(cov[:dx, :dx]), _whitening(cov[dx:, dx:])
     u, rho, vt = np.linalg.svd(wx.T @ cov[:dx, dx:] @ wy)
     rho = np.clip(rho, 0.0, 0.999999)
     if truncate:

@@ -99,7 +99,8 @@ scored = {
     for method in ("auto", "ksg", "mine", "lmi")
     for section, table in cells.by_section(found, method).items()
 }
-in_order = sorted(scored, key=lambda one: [*pools[one[0]]].index(one[1]))
+titles = list(dict.fromkeys(section for _, section, _ in scored))
+in_order = sorted(scored, key=lambda one: titles.index(one[1]))
 right = pd.DataFrame({one: scored[one] for one in in_order}).T
 right = right.rename_axis(["source", "section", "estimator"])
 right.loc["recorded"]
