@@ -9,11 +9,11 @@ import io
 import sys
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from cchkd_utils import paths
 from cchkd_utils.studies.cells import SECTIONS, Tables, cells, recorded
+from cchkd_utils.studies.nearest import near
 
 FIGURE = paths.ROOT / "book" / "_static" / "finding.svg"
 MIDDLE = {"lam": 0.5, "temperature": 2.0}  # of the paper's grids
@@ -47,19 +47,12 @@ def collect(
                 rows, verdicts = tables[section.notebook]
                 names = sorted(set(verdicts["estimator"]) - {"exact"})
                 chosen = estimator if estimator in names else names[0]
-                table = _nearest(cells(section, rows, verdicts, chosen))
+                table = near(cells(section, rows, verdicts, chosen), **MIDDLE)
                 found.append(table.assign(title=section.title, source=source))
                 break
     if not found:
         raise ValueError("there are no tables: run `cchkd book` first")
     return pd.concat(found, ignore_index=True)
-
-
-def _nearest(table: pd.DataFrame) -> pd.DataFrame:
-    for name, wanted in MIDDLE.items():
-        values = np.sort(table[name].unique())
-        table = table[table[name] == values[np.abs(values - wanted).argmin()]]
-    return table
 
 
 def counts(table: pd.DataFrame) -> dict[tuple[str, str], int]:

@@ -61,6 +61,19 @@ def cluster_bootstrap(
     return np.asarray(statistic(np.arange(len(codes)))), low, high
 
 
+def cluster_interval(
+    statistic: Callable[[NDArray], float], units: ArrayLike, *, draws: int = 300
+) -> tuple[float, float, float]:
+    """Value and 95 % interval of `cluster_bootstrap`; NaN where there are too few units for it."""
+    units = np.asarray(units)
+    if len(units) == 0:
+        return np.nan, np.nan, np.nan
+    if len(np.unique(units)) < 2:
+        return float(statistic(np.arange(len(units)))), np.nan, np.nan
+    value, low, high = cluster_bootstrap(statistic, units, draws=draws)
+    return float(value), float(low), float(high)
+
+
 def repeated_folds(
     gains: ArrayLike, test_share: float, *, level: float = 0.95
 ) -> tuple[float, float, float]:
@@ -121,6 +134,48 @@ def pooled_folds(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         rows.append([*key, group["baseline"].mean(), mean, mean - half, mean + half])
     out = pd.DataFrame(rows, columns=[*by, "baseline", "gain", "gain_lo", "gain_hi"])
     return out.assign(outcome=outcome(out["gain_lo"], out["gain_hi"]))
+
+
+def over_repeats(values: ArrayLike, test_share: float | None = None) -> tuple[float, float, float]:
+    """Mean and 95 % interval over independent repeats (Student), or over folds (`repeated_folds`).
+
+    One repeat has no interval: its ends are infinite.
+    """
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        return float(values.mean()), -np.inf, np.inf
+    if test_share:
+        return repeated_folds(values, test_share)
+    mean, stderr = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+    half = student_t.ppf(0.975, len(values) - 1) * stderr
+    return mean, mean - half, mean + half
+
+
+def fold_gains(frame: pd.DataFrame, by: list[str], test_share: float | None) -> pd.DataFrame:
+    """Mean gain where a row is one fold, or one independent repeat.
+
+    Parameters
+    ----------
+    frame : rows of the results table. Where they carry ``video_gain``, ``video_lo`` and
+        ``video_hi``, that interval is taken: videos are the units, folds are not
+    by : columns that make a group
+    test_share : share of the rows that a fold tests on; None for independent repeats
+
+    Returns
+    -------
+    DataFrame
+        `by`, gain, gain_lo, gain_hi, baseline, outcome.
+    """
+    out = []
+    for key, group in frame.groupby(by):
+        videos = pd.to_numeric(group.get("video_lo", pd.Series(dtype=float)), errors="coerce")
+        if videos.notna().any():
+            numbers = [float(group[f"video_{name}"].iloc[0]) for name in ("gain", "lo", "hi")]
+        else:
+            numbers = over_repeats(group["gain"], test_share)
+        out.append((*key, *numbers, group["baseline"].mean()))
+    table = pd.DataFrame(out, columns=[*by, "gain", "gain_lo", "gain_hi", "baseline"])
+    return table.assign(outcome=outcome(table["gain_lo"], table["gain_hi"]))
 
 
 def outcome(low: ArrayLike, high: ArrayLike) -> NDArray:

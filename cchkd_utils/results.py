@@ -212,16 +212,21 @@ def read(path: Path | str, table: str = "results") -> pd.DataFrame:
     return check(frame, table)
 
 
-def recorded(section: str) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """Return the results and verdicts kept with the book for a section, or None if there are none.
+def recorded(section: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the results and verdicts kept with the book for a section.
 
     They come from a run at preset `paper`; where and when is in their provenance columns. The
     hash of a run covers what its notebook reads here by name (`runner.identity`).
+
+    Raises
+    ------
+    FileNotFoundError
+        When a table is missing.
     """
-    names = f"{section}.csv", f"{section}_verdicts.csv"
-    files = [paths.RECORDED / name for name in names]
-    if not all(file.exists() for file in files):
-        return None
+    files = [paths.RECORDED / f"{section}{end}.csv" for end in ("", "_verdicts")]
+    for file in files:
+        if not file.exists():
+            raise FileNotFoundError(f"no recorded table of {section}: {file} is missing")
     return read(files[0]), read(files[1], "verdicts")
 
 

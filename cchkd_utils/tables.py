@@ -30,7 +30,7 @@ def html(frame: pd.DataFrame) -> str:
         plain = plain.rename_axis(columns=[*frame.columns.names[:-1], None])
     plain.index = plain.index.map(_short)
     with pd.option_context("display.max_colwidth", None):
-        text = plain.to_html(border=0, index=not counts, na_rep="–", max_rows=60, justify="left")
+        text = plain.to_html(border=0, index=not counts, na_rep="–", justify="left")
     head, end, body = text.partition("</thead>")
     above, row, last = head.rpartition("<tr")
     for name in names if any(names) else ():
@@ -45,7 +45,9 @@ def minus(text: str) -> str:
 
 
 def _short(label):
-    """Write whole numbers of an index without decimals."""
+    """Write whole numbers of an index without decimals, and what is missing as a dash."""
     if isinstance(label, tuple):
         return tuple(_short(one) for one in label)
-    return f"{label:g}" if isinstance(label, float) else label
+    if isinstance(label, float):
+        return "–" if label != label else str(int(label)) if label.is_integer() else str(label)
+    return label

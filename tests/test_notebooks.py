@@ -167,6 +167,14 @@ def test_digits_teacher_is_better_when_it_sees_more(smoke):
 ESTIMATORS = paths.NOTEBOOKS / "07_estimators.ipynb"
 
 
+def test_a_point_of_a_sweep_over_blur_runs_to_its_end(tmp_path, monkeypatch):
+    """One blur, one kind of everything: what `cchkd sweep 02 -p blur=0,1` asks of the notebook."""
+    monkeypatch.setenv("CCHKD_RUNS", str(tmp_path))
+    values = {"blur": [2.0], "controls": ["none"], "n_seeds": 2, "epochs": 1}
+    done = runner.run("02", values, preset="smoke", progress=False)
+    assert set(results.read(done.folder / "results.csv")["knob"]) == {2.0}
+
+
 def test_estimators_are_compared_on_every_task(smoke):
     done = smoke(ESTIMATORS)
     assert done.record["tables"] == ["verdicts", "estimates"]

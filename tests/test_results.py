@@ -172,11 +172,13 @@ def test_a_rival_that_does_not_apply_stays_a_missing_number(tmp_path):
     assert column[0] == 0.5 and np.isnan(column[1])
 
 
-def test_recorded_results_are_both_tables_or_none(tmp_path, monkeypatch):
+def test_recorded_results_are_both_tables_or_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "RECORDED", tmp_path)
-    assert results.recorded("x") is None
+    with pytest.raises(FileNotFoundError, match=r"no recorded table of x: .*x\.csv is missing"):
+        results.recorded("x")
     results.write(results.check([row()]), tmp_path / "x.csv")
-    assert results.recorded("x") is None
+    with pytest.raises(FileNotFoundError, match=r"x_verdicts\.csv is missing"):
+        results.recorded("x")
     judged = results.check([verdict()], "verdicts")
     results.write(judged, tmp_path / "x_verdicts.csv")
     rows, judged = results.recorded("x")

@@ -64,3 +64,12 @@ def test_a_notebook_shows_frames_so_and_a_script_does_nothing(monkeypatch, frame
     monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
     tables.typeset()
     assert shell.display_formatter.format(frame)[0]["text/html"] == html(frame)
+
+
+def test_labels_of_an_index_lose_no_digit():
+    index = pd.Index([1234567.0, 0.12345678, np.nan])
+    assert [one[0] for one in rows(html(pd.DataFrame({"x": 0}, index)))[1:]] == [
+        "1234567",
+        "0.12345678",
+        "–",
+    ]

@@ -33,6 +33,15 @@ STYLE = {
     "lines.markersize": 6,
 }
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "0.45"
+ESTIMATORS = {  # colour and marker: each tells the methods apart on its own
+    "auto": ("black", "o"),
+    "ksg": (ORANGE, "s"),
+    "gaussian": (GREEN, "^"),
+    "mine": (PURPLE, "v"),
+    "lmi": (BLUE, "D"),
+}
+SOFT_LABELS = {"cross-fitted": ("#882255", "o"), "in-sample": ("0.6", "s")}
+OUTCOMES = {"helps": BLUE, "hurts": ORANGE, "unresolved": "0.6"}
 MARKERS = {"distil": "o", "undecided": "D", "do not distil": "v"}
 REGION = "#56B4E9"
 
@@ -119,10 +128,23 @@ def gain_against_gap(
     ax.set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
 
 
-def signs(points: pd.DataFrame, gap: str = "gap") -> str:
-    """Count how often the gap has the sign of the gain, among gains that are clear of zero."""
+def signs_right(points: pd.DataFrame) -> tuple[int, int]:
+    """Count how often the gap has the sign of the gain, and the gains that are clear of zero."""
     clear = points[(points["gain_lo"] > 0) | (points["gain_hi"] < 0)]
-    return f"sign right in {((clear[gap] > 0) == (clear['gain'] > 0)).sum()} of {len(clear)}"
+    return int(((clear["gap"] > 0) == (clear["gain"] > 0)).sum()), len(clear)
+
+
+def title_estimators(fig: Figure, axes: Mapping[str, Axes], points: pd.DataFrame) -> None:
+    """Write above each estimator's axes how often its gap has the sign of a clear gain."""
+    counts = {name: signs_right(points[points["estimator"] == name]) for name in axes}
+    for name, ax in axes.items():
+        right, clear = counts[name]
+        ax.set_title(f"{name}: sign right in {right} of {clear}" if clear else name)
+    most = max(clear for _, clear in counts.values())
+    told = sorted({right for right, _ in counts.values()})
+    rights = f"{told[0]} to {told[-1]}, by estimator" if len(told) > 1 else f"{told[0]}"
+    found = f"Of {most} clear gains the gap has the sign of {rights}"
+    headline(fig, found if most else "No gain is clear of zero")
 
 
 def share_limits(axes: Sequence[Axes]) -> None:

@@ -10,14 +10,9 @@ from cchkd_utils import plots
 from cchkd_utils.studies.cancer_summary import pair_names
 
 LOOK = {  # colour, marker
-    "ksg": (plots.BLUE, "o"),
-    "lmi": (plots.GREEN, "s"),
-    "mine": (plots.PURPLE, "^"),
-    "auto": (plots.ORANGE, "D"),
-    "gaussian": ("0.4", "P"),
+    **plots.ESTIMATORS,
     "pooled logits": ("0.3", "x"),
-    "in-sample": ("0.6", "o"),
-    "cross-fitted": ("0.1", "s"),
+    **plots.SOFT_LABELS,
     "late fusion": (plots.GREEN, "^"),
     "early fusion": (plots.PURPLE, "D"),
 }
@@ -77,8 +72,8 @@ def _dots(ax: Axes, table: pd.DataFrame, group: str, value: str, pairs: list, sc
         colour, marker = LOOK[one]
         bars = np.maximum([x - low, high - x], 0)
         ax.errorbar(x, y, xerr=bars, fmt=marker, color=colour, lw=1, ms=5)
-        seen += [low, high]
-    low, high = min(np.min(seen), 0), max(np.max(seen), 0)
+        seen += [*low, *high]
+    low, high = min(*seen, 0), max(*seen, 0)
     pad = 0.05 * (high - low or 1)
     ax.set_xlim(low - pad, high + pad)
     ax.set_ylim(-len(pairs) + 0.5, 0.5)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from cchkd_utils import plots
 
@@ -27,7 +28,8 @@ def gain_against_gamma(
     ax : axes to draw on
     points : rows with knob (gamma), lam, gain, gain_lo, gain_hi
     published : gamma at which the published gain changes sign
-    crossings : weight to (crossing, low, high) of the gain measured here; nan is left out
+    crossings : weight to (crossing, low, high) of the gain measured here; others and nan are left
+        out
     criterion_crossing : gamma at which the criterion's gap changes sign
     """
     colour = plots.colours(points["lam"])
@@ -43,12 +45,12 @@ def gain_against_gamma(
     ax.axvline(published, color=plots.GREY, ls=":", lw=1.6, label="published crossing")
     if np.isfinite(criterion_crossing):
         ax.axvline(criterion_crossing, color="0.2", ls="--", lw=1.2, label="CCH: gap = 0")
-    where = [one[0] for one in crossings.values() if np.isfinite(one[0])]
-    if where and np.isfinite(criterion_crossing):
-        told = f"The gain crosses zero at γ = {min(where):.2f} … {max(where):.2f}, by λ"
-        plots.headline(ax.figure, f"{told}; CCH's gap at γ = {criterion_crossing:.2f}")
-    else:
-        plots.headline(ax.figure, "No crossing of zero within these γ")
+    where = [f"{crossings[lam][0]:.2f} (λ = {lam:g})" for lam in colour
+             if lam in crossings and np.isfinite(crossings[lam][0])]  # fmt: skip
+    told = "The gain crosses zero at γ = " + ", ".join(where) if where else "No gain crosses zero"
+    if np.isfinite(criterion_crossing):
+        told += f"; CCH's gap at {criterion_crossing:.2f}"
+    plots.headline(ax.figure, told)
     ax.set_xlabel("γ, share of decisive features in common")
     ax.set_ylabel("accuracy gained (percentage points)")
 
@@ -86,6 +88,6 @@ def verdicts_and_outcomes(table: pd.DataFrame, lam: float) -> Figure:
     axes[1].set_title("who was right", loc="right", fontsize=11)
     cch, other = (table["right"].isin([who, "both"]).sum() for who in ("CCH", "alternative"))
     plots.headline(fig, f"Of {len(table)} chosen cases CCH foretold {cch}, the alternative {other}")
-    handles = [plots.mpl.patches.Patch(color=c, label=f"CCH: {d}") for d, c in COLOUR.items()]
+    handles = [Patch(color=c, label=f"CCH: {d}") for d, c in COLOUR.items()]
     fig.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     return fig

@@ -12,15 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from cchkd_utils import plots
-from cchkd_utils.studies.estimators import flips_in_bits
 
-STYLES = {  # colour and marker: each tells the methods apart on its own
-    "auto": ("black", "o"),
-    "ksg": (plots.ORANGE, "s"),
-    "gaussian": (plots.GREEN, "^"),
-    "mine": (plots.PURPLE, "v"),
-    "lmi": (plots.BLUE, "D"),
-}
 PAIR = {  # quantities in one panel
     "I(X;Y)": ("0.4", "^"),
     "I(H1;H2)": ("black", "o"),
@@ -47,7 +39,7 @@ def method_lines(ax: Axes, table: pd.DataFrame, x: str, y: str = "nats", dodge=0
     x, y : columns; `y` in nats
     dodge : shift between the methods, in units of x, or as a factor on a logarithmic axis
     """
-    for i, (method, (colour, marker)) in enumerate(STYLES.items()):
+    for i, (method, (colour, marker)) in enumerate(plots.ESTIMATORS.items()):
         points = table[table["method"] == method].groupby(x)[[y, "stderr"]].mean()
         if points.empty:
             continue
@@ -60,8 +52,8 @@ def method_lines(ax: Axes, table: pd.DataFrame, x: str, y: str = "nats", dodge=0
 def method_legend(fig: Figure, methods: Sequence[str], *, truth: str = "truth") -> None:
     """Explain the methods' colours and the dashed line, below the axes."""
     entries = [
-        Line2D([], [], color=STYLES[name][0], marker=STYLES[name][1], ms=5, label=name)
-        for name in STYLES
+        Line2D([], [], color=colour, marker=marker, ms=5, label=name)
+        for name, (colour, marker) in plots.ESTIMATORS.items()
         if name in methods
     ]
     entries.append(Line2D([], [], color="0.2", lw=1, ls="--", label=truth))
@@ -98,7 +90,7 @@ def estimate_against_truth(ax: Axes, table: pd.DataFrame, *, ceiling: float = np
 def scatter_against_truth(ax: Axes, table: pd.DataFrame) -> None:
     """As `estimate_against_truth`, for tasks that have nothing to do with each other: no lines."""
     for method, group in table.groupby("method"):
-        colour, marker = STYLES[method]
+        colour, marker = plots.ESTIMATORS[method]
         ax.errorbar(group["true_mi"], group["nats"], BAR * group["stderr"], ls="", color=colour,
                     marker=marker, ms=5, elinewidth=1)  # fmt: skip
     top = 1.05 * max(table["true_mi"].max(), table["nats"].max())
@@ -140,7 +132,7 @@ def coverage_by_cell(ax: Axes, cells: pd.DataFrame, level: float) -> None:
         some = cells[cells["estimator"] == estimator]
         at = np.array([names.index(name) for name in zip(some["dataset"], some["condition"])])
         at = at + 0.2 * (i - (len(estimators) - 1) / 2)
-        colour, marker = STYLES[estimator]
+        colour, marker = plots.ESTIMATORS[estimator]
         bars = [some["coverage"] - some["low"], some["high"] - some["coverage"]]
         ax.errorbar(some["coverage"], at, xerr=bars, ls="", color=colour, marker=marker, ms=6)
     ax.axvline(level, **TRUTH)
@@ -152,7 +144,7 @@ def coverage_by_cell(ax: Axes, cells: pd.DataFrame, level: float) -> None:
 def wrong_against_said(ax: Axes, classes: Mapping[str, pd.DataFrame]) -> None:
     """Draw how often the sign was wrong against `p_wrong`; see `studies.estimators.reliability`."""
     for estimator, found in classes.items():
-        colour, marker = STYLES[estimator]
+        colour, marker = plots.ESTIMATORS[estimator]
         bars = [found["wrong"] - found["low"], found["high"] - found["wrong"]]
         ax.errorbar(found["said"], found["wrong"], bars, color=colour, marker=marker, ms=6, lw=1.2)
     ax.plot([0, 0.5], [0, 0.5], **TRUTH)
@@ -160,13 +152,19 @@ def wrong_against_said(ax: Axes, classes: Mapping[str, pd.DataFrame]) -> None:
     ax.set(xlim=(-0.02, 0.52), ylim=(-0.02, 1.02))
 
 
-def bits_and_nats(ax: Axes, verdicts: pd.DataFrame) -> None:
-    """Draw pairs of informations, and the band where bits on one side turn the verdict."""
+def bits_and_nats(ax: Axes, verdicts: pd.DataFrame, flips: np.ndarray) -> None:
+    """Draw pairs of informations, and the band where bits on one side turn the verdict.
+
+    Parameters
+    ----------
+    ax : axes to draw on
+    verdicts : rows of the verdicts table
+    flips : bool [n], whose sign turns
+    """
     label, shared = verdicts["mi_student_label"], verdicts["mi_teacher_student"]
     top = 1.05 * max(label.max(), shared.max())
     ax.plot([0, top], [0, top], **TRUTH)
     ax.fill_between([0, top], [0, top * np.log(2)], [0, top], color=plots.ORANGE, alpha=0.2, lw=0)
-    flips = flips_in_bits(shared, label)
     ax.scatter(label[~flips], shared[~flips], color="black", s=16)
     ax.scatter(label[flips], shared[flips], color=plots.ORANGE, marker="X", s=40, edgecolor="white")
     ax.set(xlabel="I(H2;Y) (nats)", ylabel="I(H1;H2) (nats)", xlim=(0, top), ylim=(0, top))

@@ -6,9 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cchkd_utils.plots import BLUE, GREY, MARKERS, ORANGE, REGION, figure
-
-OUTCOMES = {"helps": BLUE, "hurts": ORANGE, "unresolved": GREY}
+from cchkd_utils.plots import MARKERS, OUTCOMES, REGION, figure
 
 
 def finding(table: pd.DataFrame) -> Figure:

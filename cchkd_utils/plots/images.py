@@ -32,12 +32,11 @@ def gap_panels(points: pd.DataFrame) -> Figure:
     for ax, one in zip(flat, estimators):
         some = points[points["estimator"] == one]
         plots.gain_against_gap(ax, some)
-        ax.set_title(f"{one}: {plots.signs(some)}")
     for ax in flat[len(estimators) :]:
         ax.set_visible(False)
     for ax in np.reshape(axes, (rows, columns))[:, 0]:
         ax.set_ylabel("accuracy gained (points)")
-    plots.headline(fig, "How often the gap has the sign of the gain, where the gain is clear")
+    plots.title_estimators(fig, dict(zip(estimators, flat)), points)
     plots.share_limits(flat[: len(estimators)])
     for ax, one in zip(flat, estimators):
         _name_blurs(ax, points[points["estimator"] == one])
@@ -47,8 +46,9 @@ def gap_panels(points: pd.DataFrame) -> Figure:
 
 def _name_blurs(ax: Axes, points: pd.DataFrame) -> None:
     """Write the blur below each group of points; groups that lie close share one label."""
-    columns = points.groupby("knob").agg(gap=("gap", "first"), low=("gain_lo", "min"))
-    columns = columns.sort_values("gap").fillna({"low": points["gain"].min()})
+    low = points["gain_lo"].fillna(points["gain"])  # one seed has no interval
+    columns = points.assign(low=low).groupby("knob").agg(gap=("gap", "first"), low=("low", "min"))
+    columns = columns.sort_values("gap")
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     ax.set_ylim(bottom - 0.08 * (top - bottom), top)  # room for the lowest label
     for _, some in columns.groupby((columns["gap"].diff() > 0.06 * (right - left)).cumsum()):

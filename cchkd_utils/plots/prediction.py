@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy.stats import spearmanr
 from sklearn.isotonic import IsotonicRegression
 
 from cchkd_utils import plots
 
-OUTCOMES = {"hurts": plots.ORANGE, "unresolved": "0.85", "helps": plots.BLUE}
+OUTCOMES = {name: plots.OUTCOMES[name] for name in ("hurts", "unresolved", "helps")}
 WRONG = {"distil": "hurts", "do not distil": "helps"}
 MARKERS = ["o", "s", "D", "^", "v", "P"]
 
@@ -77,9 +78,9 @@ def ranking_of_criteria(ax: Axes, table: pd.DataFrame, labels: Mapping[str, str]
     ax.set_xlabel("rank correlation with the gain (0: none)")
     ax.grid(axis="y", visible=False)
     first, name = next(iter(labels.items()))
-    rho = table.loc[table["score"] == first, "rho"]
-    plots.headline(ax.figure, f"{name}: rank correlation with the gain {rho.min():.2f} … "
-                   f"{rho.max():.2f} in {rho.count()} sections")  # fmt: skip
+    rho = [f"{value:.2f}" for value in table.loc[table["score"] == first, "rho"].dropna()]
+    told = ", ".join(rho) or "not defined"
+    plots.headline(ax.figure, f"{name}: rank correlation with the gain, by section: {told}")
     ax.figure.legend(loc="outside lower center", ncols=min(4, len(sections)), frameon=False)
 
 
@@ -93,7 +94,7 @@ def response(ax: Axes, table: pd.DataFrame, title: str) -> None:
     title : name of the section
     """
     x, y = table["gap"].to_numpy(), table["percent"].to_numpy()
-    for outcome, colour in (OUTCOMES | {"unresolved": "0.6"}).items():
+    for outcome, colour in OUTCOMES.items():
         own = (table["outcome"] == outcome).to_numpy()
         ax.scatter(x[own], y[own], s=16, color=colour, edgecolor="white", lw=0.3, zorder=3)
     grid = np.linspace(x.min(), x.max(), 200)
@@ -104,7 +105,7 @@ def response(ax: Axes, table: pd.DataFrame, title: str) -> None:
     ax.axvspan(0, 1e3, color=plots.REGION, alpha=0.13, lw=0, zorder=0)
     pad = 0.05 * (max(x.max(), 0) - min(x.min(), 0) or 1)
     ax.set_xlim(min(x.min(), 0) - pad, max(x.max(), 0) + pad)
-    ax.xaxis.set_major_locator(plots.mpl.ticker.MaxNLocator(6))
+    ax.xaxis.set_major_locator(MaxNLocator(6))
     varies = np.ptp(x) > 0 and np.ptp(y) > 0
     order = f": rank correlation {spearmanr(x, y).statistic:.2f}" if varies else ""
     ax.set(title=title + order, xlabel="MI gap (nats)")

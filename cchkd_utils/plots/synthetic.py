@@ -27,7 +27,7 @@ def gain_against_true_gap(points: pd.DataFrame, curves: Mapping[float, tuple]) -
         ax.set_title(title)
     networks = points[points["experiment"] == "mlp"]
     sides = {"> 0": networks[networks["knob"] > 0], "< 0": networks[networks["knob"] < 0]}
-    counts = [f"gap {side}: {plots.helped(some)}" for side, some in sides.items()]
+    counts = [f"gap {side}: {plots.helped(some)}" for side, some in sides.items() if len(some)]
     plots.headline(fig, "Networks, true " + "; ".join(counts) + " cells")
     axes[0].set_ylabel("MSE saved by distillation (% of baseline)")
     for ax in axes:
@@ -54,9 +54,8 @@ def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str]) -> Figure
     for ax, name in zip(axes, estimators):
         some = points[points["estimator"] == name]
         plots.gain_against_gap(ax, some)
-        ax.set_title(f"{name}: {plots.signs(some)}")
         ax.set_ylabel("MSE saved (%)")
-    plots.headline(fig, "How often the gap has the sign of the gain, where the gain is clear")
+    plots.title_estimators(fig, dict(zip(estimators, axes)), points)
     plots.share_limits(axes[: len(estimators)])
     plots.gap_legend(fig, points)
     return fig
@@ -104,11 +103,11 @@ def _shrinking(points: pd.DataFrame) -> str:
     """Say what the largest weight saves with the fewest rows and with the most."""
     lam = points["lam"].max()
     table = points[points["lam"] == lam].pivot(index="experiment", columns="n_train", values="gain")
-    few, many = table.columns.min(), table.columns.max()
-    told = [
-        f"{name} {table.loc[name, few]:.1f} → {table.loc[name, many]:.1f} %" for name in table.index
-    ]
-    return f"Error saved at λ = {lam:g}, {few:,} → {many:,} rows: {', '.join(told)}"
+    sizes = sorted({table.columns.min(), table.columns.max()})
+    gains = {name: " → ".join(f"{row[n]:.1f}" for n in sizes) for name, row in table.iterrows()}
+    told = [f"{name} {gain} %" for name, gain in gains.items()]
+    rows = " → ".join(f"{n:,}" for n in sizes) + " rows"
+    return f"Error saved at λ = {lam:g}, {rows}: {', '.join(told)}"
 
 
 def _room(ax, points, world, n) -> None:

@@ -15,12 +15,17 @@ from cchkd_utils import paths, plots, results
 from cchkd_utils.runner import folders
 from cchkd_utils.runner.parameters import ParameterError
 from cchkd_utils.runner.progress import text
+from cchkd_utils.studies.cells import SECTIONS
 
 MARK = "% Below this line `cchkd page` writes."
-CONDITIONS = ["dataset", "teacher", "student", "condition", "knob", "n_train", "lam", "temperature"]
+CONDITIONS = [
+    "experiment", "dataset", "teacher", "student", "condition", "knob", "n_train", "lam",
+    "temperature",
+]  # fmt: skip
+INTERVALS = {section.notebook: section.intervals for section in SECTIONS}  # folds are no seeds
 SHAPES = "osD^vP*X"
 MOST_LINES = len(SHAPES)  # in one figure; more cannot be told apart
-CAPTION = "Mean gain over seeds with its 95 % interval; above zero distillation helps."
+CAPTION = "Mean gain over repeats with its 95 % interval; above zero distillation helps."
 FILES = "sweep"  # folder of the figure and the tables, beside the page
 
 
@@ -70,13 +75,16 @@ def _heading(record: Mapping[str, Any]) -> str:
 
 
 def _findings(frame: pd.DataFrame, record: Mapping[str, Any], picture: Path) -> list[str]:
-    """Summarise the gain over seeds: a figure where it can be read, and a table."""
+    """Summarise the gain over repeats: a figure where it can be read, and a table."""
     swept = [name for name in record["axes"] if name in frame and name not in results.RESULTS]
     varied = [name for name in [*CONDITIONS, *swept] if frame[name].nunique() > 1]
     if "knob" in varied and (frame.groupby("knob")["condition"].nunique() == 1).all():
         varied = [name for name in varied if name != "condition"]  # the knob in words
     by = ["metric", *varied]
-    means = results.summarise(frame.drop_duplicates([*by, "seed"]), by)  # points may share seeds
+    rows = frame.drop_duplicates([*by, "seed"])  # points may share seeds
+    intervals = INTERVALS.get(record["notebook"], results.summarise)
+    seeds = rows.groupby(by)["seed"].nunique().rename("repeats").reset_index()
+    means = intervals(rows, by).drop(columns="repeats", errors="ignore").merge(seeds, on=by)
     counts = ", ".join(f"{n} {word}" for word, n in means["outcome"].value_counts().items())
     alt = f"Mean gain with its 95 % interval at {len(means)} settings; distillation: {counts}."
     parts = [f"Gain is positive where distillation helped. Of {len(means)} settings: {counts}."]

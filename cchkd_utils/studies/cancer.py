@@ -22,7 +22,8 @@ def distil(
     """Distil every ordered pair of modalities; rows of the results table.
 
     Per repeat (column seed) the mean over its folds, with the standard deviation of the gain
-    between folds (`gain_sd`) and their number (`n_folds`): `pooled` needs both. Experiments:
+    between folds (`gain_sd`) and their number (`n_folds`), for `resampling.pooled_folds`.
+    Experiments:
 
     - ``cross-fitted`` and ``in-sample``: the student alone, by kind of soft label; the second
       at `main_temperature` only, as is fusion;

@@ -1,4 +1,4 @@
-"""What the tables of the cancer section say: intervals, majority verdicts, who agreed with whom."""
+"""What the tables of the cancer section say: pairs, their verdicts, who agreed with whom."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def pair_names(table: pd.DataFrame) -> pd.Series:
     return cohort + ": " + table["teacher"] + " → " + table["student"]
 
 
-def report(gains: pd.DataFrame, scale: float = 100) -> pd.Series:
+def report(gains: pd.DataFrame) -> pd.Series:
     """Write each gain of `pooled_folds` as text: mean and interval in points, and the outcome."""
-    numbers = zip(*(scale * gains[c] for c in ("gain", "gain_lo", "gain_hi")), gains["outcome"])
+    numbers = zip(*(100 * gains[c] for c in ("gain", "gain_lo", "gain_hi")), gains["outcome"])
     return pd.Series(
         [f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] {name}" for gain, low, high, name in numbers],
         gains.index,

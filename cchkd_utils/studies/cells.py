@@ -57,13 +57,8 @@ class Section:
 
 def over_folds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Mean gain and interval where a row is one of five folds, or one simulated data set."""
-    if set(rows["kind"]) == {"simulated"}:
-        return results.summarise(rows, by)
-    out = []
-    for key, group in rows.groupby(by, sort=False):
-        out.append([*key, *resampling.repeated_folds(group["gain"], 1 / 5)])
-    table = pd.DataFrame(out, columns=[*by, "gain", "gain_lo", "gain_hi"])
-    return table.assign(outcome=resampling.outcome(table["gain_lo"], table["gain_hi"]))
+    share = None if set(rows["kind"]) == {"simulated"} else 1 / 5
+    return resampling.fold_gains(rows, by, share)
 
 
 SECTIONS = (
@@ -88,13 +83,12 @@ Tables = tuple[pd.DataFrame, pd.DataFrame]
 
 def recorded() -> dict[str, Tables]:
     """Return results and verdicts of the recorded runs, by notebook."""
-    found = {
+    return {
         "01_synthetic": results.recorded("synthetic"),
         "02_mnist_m": results.recorded("mnist_m"),
         "03_mosei": results.recorded("mosi"),
         "04_tcga": results.recorded("tcga"),
     }
-    return {notebook: tables for notebook, tables in found.items() if tables}
 
 
 def of_section(notebook: str) -> list[Path]:

@@ -200,7 +200,7 @@ class Ledger:
             out[f"gain, λ={lam:g}"] = [
                 f"{c['gain']:+.2f} ± {(c['gain_hi'] - c['gain_lo']) / 2:.2f}" for c in cells
             ]
-        return _headed(out)
+        return out
 
     def conclusion(self) -> pd.DataFrame:
         """Return all cases as a table to read: what was predicted, what happened, who was right."""
@@ -211,17 +211,12 @@ class Ledger:
         out["what happened"] = [f"{outcome} ({gain:+.1f})" for outcome, gain in happened]
         out["exact / alternative"] = table["predicted"]
         out["who was right"] = table["right"]
-        return _headed(out)
+        return out
 
 
 def _decisions(table: pd.DataFrame) -> list[str]:
     pairs = zip(table["decision"], table["agree"])
     return [name if share == 1 else f"{name} ({share:.0%})" for name, share in pairs]
-
-
-def _headed(table: pd.DataFrame) -> pd.DataFrame:
-    """Put the name of the index in the header row, where a reader looks for it."""
-    return table.rename_axis(table.index.name, axis=1).rename_axis(None)
 
 
 def who_was_right(decision: str, predicted: str, outcome: str) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from cchkd_utils.studies import cells as study
 from cchkd_utils.studies.agreement import ANSWERS, agreement, majority
+from cchkd_utils.studies.nearest import near
 from cchkd_utils.studies.prediction import shape_of_response
 
 GRADES = ("reproduced", "partly", "not reproduced", "not testable here")
@@ -67,7 +68,7 @@ def _counts(cells: pd.DataFrame) -> str:
     gains = cells["percent"]
     return (
         f"helps in {helps}, hurts in {hurts} of {len(cells)} cells "
-        f"({gains.min():+.1f} … {gains.max():+.1f})"
+        f"({gains.min():+.1f} … {gains.max():+.1f} %)"
         if len(cells)
         else "no cell"
     )
@@ -78,7 +79,9 @@ def gaussian_sign(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     estimator = next(one for one in ("auto", "ksg") if one in set(verdicts["estimator"]))
     cells = _cells("01_synthetic", (rows, verdicts), estimator)
     above, below = cells[cells["knob"] > 0], cells[cells["knob"] < 0]
-    text = f"gap > 0: {_counts(above)} %; gap < 0: {_counts(below)} %"
+    text = f"gap > 0: {_counts(above)}; gap < 0: {_counts(below)}"
+    if above.empty or below.empty:
+        return Cell(text, GRADES[3])
     holds = [(above["outcome"] == "helps").mean(), (below["outcome"] != "helps").mean()]
     grade = GRADES[0] if min(holds) == 1 else GRADES[1] if holds[0] > 0.5 else GRADES[2]
     return Cell(text, grade)
@@ -93,7 +96,9 @@ def digits_sign(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
         parts.append(f"{name}: gap > 0 {spans[0]}, gap < 0 {spans[1]}")
         signs = study.resolved(cells)
         same = (signs["gap"] > 0) == (signs["outcome"] == "helps")
-        right.append(same.mean() if len(signs) else np.nan)
+        right += [same.mean()] if len(signs) else []
+    if not right:
+        return Cell("; ".join(parts) + " points", GRADES[3])
     grade = GRADES[1] if min(right) < 1 and max(right) > 0.8 else _grade(min(right))
     return Cell("; ".join(parts) + " points", grade)
 
@@ -131,11 +136,8 @@ def text_teaches(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     some = rows.query(section.query)
     some = some[(some["metric"] == "accuracy") & (some["teacher"] == "text")]
     some = some[some["condition"].str.endswith("noise 0")]
-    lam, heat = (
-        min(set(some[name]), key=lambda v, m=middle: (abs(v - m), v))
-        for name, middle in (("lam", 0.5), ("temperature", 2.0))
-    )
-    some = some[(some["lam"] == lam) & (some["temperature"] == heat)]
+    some = near(some, lam=0.5, temperature=2.0)
+    lam, heat = some[["lam", "temperature"]].iloc[0]
     found = section.intervals(some, ["student", "metric"]).set_index("student")
     text = ", ".join(f"text → {name}: {_points(found.loc[name])}" for name in ("vision", "audio"))
     return Cell(f"{text} points at λ = {lam:g}, T = {heat:g}", _grade_effects(found["outcome"]))

@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 
 from cchkd_utils import resampling, results
 from cchkd_utils.studies.agreement import agreement, majority
+from cchkd_utils.studies.nearest import near
 
 RIVALS = (
     "teacher accuracy",
@@ -28,14 +29,6 @@ def paired(table: pd.DataFrame, pairing: str = "index") -> pd.DataFrame:
     """Return the rows of distilled students, or of verdicts, under one pairing."""
     own = table["condition"].str.endswith(f", paired by {pairing}")
     return table[own & (table.get("experiment", "distillation") == "distillation")]
-
-
-def near(table: pd.DataFrame, **wanted: float) -> pd.DataFrame:
-    """Return the rows whose columns have the values of the table that are nearest to `wanted`."""
-    for column, value in wanted.items():
-        values = table[column].unique()
-        table = table[table[column] == values[np.abs(values - value).argmin()]]
-    return table
 
 
 def by_blur(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -88,10 +81,10 @@ def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 
     rows = []
     for name in wide:
         score = wide[name].to_numpy()
-        value, low, high = resampling.cluster_bootstrap(
+        value, low, high = resampling.cluster_interval(
             lambda at, score=score: _spearman(score[at], gain[at]), units, draws=draws
         )
-        rows.append({"predictor": name, "rho": float(value), "low": low, "high": high})
+        rows.append({"predictor": name, "rho": value, "low": low, "high": high})
     return pd.DataFrame(rows)
 
 
@@ -108,7 +101,7 @@ def contrasts(table: pd.DataFrame, lam: float, temperature: float) -> pd.DataFra
     Returns
     -------
     DataFrame
-        what (distillation, class pairing, shuffled teacher, label smoothing), knob, gain,
+        what (distillation, paired by class, shuffled teacher, label smoothing), knob, gain,
         gain_lo, gain_hi, outcome. Label smoothing (T = 1) has its λ of the largest gain.
     """
     groups = {

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from cchkd_utils import criterion, distill, results
 from cchkd_utils.datasets import Multimodal, mnist_m
+from cchkd_utils.studies.nearest import near
 
 CLASSES = 10
 MAIN = "distillation"
-CONTROLS = ("smoothing", "shuffled", "class")
 NAMES = {"embedded": "digits → digits-M", "real": "MNIST → MNIST-M"}
 
 
@@ -163,8 +163,7 @@ def confusion_change(
     """
     y = labels(sets, "test")
     own = planned[(planned["experiment"] == MAIN) & (planned["blur"] == blur)]
-    for column, value in zip(("lam", "temperature"), at):
-        own = own[(own[column] - value).abs() == (own[column] - value).abs().min()]
+    own = near(own, lam=at[0], temperature=at[1])
     changes = [
         _confusion(students.taught[row], y[run]) - _confusion(students.alone[run], y[run])
         for row, run in own["run"].items()

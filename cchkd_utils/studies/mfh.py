@@ -32,7 +32,6 @@ class Students:
         Held-out accuracy of the undistilled student, then of one student per weight.
     cross_entropy : array [s, 1 + k]
         Their held-out cross-entropy, nats.
-    teacher_accuracy : array [s]
     teacher, student : arrays [s, n_test]
         Held-out logits (the difference of the two) of the teacher and of the undistilled student.
     labels : array [s, n_test]
@@ -43,7 +42,6 @@ class Students:
     gamma: float
     accuracy: NDArray
     cross_entropy: NDArray
-    teacher_accuracy: NDArray
     teacher: NDArray
     student: NDArray
     labels: NDArray
@@ -118,7 +116,6 @@ def run(
         gamma=mfh.gamma(overlap),
         accuracy=((students > 0) == y_test[..., None]).mean(axis=1),
         cross_entropy=-log_expit(students * (2 * y_test[..., None] - 1)).mean(axis=1),
-        teacher_accuracy=((teacher > 0) == y_test).mean(axis=1),
         teacher=teacher,
         student=students[..., 0],
         labels=y_test,

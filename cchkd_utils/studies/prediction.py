@@ -17,8 +17,6 @@ from cchkd_utils import resampling
 from cchkd_utils.studies.agreement import agreement
 from cchkd_utils.studies.cells import RIVALS, resolved
 
-DRAWS = 300
-
 
 def hits(table: pd.DataFrame) -> dict[str, float]:
     """Count how often the decided verdicts of resolved cells are right.
@@ -35,7 +33,7 @@ def hits(table: pd.DataFrame) -> dict[str, float]:
     decided = kept[kept["decision"] != "undecided"]
     helps = (decided["outcome"] == "helps").to_numpy()
     right = agreement(decided["decision"], decided["outcome"]) == "agree"
-    share, low, high = _interval(lambda r: right[r].mean(), decided["cluster"])
+    share, low, high = resampling.cluster_interval(lambda r: right[r].mean(), decided["cluster"])
     clusters = decided["cluster"].nunique()
     if share in (0, 1):  # the bootstrap cannot see beyond what never happened
         exact = binomtest(int(share * clusters), clusters).proportion_ci()
@@ -90,7 +88,7 @@ def auc(
             pairs += difference.size
         return (wins / pairs if pairs else np.nan), pairs
 
-    value = _interval(lambda rows: concordance(rows)[0], kept["cluster"])
+    value = resampling.cluster_interval(lambda rows: concordance(rows)[0], kept["cluster"])
     return *value, concordance(np.arange(len(kept)))[1]
 
 
@@ -103,7 +101,7 @@ def rank_correlation(table: pd.DataFrame, score: str = "gap") -> tuple[float, fl
         constant = np.ptp(x[rows]) == 0 or np.ptp(y[rows]) == 0
         return np.nan if constant else spearmanr(x[rows], y[rows]).statistic
 
-    return _interval(rho, kept["cluster"])
+    return resampling.cluster_interval(rho, kept["cluster"])
 
 
 def outcome_by_decision(table: pd.DataFrame) -> pd.DataFrame:
@@ -128,7 +126,7 @@ def brier(table: pd.DataFrame) -> dict[str, float]:
     kept = resolved(table)
     helps = (kept["outcome"] == "helps").to_numpy(float)
     error = (kept["p_distil"].to_numpy() - helps) ** 2
-    value, low, high = _interval(lambda rows: error[rows].mean(), kept["cluster"])
+    value, low, high = resampling.cluster_interval(lambda rows: error[rows].mean(), kept["cluster"])
     reference = helps.mean() * (1 - helps.mean()) if len(helps) else np.nan
     return {"brier": value, "brier_lo": low, "brier_hi": high, "reference": reference}
 
@@ -158,17 +156,6 @@ def shape_of_response(table: pd.DataFrame, score: str = "gap") -> dict[str, floa
         fitted["monotone"][out] = bent.predict(x[out])
     errors = {name: ((y - f) ** 2).sum() for name, f in fitted.items()}
     return {name: 1 - errors[name] / errors["mean"] for name in ("line", "monotone")}
-
-
-def _interval(statistic, units) -> tuple[float, float, float]:
-    """Value and 95 % interval over clusters; NaN where there are too few."""
-    units = np.asarray(units)
-    if len(units) == 0:
-        return np.nan, np.nan, np.nan
-    if len(np.unique(units)) < 2:
-        return float(statistic(np.arange(len(units)))), np.nan, np.nan
-    found = resampling.cluster_bootstrap(statistic, units, draws=DRAWS)
-    return tuple(float(one) for one in found)
 
 
 def compare(

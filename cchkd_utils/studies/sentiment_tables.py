@@ -114,42 +114,8 @@ def verdict_rows(study, cases, estimators, common, **options):
 
 
 def gains(rows, test_share=None):
-    """Mean gain of every cell with its 95 % interval and outcome.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Results table. With ``video_lo`` the interval is the one over videos.
-    test_share : float, optional
-        Share of the rows a fold tests on, for repeated folds without that column (Nadeau and
-        Bengio); None for independent repeats (Student).
-
-    Returns
-    -------
-    DataFrame
-        `CELL`, gain, gain_lo, gain_hi, outcome, baseline.
-    """
-    out = []
-    for cell, group in rows.groupby(CELL):
-        videos = pd.to_numeric(group.get("video_lo", pd.Series(dtype=float)), errors="coerce")
-        if videos.notna().any():
-            numbers = [float(group[f"video_{name}"].iloc[0]) for name in ("gain", "lo", "hi")]
-        else:
-            numbers = interval(group["gain"], test_share)
-        out.append((*cell, *numbers, group["baseline"].mean()))
-    table = pd.DataFrame(out, columns=[*CELL, "gain", "gain_lo", "gain_hi", "baseline"])
-    return table.assign(outcome=resampling.outcome(table["gain_lo"], table["gain_hi"]))
-
-
-def interval(values, test_share=None):
-    """Return mean and 95 % interval over repeats: independent ones, or folds (see `gains`)."""
-    values = np.asarray(values, float)
-    if len(values) < 2:
-        return values.mean(), -np.inf, np.inf
-    if test_share:
-        return resampling.repeated_folds(values, test_share)
-    one = results.summarise(pd.DataFrame({"gain": values, "all": 0}), ["all"]).iloc[0]
-    return one["gain"], one["gain_lo"], one["gain_hi"]
+    """Mean gain of every cell with its interval and outcome; see `resampling.fold_gains`."""
+    return resampling.fold_gains(rows, CELL, test_share)
 
 
 def judged(verdicts, test_share=None):
@@ -164,7 +130,7 @@ def judged(verdicts, test_share=None):
     """
     out = []
     for case, group in verdicts.groupby(PAIR):
-        gap, low, high = interval(group["gap"], test_share)
+        gap, low, high = resampling.over_repeats(group["gap"], test_share)
         decision = "distil" if low > 0 else "do not distil" if high < 0 else "undecided"
         counts = group["decision"].value_counts()
         said = {f"says {name}": int(counts.get(name, 0)) for name in results.DECISIONS}
@@ -179,7 +145,7 @@ def ranking(verdicts, test_share=None):
     out = []
     one = verdicts.drop_duplicates(["student", "estimator", "seed"])
     for (estimator, student), group in one.groupby(["estimator", "student"]):
-        mean, low, high = interval(group["mi_student_label"], test_share)
+        mean, low, high = resampling.over_repeats(group["mi_student_label"], test_share)
         out.append((estimator, student, mean, max(low, 0.0), high))
     return pd.DataFrame(out, columns=["estimator", "modality", "nats", "lo", "hi"])
 
@@ -191,7 +157,7 @@ def ordering(verdicts, estimator, test_share=None):
     names = table.mean().sort_values(ascending=False).index
     text = names[0]
     for better, worse in pairwise(names):
-        _, low, _ = interval(table[better] - table[worse], test_share)
+        _, low, _ = resampling.over_repeats(table[better] - table[worse], test_share)
         text += f" {'>' if low > 0 else '≈'} {worse}"
     return text
 

@@ -117,12 +117,11 @@ def train(
 
 
 def judge(
-    found: Networks, estimators: Iterable[str], n_slow: int, *, all_seeds: bool = True
+    found: Networks, estimators: Iterable[str], n_slow: int
 ) -> dict[tuple[int, str], criterion.Verdict]:
     """Return the verdicts, rivals included, by number of the seed and estimator.
 
-    The estimators in `FAST` judge all seeds (without `all_seeds`, the first `n_slow`), the others
-    the first `n_slow`.
+    The estimators in `FAST` judge all seeds, the others the first `n_slow`.
     """
     count = len(found.y)
     return {
@@ -131,7 +130,7 @@ def judge(
             task="regression", teacher_logits=found.t[i], student_logits=found.s[i],
         )
         for one in estimators
-        for i in range(count if all_seeds and one in FAST else min(count, n_slow))
+        for i in range(count if one in FAST else min(count, n_slow))
     }  # fmt: skip
 
 

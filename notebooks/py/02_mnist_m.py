@@ -62,6 +62,7 @@ from cchkd_utils import models, plots, results, tables
 from cchkd_utils.datasets import mnist_m
 from cchkd_utils.plots import images as figures
 from cchkd_utils.studies import image_tables, images
+from cchkd_utils.studies.nearest import near, nearest
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
@@ -116,7 +117,7 @@ def network() -> models.CNN:
 
 
 teachers = images.train_teachers(network, sets, seeds, blur, **options)
-at = (lam_control, temperature_control)
+at = (nearest(lam, lam_control), nearest(temperature, temperature_control))
 controls = [one for one in controls if one not in ("none", pairing)]
 planned = images.plan(len(blur), n_seeds, lam, temperature, controls, at)
 students = images.train_students(network, sets, seeds, planned, teachers, **options)
@@ -173,7 +174,7 @@ both.rename_axis(["estimator", "blur (px)"])
 # that the teacher brought, in per cent of the images of the true digit, mean over seeds. On the diagonal plus is good; off it, plus is a new mistake.
 
 # %%
-mean_gain = image_tables.near(main, lam=lam_control, temperature=temperature_control)
+mean_gain = near(main, lam=at[0], temperature=at[1])
 mean_gain = mean_gain.groupby("knob")["gain"].mean()
 changes = {}
 for word, one in (("best", mean_gain.idxmax()), ("worst", mean_gain.idxmin())):

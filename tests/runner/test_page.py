@@ -3,7 +3,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from cchkd_utils import cli, paths, runner
+from cchkd_utils import cli, paths, resampling, results, runner
 from cchkd_utils.runner import page
 
 
@@ -47,3 +47,14 @@ def test_the_page_as_it_is_names_no_sweep():
     text = (paths.ROOT / "book" / "sweep.md").read_text()
     assert text.partition(page.MARK)[2].strip() == "No sweep has been named yet."
     assert not (paths.ROOT / "book" / page.FILES).exists()
+
+
+def test_repeated_folds_are_no_seeds_and_no_experiment_is_lost(tmp_path):
+    """Of the recorded cancer rows: folds share patients, so that few gains are clear."""
+    rows, _ = results.recorded("tcga")
+    record = {"notebook": "04_tcga", "axes": {}}
+    text, *_ = page._findings(rows, record, tmp_path / "gain.png")
+    settings = ["experiment", "dataset", "teacher", "student", "lam", "temperature", "metric"]
+    pooled = resampling.pooled_folds(rows, settings)
+    hurts = (pooled["outcome"] == "hurts").sum()
+    assert f"Of {len(pooled)} settings" in text and f"{hurts} hurts" in text

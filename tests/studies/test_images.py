@@ -26,7 +26,9 @@ def trained(sets):
         return models.CNN(3, 16, 10, width=4)
 
     teachers = images.train_teachers(network, sets, SEEDS, [0.0, 3.0], **options)
-    planned = images.plan(2, 2, [0.2, 0.5], [1.0, 4.0], images.CONTROLS, (0.5, 2.0))
+    planned = images.plan(
+        2, 2, [0.2, 0.5], [1.0, 4.0], ("smoothing", "shuffled", "class"), (0.5, 2.0)
+    )
     students = images.train_students(network, sets, SEEDS, planned, teachers, **options)
     return teachers, planned, students
 
