@@ -194,8 +194,8 @@ plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
     "One panel per estimator: per cent of the error saved in networks against the estimated gap of "
-    "their learned representations, one colour per weight. The points nearly keep their order from panel "
-    "to panel; how far they lie from the line of gap zero differs.",
+    "their learned representations, one colour per weight. The points nearly keep their order from "
+    "panel to panel; how far they lie from the line of gap zero differs.",
 )
 
 # %% tags=["hide-input"]

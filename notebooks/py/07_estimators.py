@@ -165,8 +165,8 @@ plots.show(
     fig,
     "Two panels, teacher with student and student with label: estimates against true "
     "informations of simulated hidden layers. auto stays near the diagonal in both. For teacher "
-    "with student, gaussian lies far above and ksg, mine and lmi mostly far below it; for student with "
-    "label all but gaussian are near.",
+    "with student, gaussian lies far above and ksg, mine and lmi mostly far below it; for student "
+    "with label all but gaussian are near.",
 )
 
 # %% [markdown]
