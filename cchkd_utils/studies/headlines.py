@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
+from cchkd_utils import resampling
 from cchkd_utils.studies import cells as study
 from cchkd_utils.studies.agreement import ANSWERS, agreement, majority
 from cchkd_utils.studies.nearest import near
@@ -113,18 +115,19 @@ def modality_ranking(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     """Headline 3: I(H2;Y) of each modality as a student, nats."""
     estimator = next(one for one in ("auto", "ksg") if one in set(verdicts["estimator"]))
     some = verdicts[verdicts["estimator"] == estimator]
-    per_seed = some.groupby(["student", "seed"])["mi_student_label"].mean().reset_index()
-    per_seed = per_seed.rename(columns={"mi_student_label": "gain"})
-    found = _section("03_mosei").intervals(per_seed.assign(kind=rows["kind"][0]), ["student"])
-    found = found.sort_values("gain", ascending=False)
+    per_seed = some.groupby(["student", "seed"])["mi_student_label"].mean()
+    share = None if set(rows["kind"]) == {"simulated"} else 1 / 5
+    found = {
+        student: resampling.over_repeats(values, share)
+        for student, values in per_seed.groupby("student")
+    }
+    order = sorted(found, key=lambda student: -found[student][0])
     text = ", ".join(
-        f"{one.student} {one.gain:.2f} [{one.gain_lo:.2f}, {one.gain_hi:.2f}]"
-        for one in found.itertuples()
+        "{} {:.2f} [{:.2f}, {:.2f}]".format(student, *found[student]) for student in order
     )
-    order = list(found["student"])
     if order == ["text", "audio", "vision"]:
-        apart = found["gain_lo"].to_numpy()[:-1] > found["gain_hi"].to_numpy()[1:]
-        grade = GRADES[0] if apart.all() else GRADES[1]
+        apart = all(found[better][1] > found[worse][2] for better, worse in pairwise(order))
+        grade = GRADES[0] if apart else GRADES[1]
     else:
         grade = GRADES[1] if order[0] == "text" else GRADES[2]
     return Cell(f"{text} nats", grade)
