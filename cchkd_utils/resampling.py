@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
+VIDEO = ["video_gain", "video_lo", "video_hi"]  # columns of a gain and its interval over videos
+
 
 def cluster_bootstrap(
     statistic: Callable[[NDArray], ArrayLike],
@@ -139,11 +141,11 @@ def pooled_folds(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def over_repeats(values: ArrayLike, test_share: float | None = None) -> tuple[float, float, float]:
     """Mean and 95 % interval over independent repeats (Student), or over folds (`repeated_folds`).
 
-    One repeat has no interval: its ends are infinite.
+    One repeat has no interval: its ends are NaN.
     """
     values = np.asarray(values, float)
     if len(values) < 2:
-        return float(values.mean()), -np.inf, np.inf
+        return float(values.mean()), np.nan, np.nan
     if test_share:
         return repeated_folds(values, test_share)
     mean, stderr = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
@@ -168,9 +170,9 @@ def fold_gains(frame: pd.DataFrame, by: list[str], test_share: float | None) -> 
     """
     out = []
     for key, group in frame.groupby(by):
-        videos = pd.to_numeric(group.get("video_lo", pd.Series(dtype=float)), errors="coerce")
-        if videos.notna().any():
-            numbers = [float(group[f"video_{name}"].iloc[0]) for name in ("gain", "lo", "hi")]
+        over_videos = group.filter(VIDEO).astype(float).dropna()
+        if len(over_videos.columns) and len(over_videos):
+            numbers = over_videos.iloc[0]
         else:
             numbers = over_repeats(group["gain"], test_share)
         out.append((*key, *numbers, group["baseline"].mean()))

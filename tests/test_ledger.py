@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from cchkd_utils import ledger, paths, results
+from cchkd_utils import ledger, paths, resampling, results
 from cchkd_utils.studies import cells
 
 
@@ -18,7 +18,8 @@ def shuffled(tables):
     """The same tables with what happened and what was foretold dealt out anew."""
     rng = np.random.default_rng(0)
     rows, verdicts = (one.copy() for one in tables)
-    measured = [name for name in rows if name in {"baseline", "distilled", "gain", "gain_sd"}]
+    measured = {"baseline", "distilled", "gain", "gain_sd", *resampling.VIDEO}
+    measured = [name for name in rows if name in measured]
     foretold = ["mi_teacher_student", "mi_student_label", "gap", "gap_lo", "gap_hi", "decision"]
     for frame, names in ((rows, measured), (verdicts, foretold)):
         frame[names] = frame[names].to_numpy()[rng.permutation(len(frame))]

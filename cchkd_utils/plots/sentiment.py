@@ -12,9 +12,9 @@ SAYS = {"distil": "distil", "do not distil": "do not", "undecided": "undecided"}
 
 
 def _bars(ax: Axes, x, table: pd.DataFrame, name: str, low: str, high: str, **style) -> None:
-    """Points with their intervals; an infinite interval is drawn to the edge of the axes."""
+    """Draw points with their intervals, where they have one."""
     y = table[name].to_numpy()
-    ends = np.nan_to_num([y - table[low], table[high] - y], posinf=1e3)
+    ends = [y - table[low], table[high] - y]
     ax.errorbar(x, y, yerr=ends, capsize=2, lw=1.3, markersize=5, **style)
 
 
@@ -45,8 +45,8 @@ def ranking(table: pd.DataFrame) -> Figure:
     told = ", ".join(f"{name} {means[name]:.2f}" for name in names)
     plots.headline(fig, f"I(H;Y), mean of the estimators: {told} nats")
     ax.set_ylabel("I(H;Y), nats")
-    if np.isfinite(table["hi"]).any():
-        ax.set_ylim(top=1.25 * table["hi"][np.isfinite(table["hi"])].max())
+    if table["hi"].notna().any():
+        ax.set_ylim(top=1.25 * table["hi"].max())
     ax.legend(title="estimator", fontsize=9, ncols=2, frameon=False)
     return fig
 
@@ -69,7 +69,7 @@ def pairs(points: pd.DataFrame, title: str) -> Figure:
         some = some.set_index(["teacher", "student"]).loc[order]
         y = np.arange(len(order)) + 0.22 * (j - (len(kinds) - 1) / 2)
         x = some["gain"].to_numpy()
-        ends = np.nan_to_num([x - some["gain_lo"], some["gain_hi"] - x], posinf=1e3)
+        ends = [x - some["gain_lo"], some["gain_hi"] - x]
         colour, marker = SOFT_LABELS[kind]
         ax.errorbar(x, y, xerr=ends, capsize=2, lw=1.3, fmt=marker, color=colour,
                     label=f"soft labels {kind}")  # fmt: skip
