@@ -43,9 +43,12 @@ def test_rows_are_told_with_their_first_and_last_number():
     table = pd.concat(
         points([1], [g], n_train=n, experiment="linear") for n, g in ((9, 4), (99, 1))
     )
-    assert synthetic._shrinking(table) == "Error saved at λ = 0.5, 9 → 99 rows: linear 4.0 → 1.0 %"
+    assert (
+        synthetic._shrinking(table)
+        == "Error saved at λ = 0.5, 9 → 99 rows: linear student 4.0 → 1.0 %"
+    )
     one = synthetic._shrinking(table[table["n_train"] == 9])
-    assert one == "Error saved at λ = 0.5, 9 rows: linear 4.0 %"
+    assert one == "Error saved at λ = 0.5, 9 rows: linear student 4.0 %"
 
 
 def noise(levels, gains, metric="accuracy"):

@@ -51,7 +51,7 @@ def _name_blurs(ax: Axes, points: pd.DataFrame) -> None:
     columns = columns.sort_values("gap")
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     ax.set_ylim(bottom - 0.08 * (top - bottom), top)  # room for the lowest label
-    for _, some in columns.groupby((columns["gap"].diff() > 0.06 * (right - left)).cumsum()):
+    for _, some in columns.groupby((columns["gap"].diff() > 0.05 * (right - left)).cumsum()):
         blurs = sorted(some.index)
         names = f"{blurs[0]:g}" if len(blurs) == 1 else f"{blurs[0]:g}–{blurs[-1]:g}"
         at = np.clip(

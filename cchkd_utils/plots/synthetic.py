@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from cchkd_utils import plots
 from cchkd_utils.gaussian import JointGaussian
 
-STUDENTS = {"linear": "Linear student", "mlp": "Network (MLP) student"}
+STUDENTS = {"linear": "Linear student", "mlp": "Network"}
 
 
 def gain_against_true_gap(points: pd.DataFrame, curves: Mapping[float, tuple]) -> Figure:
@@ -105,7 +105,7 @@ def _shrinking(points: pd.DataFrame) -> str:
     table = points[points["lam"] == lam].pivot(index="experiment", columns="n_train", values="gain")
     sizes = sorted({table.columns.min(), table.columns.max()})
     gains = {name: " → ".join(f"{row[n]:.1f}" for n in sizes) for name, row in table.iterrows()}
-    told = [f"{name} {gain} %" for name, gain in gains.items()]
+    told = [f"{STUDENTS[name].lower()} {gain} %" for name, gain in gains.items()]
     rows = " → ".join(f"{n:,}" for n in sizes) + " rows"
     return f"Error saved at λ = {lam:g}, {rows}: {', '.join(told)}"
 
