@@ -155,10 +155,16 @@ def share_limits(axes: Sequence[Axes]) -> None:
             getattr(ax, f"set_{name}")(limits[:, 0].min(), limits[:, 1].max())
 
 
-def _verdict_region(ax: Axes, points: pd.DataFrame, gap: str, curves: Mapping | None) -> None:
-    """Shade where the criterion says "distil": a gap above zero."""
+def mark_zeros(ax: Axes) -> None:
+    """Draw no gain and no gap, and shade where the criterion says "distil": a gap above zero."""
     ax.axhline(0, color="0.2", lw=1)
     ax.axvline(0, color="0.2", lw=1)
+    ax.axvspan(0, 1e3, color=REGION, alpha=0.13, lw=0, zorder=0)  # to the edge of a shared axis
+
+
+def _verdict_region(ax: Axes, points: pd.DataFrame, gap: str, curves: Mapping | None) -> None:
+    """Mark both zeros, and choose limits and ticks that hold all gaps."""
+    mark_zeros(ax)
     values = [points[column] for column in (gap, "gap_lo", "gap_hi") if column in points]
     values += [np.asarray(x) for x, _ in (curves or {}).values()]
     flat = np.concatenate([np.asarray(value, float) for value in values])
@@ -166,7 +172,6 @@ def _verdict_region(ax: Axes, points: pd.DataFrame, gap: str, curves: Mapping | 
     pad = 0.05 * (high - low or 1)
     ax.set_xlim(low - pad, high + pad)
     ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6))
-    ax.axvspan(0, 1e3, color=REGION, alpha=0.13, lw=0, zorder=0)  # to the edge of a shared axis
 
 
 def gap_legend(fig: Figure, points: pd.DataFrame, *, curve: str = "") -> None:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cchkd_utils.plots import MARKERS, OUTCOMES, REGION, figure
+from cchkd_utils.plots import MARKERS, OUTCOMES, REGION, figure, mark_zeros
 
 
 def finding(table: pd.DataFrame) -> Figure:
@@ -35,8 +35,6 @@ def finding(table: pd.DataFrame) -> Figure:
 
 
 def _panel(ax, cells: pd.DataFrame) -> None:
-    ax.axhline(0, color="0.2", lw=1)
-    ax.axvline(0, color="0.2", lw=1)
     for (outcome, decision), some in cells.groupby(["outcome", "decision"]):
         colour = OUTCOMES[outcome]
         up = [some["percent"] - some["percent_lo"], some["percent_hi"] - some["percent"]]
@@ -49,6 +47,6 @@ def _panel(ax, cells: pd.DataFrame) -> None:
                    s=34, edgecolor="white", linewidth=0.6, zorder=3)  # fmt: skip
     low, high = ax.get_xlim()
     ax.set_xlim(min(low, -0.05 * (high - low)), max(high, 0.05 * (high - low)))
-    ax.axvspan(0, 1e3, color=REGION, alpha=0.13, lw=0, zorder=0)
+    mark_zeros(ax)
     first = cells.iloc[0]
     ax.set_title(f"{first['title']} ({first['source']}, {first['kind']})", fontsize=11)

@@ -7,11 +7,12 @@ from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from cchkd_utils import criterion, results
 from cchkd_utils.distill import Member
 from cchkd_utils.studies.cancer_folds import SOFT, Folds
-from cchkd_utils.studies.scores import METRICS, log_softmax
+from cchkd_utils.studies.scores import METRICS
 
 POOLED = "pooled logits"
 
@@ -69,7 +70,7 @@ def _students(cv, x, soft, grid):
 
 
 def _mean_log(a, b):
-    return (log_softmax(a) + log_softmax(b)) / 2
+    return (log_softmax(a, axis=-1) + log_softmax(b, axis=-1)) / 2
 
 
 def _rows(cv, experiment, pair, grid, before, after):

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from cchkd_utils.crossfit import folds, out_of_fold
 from cchkd_utils.datasets.base import Multimodal
 from cchkd_utils.distill import Member, train_ensemble
 from cchkd_utils.models import MLP
-from cchkd_utils.studies.scores import METRICS, log_softmax, scores
+from cchkd_utils.studies.scores import METRICS, scores
 
 SOFT = ("in-sample", "cross-fitted")
 MOST_MISSING = 0.2  # share of a feature's training rows; beyond it the feature is left out
@@ -213,7 +214,7 @@ def teachers(cv: Folds) -> list[dict]:
         for kind in SOFT:
             soft = cv.soft(name, kind)
             row[f"{kind}: right"] = (soft.argmax(-1) == y).mean()
-            row[f"{kind}: sure"] = np.exp(log_softmax(soft)).max(axis=-1).mean()
+            row[f"{kind}: sure"] = softmax(soft, axis=-1).max(axis=-1).mean()
         rows.append(row)
     return rows
 

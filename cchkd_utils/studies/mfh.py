@@ -17,6 +17,7 @@ from scipy.special import expit, log_expit, xlogy
 
 from cchkd_utils.datasets import mfh
 from cchkd_utils.studies import softmax
+from cchkd_utils.studies.crossing import crossing_interval
 
 PUBLISHED_CROSSING = 0.27  # gamma at which the published gain changes sign, read off a figure
 
@@ -166,48 +167,6 @@ def class_paired_information(rho1: float, rho2: float, points: int = 100) -> flo
     # p(t, s) = sum over labels of 1/2 p(t | y) p(s | y), and p(t | y) = p(t) P(y | t) / (1/2)
     ratio = 2 * (np.outer(one, other) + np.outer(1 - one, 1 - other))
     return float((np.outer(w, w) / w.sum() ** 2 * xlogy(ratio, ratio)).sum())
-
-
-def crossing(gamma: ArrayLike, gain: ArrayLike) -> float:
-    """Return where a gain first rises through 0, by straight lines between points; nan if nowhere.
-
-    Parameters
-    ----------
-    gamma, gain : array_like [m]
-        `gamma` increasing.
-    """
-    x, y = np.asarray(gamma, float), np.asarray(gain, float)
-    rises = np.flatnonzero((y[:-1] < 0) & (y[1:] >= 0))
-    if not rises.size:
-        return float("nan")
-    i = rises[0]
-    return float(x[i] - y[i] * (x[i + 1] - x[i]) / (y[i + 1] - y[i]))
-
-
-def crossing_interval(
-    gamma: ArrayLike, gains: ArrayLike, rng: np.random.Generator, draws: int = 2000
-) -> tuple[float, float, float]:
-    """Crossing of the mean gain with its 95 % percentile interval, bootstrapped over seeds.
-
-    Parameters
-    ----------
-    gamma : array_like [m]
-    gains : array_like [s, m]
-        A seed's row is drawn as a whole: its points share a rule and features.
-    rng : numpy.random.Generator
-    draws : int
-        Bootstrap samples; those that do not cross are left out of the interval.
-
-    Returns
-    -------
-    (crossing, low, high) : tuple of float
-    """
-    gains = np.asarray(gains, float)
-    picks = rng.integers(len(gains), size=(draws, len(gains)))
-    found = np.array([crossing(gamma, gains[rows].mean(axis=0)) for rows in picks])
-    found = found[np.isfinite(found)]
-    low, high = np.percentile(found, [2.5, 97.5]) if found.size else (np.nan, np.nan)
-    return crossing(gamma, gains.mean(axis=0)), float(low), float(high)
 
 
 def crossings(

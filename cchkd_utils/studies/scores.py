@@ -1,7 +1,8 @@
-"""Scores of classifiers, for many networks at once: accuracy, weighted F1, area under the ROC."""
+"""Scores of predictions: accuracy, weighted F1 and area under the ROC, of many networks at once."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_softmax
 from scipy.stats import rankdata
 
 METRICS = ("accuracy", "weighted F1", "AUC")
@@ -31,7 +32,7 @@ def scores(logits: ArrayLike, labels: ArrayLike) -> dict[str, NDArray]:
     return {
         "accuracy": hit.sum(axis=-1) / len(labels),
         "weighted F1": f1 @ sizes / len(labels),
-        "AUC": _auc(log_softmax(logits), is_class, sizes),
+        "AUC": _auc(log_softmax(logits, axis=-1), is_class, sizes),
     }
 
 
@@ -45,7 +46,11 @@ def _auc(logp, is_class, sizes):
     return auc.mean(axis=-1)
 
 
-def log_softmax(logits: NDArray) -> NDArray:
-    """Return log-probabilities, float64, same shape."""
-    shifted = np.asarray(logits, float) - np.max(logits, axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+def regression_scores(predictions: ArrayLike, targets: ArrayLike) -> dict[str, float]:
+    """Score predictions [n] of real targets [n]: ``mae`` and ``correlation`` (0 of a constant)."""
+    a, b = np.asarray(predictions, float), np.asarray(targets, float)
+    varies = a.std() > 0 and b.std() > 0
+    return {
+        "mae": float(abs(a - b).mean()),
+        "correlation": float(np.corrcoef(a, b)[0, 1]) if varies else 0.0,
+    }

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import permutations
 
 import numpy as np
-from sklearn.metrics import f1_score, roc_auc_score
 
 from cchkd_utils import criterion, crossfit, distill
 from cchkd_utils.datasets.mosei import videos
@@ -262,38 +261,3 @@ class Study:
             teacher_logits=self.logits[teacher][i][rows],
             student_logits=self.logits[student][i][rows], **options,
         )  # fmt: skip
-
-
-def scores(outputs, y):
-    """Return every metric of predictions.
-
-    Parameters
-    ----------
-    outputs : ndarray [n, k]
-        Logits, or with k = 1 predictions of a real target.
-    y : ndarray [n]
-
-    Returns
-    -------
-    dict of str to float
-        ``accuracy``, ``weighted F1``, ``AUC`` (one against the rest where there are more than
-        two classes; left out when a class is missing) or ``MAE``, ``correlation``.
-    """
-    if outputs.shape[1] == 1:
-        found = outputs[:, 0]
-        return {"mae": float(abs(found - y).mean()), "correlation": _correlation(found, y)}
-    found = outputs.argmax(1)
-    out = {
-        "accuracy": float((found == y).mean()),
-        "weighted F1": float(f1_score(y, found, average="weighted")),
-    }
-    if len(np.unique(y)) == outputs.shape[1]:
-        odds = np.exp(outputs - outputs.max(1, keepdims=True))
-        odds /= odds.sum(1, keepdims=True)
-        odds = odds[:, 1] if odds.shape[1] == 2 else odds
-        out["AUC"] = float(roc_auc_score(y, odds, multi_class="ovr"))
-    return out
-
-
-def _correlation(a, b):
-    return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cchkd_utils import resampling, results
-from cchkd_utils.studies.sentiment import scores
+from cchkd_utils.studies.scores import regression_scores, scores
 
 CELL = ["teacher", "student", "condition", "knob", "lam", "temperature", "metric"]
 PAIR = ["teacher", "student", "condition", "knob", "estimator"]
@@ -57,8 +57,15 @@ def result_rows(study, cases, lam, temperature, common, draws=1000):
 
 
 def _scores(study, outputs, i):
+    """Score the held-out rows of repeat i; without rows of every class there is no AUC."""
     rows = study.repeats.test[i]
-    return scores(outputs[rows], study.repeats.y[i][rows])
+    outputs, y = outputs[rows], study.repeats.y[i][rows]
+    if study.task == "regression":
+        return regression_scores(outputs[:, 0], y)
+    found = {name: float(value) for name, value in scores(outputs, y).items()}
+    if len(np.unique(y)) < outputs.shape[1]:
+        del found["AUC"]
+    return found
 
 
 def _over_videos(study, student, grid, outputs, draws):

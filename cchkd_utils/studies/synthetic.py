@@ -13,11 +13,9 @@ from cchkd_utils import criterion, distill, models, results
 from cchkd_utils.datasets import synthetic
 from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.studies.agreement import majority
-from cchkd_utils.studies.counterexamples import exact_case
-from cchkd_utils.studies.mfh import crossing
+from cchkd_utils.studies.crossing import crossing
 
 FAST = ("ksg", "gaussian")  # estimators that take well under a second; the others train networks
-__all__ = ["Networks", "against_truth", "beside_paper", "case", "crossing", "exact_case"]
 PAPER = {True: "lowers the MSE markedly, at every λ", False: "does not"}  # its claim, in words
 
 

@@ -66,6 +66,7 @@ from cchkd_utils import plots, results, tables
 from cchkd_utils.gaussian import JointGaussian, q_for_gap
 from cchkd_utils.plots import synthetic as figures
 from cchkd_utils.studies import synthetic as study
+from cchkd_utils.studies.exact import exact_case
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
@@ -113,7 +114,7 @@ sizes = [n_train, *(n for n in n_more if n != n_train)]
 seeds = [seed + i for i in range(n_seeds)]
 rows, verdicts = [], []
 for i, one in enumerate(gap):
-    known = study.exact_case(worlds[one])
+    known = exact_case(worlds[one])
     for n in sizes:
         rng = np.random.default_rng([seed, i, n])
         risk = worlds[one].simulate_risk(n, [0.0, *lam], draws=n_seeds, rng=rng)
@@ -144,7 +145,7 @@ for one in gap:
         rows += study.rows("mlp", one, n, lam, seeds, found.mse)
     judged = study.judge(trained[n_train], estimator, n_seeds_slow)
     verdicts += study.verdict_rows(one, n_train, seeds, judged)
-    known = study.exact_case(worlds[one])
+    known = exact_case(worlds[one])
     verdicts += [study.case(one, n, s) | known for n in sizes[1:] for s in seeds]
 
 # %% [markdown]

@@ -57,7 +57,9 @@ from cchkd_utils import criterion, plots, results, tables
 from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.plots.counterexamples import gain_against_gamma, verdicts_and_outcomes
 from cchkd_utils.studies import mfh, overfit
-from cchkd_utils.studies.counterexamples import Ledger, exact_case
+from cchkd_utils.studies.counterexamples import Ledger
+from cchkd_utils.studies.crossing import crossing_interval
+from cchkd_utils.studies.exact import exact_case
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
@@ -211,7 +213,7 @@ mfh.beside_published(columns | {"this build": crossings})
 # %% tags=["hide-input"]
 exact = np.stack([one.gap for one in runs.values()], axis=1)
 gammas = [one.gamma for one in runs.values()]
-of_gap = mfh.crossing_interval(gammas, exact, np.random.default_rng(seed))
+of_gap = crossing_interval(gammas, exact, np.random.default_rng(seed))
 print("CCH: the exact gap changes sign at γ = {:.2f} [{:.2f}, {:.2f}]".format(*of_gap))
 
 # %% tags=["hide-input"]

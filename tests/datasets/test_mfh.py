@@ -8,7 +8,8 @@ from cchkd_utils import results
 from cchkd_utils.datasets import mfh
 from cchkd_utils.studies import mfh as experiment
 from cchkd_utils.studies import softmax
-from cchkd_utils.studies.counterexamples import exact_verdict
+from cchkd_utils.studies.crossing import crossing, crossing_interval
+from cchkd_utils.studies.exact import exact_verdict
 
 
 @pytest.mark.parametrize("overlap", [0, 4, 10])
@@ -128,14 +129,14 @@ def test_gain_grows_with_what_is_shared():
 
 def test_crossing_and_its_interval():
     gamma = [0.0, 0.5, 1.0]
-    assert experiment.crossing(gamma, [-1, 1, 2]) == pytest.approx(0.25)
-    assert np.isnan(experiment.crossing(gamma, [1, 2, 3]))
+    assert crossing(gamma, [-1, 1, 2]) == pytest.approx(0.25)
+    assert np.isnan(crossing(gamma, [1, 2, 3]))
     rng = np.random.default_rng(0)
     gains = np.array([-1.0, 0.0, 1.0]) + 0.5 * rng.standard_normal((200, 1))
-    where, low, high = experiment.crossing_interval(gamma, gains, rng)
+    where, low, high = crossing_interval(gamma, gains, rng)
     # the mean gain has standard error .5 / sqrt(200) and slope 2
     assert low < where < high and high - low == pytest.approx(2 * 1.96 * 0.0177, rel=0.15)
-    assert np.isnan(experiment.crossing_interval(gamma, np.ones((5, 3)), rng)).all()
+    assert np.isnan(crossing_interval(gamma, np.ones((5, 3)), rng)).all()
 
 
 def test_crossings_come_from_the_tables():

@@ -6,12 +6,8 @@ import pytest
 from cchkd_utils import results
 from cchkd_utils.gaussian import JointGaussian, block_mi
 from cchkd_utils.rivals import linear_cka
-from cchkd_utils.studies.counterexamples import (
-    Ledger,
-    exact_case,
-    exact_verdict,
-    who_was_right,
-)
+from cchkd_utils.studies.counterexamples import Ledger, who_was_right
+from cchkd_utils.studies.exact import exact_case, exact_verdict
 
 CASE = {"knob": 1, "lam": [0.1, 1.0], "n_train": 50, "seeds": [0, 1, 2]}
 
