@@ -63,9 +63,19 @@ def run_many(
         positions[plan.key].append(position)
     if not missing:
         return
+    suspects = []
     with _cluster([*missing.values()], workers, scheduler) as (client, gpus):
         for key, outcome in _outcomes(client, [*missing.values()], gpus):
-            yield from ((position, outcome) for position in positions[key])
+            if isinstance(outcome, _Killed) and len(missing) > 1:
+                suspects.append(missing[key])
+            else:
+                yield from ((position, outcome) for position in positions[key])
+    for (
+        plan
+    ) in suspects:  # alone: one that only waited on a worker where another killed is innocent
+        with _cluster([plan], 1, scheduler) as (client, gpus):
+            for key, outcome in _outcomes(client, [plan], gpus):
+                yield from ((position, outcome) for position in positions[key])
 
 
 def _outcomes(
@@ -84,6 +94,10 @@ def _outcomes(
         yield keys.pop(future), _outcome(future)
 
 
+class _Killed(RunError):
+    """Every worker that was given the point died."""
+
+
 def _outcome(future: Any) -> Run | RunError:
     from distributed import KilledWorker
 
@@ -94,7 +108,7 @@ def _outcome(future: Any) -> Run | RunError:
     except RunError as error:
         return error
     except KilledWorker:
-        return RunError("workers died on this point again and again: killed, or out of memory")
+        return _Killed("workers died on this point again and again: killed, or out of memory")
     except Exception as error:  # whatever happens on a cluster: the other points go on
         return RunError(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
