@@ -70,9 +70,8 @@ def run_many(
                 suspects.append(missing[key])
             else:
                 yield from ((position, outcome) for position in positions[key])
-    for (
-        plan
-    ) in suspects:  # alone: one that only waited on a worker where another killed is innocent
+    # Alone: a point that only waited on a worker which another one killed is innocent.
+    for plan in suspects:
         with _cluster([plan], 1, scheduler) as (client, gpus):
             for key, outcome in _outcomes(client, [plan], gpus):
                 yield from ((position, outcome) for position in positions[key])
