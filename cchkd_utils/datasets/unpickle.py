@@ -9,24 +9,18 @@ size were held against each other: numpy's own unpickling code never sees the fi
 
 from __future__ import annotations
 
-import math
 import mmap
 import pickletools
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-ATOMS = (type(None), bool, int, float, complex, str, bytes, bytearray, np.generic)
-_CODE = re.compile(r"[biufc]\d{1,2}|[SU]\d{1,9}|O8?")  # numbers, text, objects
+from cchkd_utils.datasets.unpickle_values import ATOMS, CALLS, Name, Pending, Refused, key_of
+
 _ROOM = 1 << 20  # bytes that the smallest file may unpack to, beside four times its size
 _DAMAGED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
-
-
-class Refused(ValueError):
-    """The file asks for something that is not data."""
 
 
 def load(path: Path | str) -> Any:
@@ -80,20 +74,6 @@ def _read(data, size: int, name: Path | str) -> Any:
         raise ValueError(message) from None
 
 
-class _Name:
-    """A class or function that the file names, one of `_CALLS`; never the thing itself."""
-
-    def __init__(self, name: str):
-        self.name = name
-
-
-class _Pending:
-    """An array or a type of numbers that waits for its state (the instruction BUILD)."""
-
-    def __init__(self, finish: Callable):
-        self.finish, self.keys = finish, []
-
-
 class _Machine:
     """The stack machine of the pickle format, without the instructions that run code."""
 
@@ -134,7 +114,7 @@ class _Machine:
     def put(self, key: int | None) -> None:
         key = len(self.memo) if key is None else key
         self.memo[key] = self.stack[-1]
-        if isinstance(self.stack[-1], _Pending):
+        if isinstance(self.stack[-1], Pending):
             self.stack[-1].keys.append(key)
 
     def extend(self, kind: type, items: list) -> None:
@@ -147,7 +127,7 @@ class _Machine:
         elif kind is dict:
             target.update(_pairs(items))
         else:
-            target.update(map(_key, items))
+            target.update(map(key_of, items))
 
     def name(self, module: Any, name: Any) -> None:
         if type(module) is not str or type(name) is not str:
@@ -155,16 +135,16 @@ class _Machine:
         full = f"{module}.{name}"
         for old, new in (("__builtin__.", "builtins."), ("numpy.core.", "numpy._core.")):
             full = new + full[len(old) :] if full.startswith(old) else full
-        if full not in _CALLS:
+        if full not in CALLS:
             shown = ascii(f"{module}.{name}"[:100])
             raise Refused(f"it names {shown}, which is neither an array nor a plain container")
-        self.push(_Name(full))
+        self.push(Name(full))
 
     def reduce(self) -> None:
         called, arguments = self.take(2)
-        if not isinstance(called, _Name) or type(arguments) is not tuple:
+        if not isinstance(called, Name) or type(arguments) is not tuple:
             raise Refused(f"it calls a {type(called).__name__.strip('_')}")
-        make = _CALLS[called.name]
+        make = CALLS[called.name]
         try:
             self.push(make(self, *arguments))
         except Refused:
@@ -174,7 +154,7 @@ class _Machine:
 
     def build(self) -> None:
         target, state = self.take(2)
-        if not isinstance(target, _Pending):
+        if not isinstance(target, Pending):
             raise Refused(f"it sets the state of a {type(target).__name__.strip('_')}")
         value = target.finish(self, state)
         self.memo.update((key, value) for key in target.keys if self.memo[key] is target)
@@ -201,7 +181,7 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
     "TUPLE2": lambda m, _: m.push(tuple(m.take(2))),
     "TUPLE3": lambda m, _: m.push(tuple(m.take(3))),
     "DICT": lambda m, _: m.push(dict(_pairs(m.take()))),
-    "FROZENSET": lambda m, _: m.push(frozenset(map(_key, m.take()))),
+    "FROZENSET": lambda m, _: m.push(frozenset(map(key_of, m.take()))),
     "APPEND": lambda m, _: m.extend(list, m.take(1)),
     "APPENDS": lambda m, _: m.extend(list, m.take()),
     "SETITEM": lambda m, _: m.extend(dict, m.take(2)),
@@ -220,131 +200,7 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
 def _pairs(items: list) -> list[tuple]:
     if len(items) % 2:
         raise ValueError("a key has no value")
-    return [(_key(key), value) for key, value in zip(items[::2], items[1::2])]
-
-
-def _key(value: Any) -> Any:
-    """Return a key of a dict or set; deep tuples could exhaust the interpreter's own stack."""
-    parts = value if type(value) is tuple else (value,)
-    if not all(isinstance(part, ATOMS) for part in parts):
-        raise Refused("it has a key that is neither a number nor text")
-    return value
-
-
-def _encode(machine: _Machine, text: str, encoding: str) -> bytes:
-    if encoding not in ("latin1", "latin-1"):
-        raise Refused("it encodes text in an unusual way")
-    machine.spend(len(text))
-    return text.encode("latin-1")
-
-
-def _copy(kind: type) -> Callable:
-    """Return how a container or byte string is made from a value of its kind."""
-    accepted = {bytes: (), bytearray: (bytes,)}.get(kind, (list, tuple))
-
-    def make(machine: _Machine, *given: Any) -> Any:
-        if kind is bytearray and len(given) == 2:
-            given = (_encode(machine, *given),)
-        if not given:
-            return kind()
-        (items,) = given
-        if type(items) not in accepted:
-            raise Refused(f"it makes a {kind.__name__} in an unusual way")
-        machine.spend(len(items) * (1 if kind is bytearray else 64))
-        return kind(map(_key, items) if kind in (set, frozenset) else items)
-
-    return make
-
-
-def _dict(machine: _Machine, *factory: Any) -> dict:
-    """An OrderedDict or a defaultdict; its items follow. The factory is not kept."""
-    return {}
-
-
-def _dtype(machine: _Machine, code: Any, *_: Any) -> _Pending:
-    code = code.decode("ascii") if type(code) is bytes else code
-    if type(code) is not str or not _CODE.fullmatch(code):
-        raise Refused(f"it holds numbers of the type {ascii(code)[:40]}")
-    dtype = np.dtype(code)
-    if not dtype.itemsize:
-        raise Refused(f"it holds numbers of the type {code}")
-
-    def finish(_: _Machine, state: Any) -> np.dtype:
-        order = state[1].decode("ascii") if type(state[1]) is bytes else state[1]
-        if order not in ("<", ">", "|", "=") or any(state[2:5]):
-            raise Refused("it holds numbers of a type made of several")
-        return dtype.newbyteorder(order)
-
-    return _Pending(finish)
-
-
-def _reconstruct(machine: _Machine, kind: Any, *_: Any) -> _Pending:
-    if not (isinstance(kind, _Name) and kind.name == "numpy.ndarray"):
-        raise Refused("it makes an array of a class other than numpy.ndarray")
-
-    def finish(machine: _Machine, state: Any) -> np.ndarray:
-        _, shape, dtype, fortran, data = state
-        return _array(machine, data, dtype, shape, "F" if fortran else "C")
-
-    return _Pending(finish)
-
-
-def _frombuffer(machine: _Machine, data, dtype, shape, order, axes=None) -> np.ndarray:
-    if axes is None:
-        return _array(machine, data, dtype, shape, order)
-    return _array(machine, data, dtype, shape, "C").transpose(axes)
-
-
-def _ndarray(*_: Any) -> None:
-    raise Refused("it calls numpy.ndarray itself")  # only ever an argument of _reconstruct
-
-
-def _scalar(machine: _Machine, dtype, data) -> np.generic:
-    return _array(machine, data, dtype, (), "C")[()]
-
-
-def _array(machine: _Machine, data, dtype, shape, order: str) -> np.ndarray:
-    """An array from its declared type and shape, once they fit the bytes that are there."""
-    if not isinstance(dtype, np.dtype):
-        raise Refused("it holds an array without a type")
-    shape = tuple(shape)
-    possible = len(shape) <= 64 and all(type(n) is int and 0 <= n < 1 << 62 for n in shape)
-    if not possible or order not in ("C", "F"):
-        raise Refused("it holds an array of an impossible shape")
-    size = math.prod(shape)
-    if dtype.hasobject:
-        return _objects(machine, data, size, shape, order)
-    data = _encode(machine, data, "latin1") if type(data) is str else data
-    if type(data) not in (bytes, bytearray) or len(data) != size * dtype.itemsize:
-        raise Refused(f"it holds an array whose shape {shape} does not fit its bytes")
-    array = np.frombuffer(data, dtype).reshape(shape, order=order)
-    array.flags.writeable = False
-    return array
-
-
-def _objects(machine: _Machine, items, size: int, shape: tuple, order: str) -> np.ndarray:
-    if type(items) is not list or len(items) != size:
-        raise Refused(f"it holds an array whose shape {shape} does not fit its objects")
-    machine.spend(8 * size)
-    array = np.empty(size, object)
-    for i, item in enumerate(items):  # one by one: numpy would unpack lists of equal length
-        array[i] = item
-    return array.reshape(shape, order=order)
-
-
-_CALLS: dict[str, Callable] = {
-    "_codecs.encode": _encode,
-    "collections.OrderedDict": _dict,
-    "collections.defaultdict": _dict,
-    **{f"builtins.{k.__name__}": _copy(k) for k in (bytes, bytearray, list, set, frozenset)},
-    "builtins.dict": _dict,
-    "builtins.complex": lambda _, real, imag: complex(float(real), float(imag)),
-    "numpy.ndarray": _ndarray,
-    "numpy.dtype": _dtype,
-    "numpy._core.multiarray._reconstruct": _reconstruct,
-    "numpy._core.multiarray.scalar": _scalar,
-    "numpy._core.numeric._frombuffer": _frombuffer,
-}
+    return [(key_of(key), value) for key, value in zip(items[::2], items[1::2])]
 
 
 def _only_data(value: Any) -> Any:
@@ -362,6 +218,6 @@ def _only_data(value: Any) -> Any:
         elif type(one) in (list, tuple, set, frozenset):
             todo += one
         else:
-            name = one.name if isinstance(one, _Name) else type(one).__name__.strip("_")
+            name = one.name if isinstance(one, Name) else type(one).__name__.strip("_")
             raise Refused(f"it holds {name}, which is not data")
     return value
