@@ -11,12 +11,28 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from cchkd_utils import results
-from cchkd_utils.criterion import Verdict
+from cchkd_utils.criterion import Verdict, assess
 from cchkd_utils.studies.agreement import majority
 
 NEGLIGIBLE = 0.5  # per cent or points: an interval around 0 and within this counts as no effect
 ALIGNMENT = "residual alignment"
 NO_ALIGNMENT = 0.01  # an interval within +-0.01 (Var y is about 1) predicts no effect
+
+
+def assess_each(
+    teacher: ArrayLike,
+    student: ArrayLike,
+    labels: ArrayLike,
+    teacher_logits: ArrayLike,
+    student_logits: ArrayLike,
+    *,
+    estimator: str,
+) -> list[Verdict]:
+    """Return verdict and rivals of each repetition; all arrays [repetitions, n, ...]."""
+    return [
+        assess(*one, teacher_logits=t, student_logits=s, estimator=estimator, bias_check=False)
+        for *one, t, s in zip(teacher, student, labels, teacher_logits, student_logits)
+    ]
 
 
 class Ledger:

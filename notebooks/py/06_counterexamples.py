@@ -50,34 +50,25 @@ device: str = "auto"  # where networks train; one of: auto, cpu, cuda
 
 # %% tags=["hide-input"]
 import warnings
+from functools import partial
 
 import numpy as np
 
-from cchkd_utils import criterion, plots, results, tables
+from cchkd_utils import plots, results, tables
 from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.plots.counterexamples import gain_against_gamma, verdicts_and_outcomes
 from cchkd_utils.studies import mfh, overfit
-from cchkd_utils.studies.counterexamples import Ledger
+from cchkd_utils.studies.counterexamples import Ledger, assess_each
 from cchkd_utils.studies.crossing import crossing_interval
 from cchkd_utils.studies.exact import exact_case
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
 
+tables.typeset()
 ledger = Ledger()
 seeds = [seed + i for i in range(n_seeds)]
-
-
-def assess(teacher, student, labels, t, s) -> list[criterion.Verdict]:
-    """Verdict and rivals of each repetition; t and s are predictions, or logits."""
-    chosen = {"estimator": estimator, "bias_check": False}
-    return [
-        criterion.assess(*one, teacher_logits=a, student_logits=b, **chosen)
-        for *one, a, b in zip(teacher, student, labels, t, s)
-    ]
-
-
-tables.typeset()
+assess = partial(assess_each, estimator=estimator)
 
 # %% [markdown]
 # ## How a case is judged
