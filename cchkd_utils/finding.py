@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cchkd_utils import paths
+from cchkd_utils.studies.agreement import same_sign
 from cchkd_utils.studies.cells import SECTIONS, Tables, cells, recorded
 from cchkd_utils.studies.nearest import near
 
@@ -76,16 +77,15 @@ def paragraph(table: pd.DataFrame) -> str:
     sentences = [
         f"The criterion meets {len(table)} pairs of teacher and student.",
         *filter(None, map(said, ("distil", "do not distil", "undecided"))),
-        f"Where the effect is clear, its sign is that of the gap in **{same_sign(table)}**.",
+        f"Where the effect is clear, its sign is that of the gap in **{signs(table)}**.",
     ]
     return " ".join(sentences)
 
 
-def same_sign(table: pd.DataFrame) -> str:
+def signs(table: pd.DataFrame) -> str:
     """Count how often the sign of the gap is that of the effect, where the effect is clear."""
-    settled = table[table["outcome"] != "unresolved"]
-    agree = (settled["gap"] > 0) == (settled["outcome"] == "helps")
-    return f"{agree.sum()} of {len(settled)}"
+    same = same_sign(table)
+    return f"{same.sum()} of {len(same)}"
 
 
 def sources(table: pd.DataFrame) -> str:
@@ -137,7 +137,7 @@ def page(table: pd.DataFrame, ksg: pd.DataFrame) -> str:
     """
     estimator = ", ".join(sorted(set(table["estimator"])))
     return f"""\
-{paragraph(table)} With `ksg`, one of the paper's estimators, it is {same_sign(ksg)}.
+{paragraph(table)} With `ksg`, one of the paper's estimators, it is {signs(ksg)}.
 
 ```{{figure}} _static/finding.svg
 :alt: {alt(table)}

@@ -25,6 +25,12 @@ def agreement(decisions: ArrayLike, outcomes: ArrayLike) -> NDArray[np.str_]:
     return np.select([product > 0, product < 0], ANSWERS[:2], ANSWERS[2])
 
 
+def same_sign(cells: pd.DataFrame) -> pd.Series:
+    """Say of each cell with a clear effect whether the gap has its sign, however sure the gap."""
+    clear = cells[cells["outcome"] != "unresolved"]
+    return (clear["gap"] > 0) == (clear["outcome"] == "helps")
+
+
 def tally(table: pd.DataFrame) -> pd.DataFrame:
     """Count `agreement` of the columns decision and outcome: one row per estimator."""
     answers = agreement(table["decision"], table["outcome"])

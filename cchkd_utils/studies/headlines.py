@@ -14,7 +14,7 @@ import pandas as pd
 
 from cchkd_utils import resampling
 from cchkd_utils.studies import cells as study
-from cchkd_utils.studies.agreement import ANSWERS, agreement, majority
+from cchkd_utils.studies.agreement import ANSWERS, agreement, majority, same_sign
 from cchkd_utils.studies.nearest import near
 from cchkd_utils.studies.prediction import shape_of_response
 
@@ -96,9 +96,8 @@ def digits_sign(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
         cells = _cells("02_mnist_m", (rows, verdicts), name)
         spans = [_span(cells[cells["gap"] > 0]), _span(cells[cells["gap"] < 0])]
         parts.append(f"{name}: gap > 0 {spans[0]}, gap < 0 {spans[1]}")
-        signs = study.resolved(cells)
-        same = (signs["gap"] > 0) == (signs["outcome"] == "helps")
-        right += [same.mean()] if len(signs) else []
+        same = same_sign(cells)
+        right += [same.mean()] if len(same) else []
     if not right:
         return Cell("; ".join(parts) + " points", GRADES[3])
     grade = GRADES[1] if min(right) < 1 and max(right) > 0.8 else _grade(min(right))
@@ -220,7 +219,7 @@ def ablations(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     table = study.resolved(pd.concat(frames))
     if table.empty:
         return Cell("0 cells with a clear effect", GRADES[3])
-    right = (table["gap"] > 0) == (table["outcome"] == "helps")
+    right = same_sign(table)
     by_lam, by_heat = (right.groupby(table[name]).mean() for name in ("lam", "temperature"))
     text = "; ".join(
         f"{name}: " + ", ".join(f"{key:g} {value:.0%}" for key, value in shares.items())
