@@ -24,6 +24,7 @@ from cchkd_utils.runner.plans import Plan
 
 TRIES = 3  # of a point whose kernel died; Dask gives a point whose worker died as many
 PATIENCE = 10  # seconds for a scheduler to answer, and to show its workers
+UNGUARDED = 'no worker started; in a script, sweep under `if __name__ == "__main__":`'
 LOST = "the scheduler was lost; finished runs are kept, call again to go on"
 
 
@@ -163,6 +164,12 @@ def _cluster(plans: Sequence[Plan], workers: int | None, scheduler: str | None) 
         "distributed.scheduler.allowed-failures": TRIES,
         "distributed.comm.timeouts.connect": f"{PATIENCE}s",
         "distributed.client.security-loader": None,
+        # Dask watches itself some fifty times a second; a worker that waits for its kernel has
+        # nothing to show, and the kernels want the cores.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "5s",
+        "distributed.scheduler.active-memory-manager.start": False,
     }
     with _no_logs(), dask.config.set(quiet):
         if scheduler:
@@ -196,15 +203,21 @@ def _local(count: int) -> Iterator[Any]:
     """Give a cluster that only this machine can reach; when interrupted, end it at once."""
     from distributed import LocalCluster
 
-    cluster = LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
-        memory_limit=0,  # the notebooks' memory is not the worker's own
-        silence_logs=logging.CRITICAL,
-    )
+    main = sys.modules.get("__mp_main__")
+    if main and main.__name__ == "__mp_main__":  # a worker, reading the script that started it
+        raise SystemExit(1)
+    try:
+        cluster = LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            memory_limit=0,  # the notebooks' memory is not the worker's own
+            silence_logs=logging.CRITICAL,
+        )
+    except RuntimeError:
+        raise SchedulerError(UNGUARDED) from None
     try:
         yield cluster
     except BaseException:

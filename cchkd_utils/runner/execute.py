@@ -120,6 +120,7 @@ def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str
     import papermill  # here, because it costs a second that a reused run need not pay
     from nbclient.exceptions import DeadKernelError
 
+    from cchkd_utils.runner import engine
     from cchkd_utils.runner.kernels import KernelManager
 
     path, values = planned.notebook, planned.values
@@ -131,6 +132,7 @@ def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str
             path,
             part / "notebook.ipynb",
             parameters=changed,
+            engine_name=engine.NAME,
             kernel_name="python3",
             cwd=part,
             progress_bar={"desc": path.stem} if progress else False,

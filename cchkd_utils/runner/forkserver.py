@@ -41,6 +41,9 @@ def _import(names: list[str]) -> None:
     for name in names:
         with contextlib.suppress(Exception):  # the notebook will say so itself
             importlib.import_module(name)
+    if "torch.optim" in sys.modules:  # an optimiser imports it at its first step: a second
+        with contextlib.suppress(Exception):
+            importlib.import_module("torch._dynamo")
     del builtins.get_ipython
 
 

@@ -7,6 +7,7 @@ needs.
 """
 
 import ast
+import functools
 import hashlib
 import json
 import re
@@ -74,8 +75,10 @@ def recorded(notebook: Path) -> list[Path]:
     return sorted(path for path in paths.RECORDED.glob("*.csv") if path.stem in stems)
 
 
-def _imported(code: str, package: str) -> Iterable[str]:
-    """Yield every dotted name that `code` may import, parents included."""
+@functools.cache  # a worker asks for each of its points, of files that stay the same
+def _imported(code: str, package: str) -> frozenset[str]:
+    """Return every dotted name that `code` may import, parents included."""
+    found = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -87,7 +90,8 @@ def _imported(code: str, package: str) -> Iterable[str]:
             continue
         for name in names:
             parts = name.split(".")
-            yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
+            found |= {".".join(parts[: i + 1]) for i in range(len(parts))}
+    return frozenset(found)
 
 
 def _file(name: str) -> Path | None:

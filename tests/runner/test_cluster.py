@@ -269,3 +269,15 @@ def test_a_full_disk_is_a_clear_error_of_each_point(tiny, monkeypatch):
     status, _, err = call(*words, under=under)
     text = "\n".join(err)
     assert status == 1 and "No space left on device" in text and "Traceback" not in text
+
+
+def test_a_script_that_lacks_the_guard_of_its_main_part_is_told_so(tmp_path):
+    script = tmp_path / "script.py"
+    call = 'runner.sweep("07", {"seed": range(2)}, preset="smoke")'
+    script.write_text(f"from cchkd_utils import runner\n{call}\n")
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT), "CCHKD_RUNS": str(tmp_path / "runs")}
+    made = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, env=environment, timeout=120
+    )
+    assert made.returncode == 1 and made.stderr.count("Traceback") == 1
+    assert made.stderr.rstrip().endswith('sweep under `if __name__ == "__main__":`')

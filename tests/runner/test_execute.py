@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -152,6 +153,8 @@ def test_a_dead_kernel_is_an_error_of_one_line(tiny):
     ) as caught:
         runner.run("01", preset="smoke", progress=False)
     assert "\n" not in str(caught.value)
+    kept = json.loads(Path(str(caught.value).rpartition("kept: ")[2].rstrip(")")).read_text())
+    assert kept["cells"][1]["execution_count"] == 1  # what was done until then is in it
 
 
 @pytest.mark.parametrize("name", ["run.json", "results.csv"])

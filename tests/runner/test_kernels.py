@@ -76,6 +76,15 @@ def test_kernels_do_not_share_a_stream_of_random_numbers(tiny, servers):
     assert len(drawn) == 2 and len(servers) == 1
 
 
+def test_an_optimizer_imports_nothing_more_at_its_first_step(tiny, servers):
+    step = "torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))]).step()"
+    seen = "Path(marker).write_text(' '.join(set(sys.modules) - before))"
+    edit("time.sleep(seconds)", f"import sys, torch; before = set(sys.modules); {step}; {seen}")
+    plan = runner.plan("01", {"marker": str(tiny / "seen")}, preset="smoke")
+    perform(plan, imports=["torch"])
+    assert (tiny / "seen").read_text() == ""
+
+
 def test_an_edited_module_is_read_anew(tiny, servers):
     """The server has imported libraries, and none of the book's own modules."""
     warm()
