@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student_t
 
-from cchkd_utils import paths, resampling
+from cchkd_utils import paths
 
 JOIN = ["dataset", "teacher", "student", "condition", "seed"]
 RESULTS = {
@@ -255,28 +254,3 @@ def stamp(path: Path, table: str, provenance: Mapping[str, Any]) -> None:
 def without_provenance(frame: pd.DataFrame) -> pd.DataFrame:
     """Drop the columns that may differ between two runs with the same results."""
     return frame.drop(columns=VOLATILE, errors="ignore")
-
-
-def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.DataFrame:
-    """Mean of `value` over independent repeats, with a 95 % interval and its outcome.
-
-    The repeats of a group (its rows) must be independent of each other: seeds with data of
-    their own, participants, videos. The interval is Student's, which at 5 to 50 repeats holds
-    its level better than a percentile bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        One row per group: the columns `by`, the mean as `value`, its interval under the same
-        name with _lo and _hi, repeats, outcome (helps, hurts
-        or unresolved; a group of one repeat has no interval and is unresolved).
-    """
-    grouped = frame.groupby(by, sort=True)[value]
-    out = grouped.agg(["mean", "sem", "count"]).reset_index()
-    half = student_t.ppf(0.975, np.maximum(out["count"] - 1, 1)) * out["sem"]
-    low, high = out["mean"] - half, out["mean"] + half
-    return out[by].assign(
-        **{value: out["mean"], f"{value}_lo": low, f"{value}_hi": high},
-        repeats=out["count"],
-        outcome=resampling.outcome(low, high),
-    )

@@ -65,3 +65,25 @@ def test_pooled_folds_from_means_and_spreads_equal_those_from_every_fold():
     (row,) = resampling.pooled_folds(frame, ["pair"]).to_dict("records")
     expected = resampling.repeated_folds(gains.ravel(), 1 / 5)
     assert (row["gain"], row["gain_lo"], row["gain_hi"]) == pytest.approx(expected)
+
+
+def gains(*values):
+    return pd.DataFrame({"condition": "one", "gain": values})
+
+
+def test_intervals_over_seeds_cover_and_outcomes_follow_from_them():
+    rng = np.random.default_rng(1)
+    covered = []
+    for _ in range(400):
+        one = resampling.summarise(gains(*rng.normal(0, 1, 5)), ["condition"]).iloc[0]
+        covered.append(one["gain_lo"] <= 0 <= one["gain_hi"])
+        expected = (
+            "helps" if one["gain_lo"] > 0 else "hurts" if one["gain_hi"] < 0 else "unresolved"
+        )
+        assert one["outcome"] == expected
+    assert 0.92 <= np.mean(covered) <= 0.98  # 95 % nominal, binomial s.e. 0.011
+
+
+def test_one_repeat_has_no_interval_and_is_unresolved():
+    one = resampling.summarise(gains(0.1), ["condition"]).iloc[0]
+    assert np.isnan(one["gain_lo"]) and one["outcome"] == "unresolved" and one["repeats"] == 1

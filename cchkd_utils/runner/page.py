@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import seaborn as sns
 
-from cchkd_utils import paths, plots, results
+from cchkd_utils import paths, plots, resampling, results
 from cchkd_utils.runner import folders
 from cchkd_utils.runner.parameters import ParameterError
 from cchkd_utils.runner.progress import text
@@ -82,7 +82,7 @@ def _findings(frame: pd.DataFrame, record: Mapping[str, Any], picture: Path) -> 
         varied = [name for name in varied if name != "condition"]  # the knob in words
     by = ["metric", *varied]
     rows = frame.drop_duplicates([*by, "seed"])  # points may share seeds
-    intervals = INTERVALS.get(record["notebook"], results.summarise)
+    intervals = INTERVALS.get(record["notebook"], resampling.summarise)
     seeds = rows.groupby(by)["seed"].nunique().rename("repeats").reset_index()
     means = intervals(rows, by).drop(columns="repeats", errors="ignore").merge(seeds, on=by)
     counts = ", ".join(f"{n} {word}" for word, n in means["outcome"].value_counts().items())

@@ -17,6 +17,20 @@ def majority(decisions: pd.Series) -> str:
     return str(shares.index[0]) if shares.iloc[0] > 0.5 else "undecided"
 
 
+def pooled(verdicts: pd.DataFrame, by: list[str], numbers: list[str]) -> pd.DataFrame:
+    """Return the mean of each of `numbers` over repeats, with the `majority` of their decisions.
+
+    Repeats may share rows: the mean of an interval's ends is not narrower for being of many.
+
+    Returns
+    -------
+    DataFrame
+        Index `by`, in order of appearance; columns `numbers` and decision.
+    """
+    grouped = verdicts.groupby(by, sort=False)
+    return grouped[numbers].mean().assign(decision=grouped["decision"].agg(majority))
+
+
 def agreement(decisions: ArrayLike, outcomes: ArrayLike) -> NDArray[np.str_]:
     """Say of each decision and its outcome: agree, disagree, or open where either has no sign."""
     said = pd.Series(np.asarray(decisions)).map({"distil": 1, "do not distil": -1}).fillna(0)

@@ -23,12 +23,8 @@ def judge(verdicts: pd.DataFrame) -> pd.DataFrame:
     The repeats share participants, so gap, both sides and the 90 % interval are means over them,
     not narrower for being many.
     """
-    grouped = verdicts.groupby([*PAIR, "estimator"], sort=False)
     numbers = ["mi_teacher_student", "mi_student_label", "gap", "gap_lo", "gap_hi"]
-    out = grouped[numbers].mean()
-    out["decision"] = grouped["decision"].agg(agreement.majority)
-    out["repeats"] = grouped.size()
-    return out.reset_index()
+    return agreement.pooled(verdicts, [*PAIR, "estimator"], numbers).reset_index()
 
 
 def tally(gains: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cchkd_utils import paths, resampling, results
-from cchkd_utils.studies.agreement import majority
+from cchkd_utils.studies.agreement import pooled
 
 CLUSTER = ["dataset", "teacher", "student", "condition"]
 CELL = [*CLUSTER, "experiment", "lam", "weight", "temperature", "metric", "kind", "knob"]
@@ -43,8 +43,8 @@ class Section:
     query : str
         Rows of the results to keep; the rest are controls, or other forms of the same students.
     intervals : callable (rows, by) -> DataFrame
-        Mean gain of each group with its interval: over independent seeds (`results.summarise`), or
-        over folds that share rows.
+        Mean gain of each group with its interval: over independent seeds
+        (`resampling.summarise`), or over folds that share rows.
     """
 
     title: str
@@ -63,11 +63,11 @@ def over_folds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 SECTIONS = (
     Section(
-        "Gaussian", "01_synthetic", "synthetic", "mse", "experiment == 'mlp'", results.summarise
+        "Gaussian", "01_synthetic", "synthetic", "mse", "experiment == 'mlp'", resampling.summarise
     ),
     Section(
         "digits", "02_mnist_m", "mnist_m", "accuracy",
-        "experiment == 'distillation' and condition.str.endswith('by index')", results.summarise,
+        "experiment == 'distillation' and condition.str.endswith('by index')", resampling.summarise,
     ),
     Section(
         "sentiment", "03_mosei", "mosi", "accuracy", "condition.str.contains('cross-fitted')",
@@ -174,10 +174,8 @@ def _foretold(verdicts: pd.DataFrame) -> pd.DataFrame:
         "took",
         *[name for name in RIVALS if name != "gap"],
     ]
-    grouped = verdicts.groupby(CLUSTER, sort=False)
-    out = grouped[[name for name in numbers if name in verdicts]].mean()
-    out["decision"] = grouped["decision"].agg(majority)
-    return out.reset_index()
+    numbers = [name for name in numbers if name in verdicts]
+    return pooled(verdicts, CLUSTER, numbers).reset_index()
 
 
 def _p_distil(verdicts: pd.DataFrame) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cchkd_utils import results
+from cchkd_utils import resampling, results
 from cchkd_utils.criterion import Verdict, assess
 from cchkd_utils.studies.agreement import majority
 
@@ -120,7 +120,7 @@ class Ledger:
         relative = table["metric"].isin(results.LOWER_IS_BETTER)
         table["gain"] *= 100 / np.where(relative, table["baseline"], 1.0)
         order = list(dict.fromkeys(table["condition"]))
-        out = results.summarise(table, ["experiment", "condition", "knob", "lam"])
+        out = resampling.summarise(table, ["experiment", "condition", "knob", "lam"])
         small = (out["gain_lo"] > -NEGLIGIBLE) & (out["gain_hi"] < NEGLIGIBLE)
         out.loc[small & (out["outcome"] == "unresolved"), "outcome"] = "no effect"
         return out.sort_values("condition", key=lambda c: c.map(order.index), kind="stable")
@@ -135,7 +135,7 @@ class Ledger:
         first = gains[gains["lam"] == gains["lam"].min()].set_index("condition")
         verdicts = results.check(self.verdicts, "verdicts")
         judged = verdicts.groupby("condition")
-        aligned = results.summarise(verdicts, ["condition"], ALIGNMENT).set_index("condition")
+        aligned = resampling.summarise(verdicts, ["condition"], ALIGNMENT).set_index("condition")
         out = first[["experiment", "knob", "gain", "gain_lo", "gain_hi", "outcome"]].copy()
         out["gap"] = judged["gap"].mean()
         out["decision"] = judged["decision"].agg(majority)

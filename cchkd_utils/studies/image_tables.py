@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from cchkd_utils import resampling, results
-from cchkd_utils.studies.agreement import agreement, majority
+from cchkd_utils import resampling
+from cchkd_utils.studies.agreement import agreement, pooled
 from cchkd_utils.studies.nearest import near
 
 RIVALS = (
@@ -33,9 +33,8 @@ def paired(table: pd.DataFrame, pairing: str = "index") -> pd.DataFrame:
 
 def by_blur(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Return means over seeds per estimator and blur, and the decision of most seeds."""
-    grouped = verdicts.groupby(["estimator", "knob"])
     numbers = ["gap", "gap_lo", "gap_hi", "mi_teacher_student", "mi_student_label", *RIVALS]
-    return grouped[numbers].mean().assign(decision=grouped["decision"].agg(majority))
+    return pooled(verdicts, ["estimator", "knob"], numbers).sort_index()
 
 
 def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -48,7 +47,7 @@ def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
         estimator with its mean gap and decision, as text. In the last row, ``right``: among cells
         with an outcome, the share that the decisions foretold (undecided foretells none).
     """
-    cells = results.summarise(table, ["knob", "lam", "temperature"])
+    cells = resampling.summarise(table, ["knob", "lam", "temperature"])
     counts = pd.crosstab(cells["knob"], cells["outcome"])
     out = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0).astype(object)
     right = dict.fromkeys(out, "")
@@ -110,13 +109,15 @@ def contrasts(table: pd.DataFrame, lam: float, temperature: float) -> pd.DataFra
         "shuffled teacher": table[table["experiment"] == "shuffled teacher"],
     }
     parts = [
-        results.summarise(near(some, lam=lam, temperature=temperature), ["knob"]).assign(what=name)
+        resampling.summarise(near(some, lam=lam, temperature=temperature), ["knob"]).assign(
+            what=name
+        )
         for name, some in groups.items()
         if len(some)
     ]
     smooth = table[table["experiment"] == "label smoothing"]
     if len(smooth):
-        best = results.summarise(smooth, ["knob", "lam"]).nlargest(1, "gain")
+        best = resampling.summarise(smooth, ["knob", "lam"]).nlargest(1, "gain")
         parts.append(best.assign(what="label smoothing"))
     return pd.concat(parts, ignore_index=True)
 
@@ -124,7 +125,7 @@ def contrasts(table: pd.DataFrame, lam: float, temperature: float) -> pd.DataFra
 def points(table: pd.DataFrame, verdicts: pd.DataFrame, temperature: float) -> pd.DataFrame:
     """Return mean gain and mean gap, one row per blur, λ and estimator, at one temperature."""
     some = near(table, temperature=temperature)
-    summary = results.summarise(some, ["knob", "lam"])
+    summary = resampling.summarise(some, ["knob", "lam"])
     return summary.merge(by_blur(verdicts).reset_index(), on="knob")
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cchkd_utils import criterion, distill, models, results
+from cchkd_utils import criterion, distill, models, resampling, results
 from cchkd_utils.datasets import synthetic
 from cchkd_utils.gaussian import JointGaussian
-from cchkd_utils.studies.agreement import majority
+from cchkd_utils.studies.agreement import pooled
 from cchkd_utils.studies.crossing import crossing
 
 FAST = ("ksg", "gaussian")  # estimators that take well under a second; the others train networks
@@ -167,7 +167,7 @@ def verdict_rows(
 def gains(table: pd.DataFrame) -> pd.DataFrame:
     """Mean gain in per cent of the undistilled error, 95 % interval and outcome, per cell."""
     relative = table.assign(gain=100 * table["gain"] / table["baseline"])
-    return results.summarise(relative, ["experiment", "n_train", "knob", "lam"])
+    return resampling.summarise(relative, ["experiment", "n_train", "knob", "lam"])
 
 
 def gaps(verdicts: pd.DataFrame, n: int) -> pd.DataFrame:
@@ -180,10 +180,8 @@ def gaps(verdicts: pd.DataFrame, n: int) -> pd.DataFrame:
     """
     judged = verdicts[verdicts["condition"].str.endswith(f", n {n}")]
     by = ["estimator", "knob"]
-    out = results.summarise(judged, by, "gap").drop(columns=["outcome", "repeats"])
-    sides = judged.groupby(by)[["mi_teacher_student", "mi_student_label"]].mean()
-    decision = judged.groupby(by)["decision"].agg(majority)
-    return out.merge(sides.join(decision), on=by)
+    out = resampling.summarise(judged, by, "gap").drop(columns=["outcome", "repeats"])
+    return out.merge(pooled(judged, by, ["mi_teacher_student", "mi_student_label"]), on=by)
 
 
 def both_sides(estimated: pd.DataFrame, estimators: Sequence[str]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cchkd_utils.studies.agreement import agreement, majority, tally
+from cchkd_utils.studies.agreement import agreement, majority, pooled, tally
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,16 @@ def test_tally_keeps_the_order_of_estimators_and_every_answer():
     counts = tally(table)
     assert counts.index.tolist() == ["lmi", "ksg"]
     assert counts.to_numpy().tolist() == [[1, 0, 1], [0, 1, 0]]
+
+
+def test_pooled_verdicts_are_means_and_what_most_repeats_decided():
+    table = pd.DataFrame(
+        {
+            "pair": ["b", "a", "b", "b"],
+            "gap": [1.0, -1.0, 2.0, 6.0],
+            "decision": ["distil", "do not distil", "undecided", "distil"],
+        }
+    )
+    one = pooled(table, ["pair"], ["gap"])
+    assert one.index.tolist() == ["b", "a"] and one["gap"].tolist() == [3.0, -1.0]
+    assert one["decision"].tolist() == ["distil", "do not distil"]

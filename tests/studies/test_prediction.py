@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cchkd_utils import results
+from cchkd_utils import resampling, results
 from cchkd_utils.studies import cells as cellular
 from cchkd_utils.studies import prediction
 
 LAMS = (0.2, 0.5)
-SEEDS = cellular.Section("s", "00_x", "x", "accuracy", "experiment == 'x'", results.summarise)
+SEEDS = cellular.Section("s", "00_x", "x", "accuracy", "experiment == 'x'", resampling.summarise)
 
 
 def joined(**options):
