@@ -156,7 +156,7 @@ def run_card(record: Mapping[str, Any]) -> str:
         finished=record["finished"][:10],
         downloads=", ".join(downloads),
         more=f"To download: {', '.join(more)}.",
-        data=" ".join(filter(None, [values.get("data"), f"({record['kind']})"])),
+        data=", ".join(dict.fromkeys(filter(None, [values.get("data"), record["kind"]]))),
         table="\n".join(["| parameter | value |", "|---|---|", *rows]),
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
     )

@@ -28,8 +28,10 @@ class Verdict:
 
     Attributes
     ----------
-    mi_teacher_student, mi_student_label : float
-        I(H1;H2) and I(H2;Y).
+    mi_teacher_student : float
+        I(H1;H2).
+    mi_student_label : float
+        I(H2;Y).
     gap : float
         I(H1;H2) - I(H2;Y).
     ci : tuple of float

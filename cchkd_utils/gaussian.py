@@ -43,8 +43,10 @@ class JointGaussian:
     ----------
     cov : array [p1 + p2 + 1, p1 + p2 + 1]
         Covariance of (x1, x2, y), in this order. Read-only.
-    p1, p2 : int
-        Dimensions of the teacher's and of the student's modality.
+    p1 : int
+        Dimensions of the teacher's modality.
+    p2 : int
+        Dimensions of the student's modality.
     w1 : array [p1]
         Teacher weights. Read-only.
     """

@@ -45,7 +45,7 @@ class MIEstimate:
 
     @property
     def bits(self) -> float:
-        """The estimate in bits: nats / ln 2."""
+        """The estimate in bits, nats / ln 2."""
         return self.nats / float(np.log(2.0))
 
 
