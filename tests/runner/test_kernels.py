@@ -34,7 +34,7 @@ def edit(old, new):
 
 SEEN = (
     "import json, os, sys, numpy, pandas, threading; "
-    "Path(marker).write_text(json.dumps([os.getppid(), 'scipy.stats' in LOADED, "
+    "Path(marker).write_text(json.dumps([os.getppid(), 'pandas' in LOADED, "
     "float(numpy.random.rand()), pandas.get_option('display.max_columns'), os.getcwd(), "
     "os.environ['OMP_NUM_THREADS'], os.environ['MPLBACKEND'], hash('a'), sys.argv[0][-18:]]))"
 )
@@ -60,7 +60,7 @@ def test_a_forked_kernel_gives_the_tables_of_a_cold_one(tiny, servers, monkeypat
     assert runs[0] == runs[1] and all(a.equals(b) for a, b in zip(*tables))
     (server,) = servers.values()
     assert forked == server.pid != cold
-    assert own[0] and not anew[0]  # scipy was there before the first cell, and was not
+    assert own[0] and not anew[0]  # pandas was there before the first cell, and was not
     assert own[1] != anew[1]  # numpy's own stream is not shared among kernels
     part = [list(map(str, x[3:4])) for x in (own, anew)]
     assert all(".part-" in one[0] for one in part)
