@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     found.set_defaults(call=_results)
 
     page = commands.add_parser("page", help="fill book/sweep.md with a sweep")
-    page.add_argument("sweep", help="its folder, as printed by cchkd sweep and cchkd results")
+    page.add_argument("sweep", help="its name or folder, as printed by cchkd results")
     page.set_defaults(call=_page)
 
     listing = commands.add_parser("list", help="list the notebooks, or a notebook's parameters")
@@ -144,7 +144,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     options = {"preset": arguments.preset, "threads": arguments.threads}
     where = {"workers": arguments.workers, "scheduler": arguments.scheduler}
     if arguments.dry_run:
-        print(runner.preview(arguments.notebook, grid, **options, workers=arguments.workers))
+        print(runner.preview(arguments.notebook, grid, **options, **where))
         return 0
     done = runner.sweep(arguments.notebook, grid, **options, **where)
     for point, error in done.failed[:SHOWN]:

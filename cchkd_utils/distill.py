@@ -181,6 +181,9 @@ def train_ensemble(
 
 
 def _device(name):
+    here = torch.cuda.is_available()
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if here else "cpu")
+    if torch.device(name).type == "cuda" and not here:
+        raise ValueError("torch sees no GPU on this machine: device 'auto' or 'cpu' works without")
     return torch.device(name)

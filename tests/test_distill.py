@@ -355,6 +355,13 @@ def test_divergence_is_an_error_not_a_result():
         )  # fmt: skip
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_a_gpu_that_is_not_there_is_one_line():
+    x, y, _ = classes()
+    with pytest.raises(ValueError, match="torch sees no GPU on this machine"):
+        train_ensemble(regressor, x[None], y[None], [Member(0)], device="cuda", epochs=1)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
 def test_gpu_gives_what_the_cpu_gives(model):

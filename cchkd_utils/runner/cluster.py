@@ -20,6 +20,7 @@ from typing import Any
 
 from cchkd_utils.runner import folders, identity
 from cchkd_utils.runner.execute import KernelError, Run, RunError, perform
+from cchkd_utils.runner.parameters import ParameterError
 from cchkd_utils.runner.plans import Plan
 
 TRIES = 3  # of a point whose kernel died; Dask gives a point whose worker died as many
@@ -49,9 +50,12 @@ def run_many(
 
     Raises
     ------
+    ParameterError
+        For a number of workers that is none, or one beside a scheduler, which has its own.
     SchedulerError
         When there is no scheduler or worker at that address.
     """
+    check_where(workers, scheduler)
     missing: dict[str, Plan] = {}
     positions = defaultdict(list)
     for position, plan in enumerate(plans):
@@ -76,6 +80,16 @@ def run_many(
         with _cluster([plan], 1, scheduler) as (client, gpus):
             for key, outcome in _outcomes(client, [plan], gpus):
                 yield from ((position, outcome) for position in positions[key])
+
+
+def check_where(workers: int | None, scheduler: str | None) -> None:
+    """Raise `ParameterError` for what is no number of workers, or one beside a scheduler."""
+    if workers is None:
+        return
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise ParameterError(f"workers must be a whole number from 1 on, not {workers!r}")
+    if scheduler:
+        raise ParameterError("a scheduler has its own workers: leave their number out")
 
 
 def _outcomes(
@@ -115,6 +129,8 @@ def _outcome(future: Any) -> Run | RunError:
 
 def _work(plan: Plan, gpus: list[str], *needed: Run) -> Run:
     """Make one run, on a worker; those it needs are done by then."""
+    if record := folders.finished(plan.folder):  # made by another sweep in the meantime
+        return Run(plan.folder, record, reused=True)
     here = {name: plan.data / name for name in plan.parts["data"]}
     parts = identity.sources(plan.notebook, plan.parts["threads"], here, plan.parts["needs"])
     if identity.fingerprint(parts, plan.values) != plan.key:

@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import yaml
 from cchkd_utils.runner.parameters import ParameterError, canonical, declared
 from cchkd_utils.runner.plans import find_notebook, settle
 
-NUMBER = r"-?\d+(?:\.\d+)?"
+NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?"
 RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?:\.\.({NUMBER}))?")
 COMMA = re.compile(r",(?![^\[]*\])")  # one outside brackets
 MOST = 100_000  # points
@@ -28,11 +28,15 @@ def read_grid(path: Path | str) -> dict[str, Any]:
         For a file that is no such mapping.
     """
     try:
-        read = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        written = Path(path).read_text(encoding="utf-8")
+        read = yaml.safe_load(written)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise ParameterError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(read, dict) or not all(isinstance(name, str) for name in read):
         raise ParameterError(f"{path}: each line must be 'parameter: [value, value]'")
+    names = [key.value for key, _ in yaml.compose(written, yaml.SafeLoader).value]
+    if twice := [name for name in read if names.count(name) > 1]:
+        raise ParameterError(f"{path}: {twice[0]} is there twice")
     return read
 
 
@@ -44,7 +48,7 @@ def grid_points(
     Parameters
     ----------
     notebook : number, name or path of a notebook
-    grid : values per parameter: a list, or text as typed. In text, commas part the points;
+    grid : values per parameter: a list or array, or text as typed. In text, commas part the points;
         ``0..9`` and ``0..1..0.25`` are ranges that include their end; a list in brackets is one
         point of a parameter that takes a list: ``0.2,[0.2,0.5]``
     preset : of the sweep, for the check
@@ -77,13 +81,13 @@ def axes(path: Path, grid: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def _axis(name: str, values: Any) -> list[Any]:
+    values = getattr(values, "tolist", lambda: values)()  # of numpy, pandas, torch
     if isinstance(values, str):
-        values = [one for part in COMMA.split(values) for one in _range(part.strip())]
-    elif isinstance(values, list | tuple | range):
-        parts = [_range(one) if isinstance(one, str) else [one] for one in values]
-        values = [one for part in parts for one in part]
-    else:
+        values = [part.strip() for part in COMMA.split(values)]
+    elif not isinstance(values, Iterable) or isinstance(values, bytes | Mapping | set | frozenset):
         values = [values]
+    parts = [_range(one) if isinstance(one, str) else [one] for one in values]
+    values = [one for part in parts for one in part]
     if not values:
         raise ParameterError(f"{name} has no value: give at least one")
     return values
@@ -94,8 +98,10 @@ def _range(part: str) -> list[str]:
     if not match:
         return [part]
     low, high, step = (Decimal(number or 1) for number in match.groups())
-    if not (low <= high and step > 0 and (high - low) / step < MOST):
-        raise ParameterError(
-            f"{part} is not a range: write low..high or low..high..step, at most {MOST} values"
-        )
-    return [str(low + i * step) for i in range(int((high - low) / step) + 1)]
+    if low > high:
+        raise ParameterError(f"{part} is empty: {low} is above {high}")
+    if step <= 0:
+        raise ParameterError(f"{part} does not end: its step must be above zero")
+    if (high - low) / step >= MOST:
+        raise ParameterError(f"{part} has more than {MOST} values")
+    return [f"{low + i * step:f}" for i in range(int((high - low) / step) + 1)]

@@ -1,6 +1,7 @@
 """What runs and sweeps of a notebook there are, and how long runs took."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 
 from cchkd_utils import paths
 from cchkd_utils.runner import folders, identity
-from cchkd_utils.runner.cluster import default_workers
+from cchkd_utils.runner.cluster import check_where, default_workers
 from cchkd_utils.runner.grid import axes
-from cchkd_utils.runner.plans import find_notebook
+from cchkd_utils.runner.parameters import ParameterError
+from cchkd_utils.runner.plans import Plan, find_notebook, settle
 from cchkd_utils.runner.progress import clock, setting, text
 from cchkd_utils.runner.sweep import plan_sweep
 
@@ -57,10 +59,22 @@ def list_runs(
     return sorted(found, key=lambda one: one.record["finished"])
 
 
-def list_sweeps(notebook: str) -> list[dict[str, Any]]:
-    """List the records of the sweeps of a notebook, the latest last."""
-    folder = paths.runs_root() / find_notebook(notebook).stem / "sweeps"
-    return sorted(_records(folder), key=lambda record: record["finished"])
+def list_sweeps(
+    notebook: str, filters: Mapping[str, Any] | None = None, preset: str | None = None
+) -> list[dict[str, Any]]:
+    """List the records of the sweeps of a notebook, the latest last.
+
+    With `filters`, those that have one of the values on an axis; see `list_runs`.
+    """
+    path = find_notebook(notebook)
+    wanted = axes(path, filters or {})
+    found = [
+        record
+        for record in _records(paths.runs_root() / path.stem / "sweeps")
+        if preset in (None, record["preset"])
+        and all(any(v in some for v in record["axes"].get(k, [])) for k, some in wanted.items())
+    ]
+    return sorted(found, key=lambda record: record["finished"])
 
 
 def _records(folder: Path) -> Iterator[dict[str, Any]]:
@@ -77,20 +91,31 @@ def overview(
     notebook: str, filters: Mapping[str, Any] | None = None, preset: str | None = None
 ) -> str:
     """Write a line per run and per sweep that is there; for the parameters see `list_runs`."""
+    path = find_notebook(notebook)
+    bases: dict[str, dict[str, Any]] = {}
     lines = []
     for one in list_runs(notebook, filters, preset):
-        changed = {k: v for k, v in one.record["changed"].items() if k != "preset"}
+        base = bases.setdefault(one.record["preset"], _preset(path, one.record["preset"]))
+        values = one.record["parameters"].items()
+        changed = {k: v for k, v in values if k != "preset" and v != base.get(k)}
         state = "" if one.current else "  (older sources)"
         lines.append(_line(one.record, f"{one.record['seconds']:7.1f} s", changed) + state)
     count = len(lines)
-    for record in list_sweeps(notebook) if not filters else []:
-        if preset in (None, record["preset"]):
-            size = f"{record['points']:>3} points"
-            swept = {k: ",".join(map(text, v)) for k, v in record["axes"].items()}
-            missing = f"  ({record['failed']} failed)" if record["failed"] else ""
-            lines.append(_line(record, size, swept) + missing)
-    folder = paths.runs_root() / find_notebook(notebook).stem
+    for record in list_sweeps(notebook, filters, preset):
+        size = f"{record['points']:>3} points"
+        swept = {k: ",".join(map(text, v)) for k, v in record["axes"].items()}
+        missing = f"  ({record['failed']} failed)" if record["failed"] else ""
+        lines.append(_line(record, size, swept) + missing)
+    folder = paths.runs_root() / path.stem
     return "\n".join([*lines, f"{count} runs, {len(lines) - count} sweeps in {folder}"])
+
+
+def _preset(path: Path, name: str) -> dict[str, Any]:
+    """Return the values of a preset as it is now; of one that is gone, none."""
+    try:
+        return settle(path, name, {})
+    except ParameterError:
+        return {}
 
 
 def _line(record: Mapping[str, Any], size: str, changed: Mapping[str, Any]) -> str:
@@ -105,29 +130,36 @@ def preview(
     preset: str = "book",
     threads: int = 1,
     workers: int | None = None,
+    scheduler: str | None = None,
 ) -> str:
     """Write a line per point of a sweep, which are there already, and how long the rest takes."""
+    check_where(workers, scheduler)
     plans = plan_sweep(notebook, grid, preset=preset, threads=threads)
     there = [folders.finished(plan.folder) is not None for plan in plans]
     lines = [
         f"{'reused ' if old else 'to run '} {setting(plan.given) or '(the preset as it is)'}"
         for plan, old in zip(plans, there)
     ]
-    missing = there.count(False)
-    total = f"{len(plans)} points: {len(plans) - missing} reused, {missing} to run"
-    workers = min(workers or default_workers(plans), max(missing, 1))
+    missing = [plan for plan, old in zip(plans, there) if not old]
+    total = f"{len(plans)} points: {len(plans) - len(missing)} reused, {len(missing)} to run"
     if missing:
-        seconds = estimate(notebook, preset, missing, workers)
+        at_a_time = 1 if scheduler else min(workers or default_workers(plans), len(missing))
+        how = "if one by one" if scheduler else f"{at_a_time} at a time"
+        seconds = estimate(missing, at_a_time)
         time = "no earlier run tells how long" if seconds is None else f"about {clock(seconds)}"
-        total += f"; {time}, {workers} at a time"
+        total += f"; {time}, {how}"
     return "\n".join([*lines, total])
 
 
-def estimate(notebook: str, preset: str, points: int, workers: int) -> float | None:
-    """Return the seconds that `points` runs should take, from the median of earlier ones.
+def estimate(plans: list[Plan], workers: int) -> float | None:
+    """Return the seconds that runs of one notebook should take, from the median of earlier ones.
 
-    None when there is no earlier run of this notebook at this preset.
+    None when one of their presets was never run.
     """
-    seconds = [one.record["seconds"] for one in list_runs(notebook, preset=preset)]
-    rounds = -(-points // workers)
-    return rounds * median(seconds) if seconds else None
+    total = 0.0
+    for preset, count in Counter(plan.values["preset"] for plan in plans).items():
+        seconds = [one.record["seconds"] for one in list_runs(str(plans[0].notebook), None, preset)]
+        if not seconds:
+            return None
+        total += count * median(seconds)
+    return total / len(plans) * -(-len(plans) // workers)

@@ -3,15 +3,16 @@
 ``book/sweep.md`` has a part of its own, which stays, and below a mark the part written here.
 """
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import seaborn as sns
 
 from cchkd_utils import paths, plots, resampling, results
+from cchkd_utils.plots import sweep as draw
 from cchkd_utils.runner import folders
 from cchkd_utils.runner.parameters import ParameterError
 from cchkd_utils.runner.progress import text
@@ -23,9 +24,14 @@ CONDITIONS = [
     "temperature",
 ]  # fmt: skip
 INTERVALS = {section.notebook: section.intervals for section in SECTIONS}  # folds are no seeds
-SHAPES = "osD^vP*X"
-MOST_LINES = len(SHAPES)  # in one figure; more cannot be told apart
-CAPTION = "Mean gain over repeats with its 95 % interval; above zero distillation helps."
+WORDY = ["condition", "experiment", "knob"]  # left out where the other settings say as much
+SEEDS = ("seed", "point_seed")
+CAPTION = (
+    "Mean gain over repeats with its 95 % interval; above zero distillation helps. Lines are set "
+    "a little apart, so that no interval hides another."
+)
+UNDRAWN = "The settings are too many, or not numeric, for a figure: the table has them all."
+NAME = re.compile("[0-9a-f]{16}")
 FILES = "sweep"  # folder of the figure and the tables, beside the page
 
 
@@ -34,14 +40,15 @@ def write(sweep: Path | str) -> Path:
 
     Parameters
     ----------
-    sweep : the sweep's folder
+    sweep : the sweep's folder, or its name: the last part of the folder's path
 
     Raises
     ------
     ParameterError
-        When this is not the folder of a sweep that is whole.
+        When this is no sweep that is whole.
     """
-    folder = Path(sweep).expanduser().absolute()
+    named = list(paths.runs_root().glob(f"*/sweeps/{sweep}")) if NAME.fullmatch(str(sweep)) else []
+    folder = named[0] if named else Path(sweep).expanduser().absolute()
     record = folders.finished(folder)
     if not record or not record.get("tables") or "axes" not in record:
         raise ParameterError(f"{folder} is not a finished sweep; cchkd results lists them")
@@ -76,27 +83,48 @@ def _heading(record: Mapping[str, Any]) -> str:
 
 def _findings(frame: pd.DataFrame, record: Mapping[str, Any], picture: Path) -> list[str]:
     """Summarise the gain over repeats: a figure where it can be read, and a table."""
-    swept = [name for name in record["axes"] if name in frame and name not in results.RESULTS]
-    varied = [name for name in [*CONDITIONS, *swept] if frame[name].nunique() > 1]
-    if "knob" in varied and (frame.groupby("knob")["condition"].nunique() == 1).all():
-        varied = [name for name in varied if name != "condition"]  # the knob in words
-    by = ["metric", *varied]
-    rows = frame.drop_duplicates([*by, "seed"])  # points may share seeds
+    settings = _settings(frame, record["axes"])
+    by = ["metric", *settings]
+    rows = _repeats(frame, by)
     intervals = INTERVALS.get(record["notebook"], resampling.summarise)
     seeds = rows.groupby(by)["seed"].nunique().rename("repeats").reset_index()
     means = intervals(rows, by).drop(columns="repeats", errors="ignore").merge(seeds, on=by)
     counts = ", ".join(f"{n} {word}" for word, n in means["outcome"].value_counts().items())
     alt = f"Mean gain with its 95 % interval at {len(means)} settings; distillation: {counts}."
     parts = [f"Gain is positive where distillation helped. Of {len(means)} settings: {counts}."]
-    if figure := _figure(means, varied):
+    if figure := draw.gain(means, settings):
         plots.mark_simulated(figure, "simulated" if "simulated" in set(frame["kind"]) else "real")
         figure.savefig(picture, dpi=200, facecolor="white")
         parts.append(f":::{{figure}} {FILES}/{picture.name}\n:alt: {alt}\n\n{CAPTION}\n:::")
+    elif len(means) > len(set(means["metric"])):
+        parts.append(UNDRAWN)
     return [*parts, _table(means, by)]
 
 
+def _settings(frame: pd.DataFrame, axes: Mapping[str, Any]) -> list[str]:
+    """List the columns that tell the settings apart, each saying what no other says."""
+    swept = [f"point_{name}" if f"point_{name}" in frame else name for name in axes]
+    swept = [name for name in swept if name in frame and name not in SEEDS]
+    found = [*swept, *(name for name in CONDITIONS if name not in swept)]
+    found = [name for name in found if frame[name].nunique() > 1]
+    for name in [one for one in WORDY if one in found and one not in swept]:
+        rest = [one for one in found if one != name]
+        if rest and (frame.groupby(rest)[name].nunique() == 1).all():
+            found = rest
+    return found
+
+
+def _repeats(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return each repeat once: points may share seeds, and seeds may differ by their base."""
+    rows = frame.drop_duplicates([*by, "seed", "baseline", "distilled"])
+    if "point_seed" in rows:
+        rows = rows.assign(seed=rows.groupby(["point_seed", "seed"]).ngroup())
+    return rows
+
+
 def _table(means: pd.DataFrame, by: list[str]) -> str:
-    lines = ["| " + " | ".join([*by, "gain", "95 % interval", "repeats", "outcome"]) + " |"]
+    names = [draw.typed(name) for name in by]
+    lines = ["| " + " | ".join([*names, "gain", "95 % interval", "repeats", "outcome"]) + " |"]
     lines.append("|---" * (len(by) + 4) + "|")
     for row in means.to_dict("records"):
         values = [f"{row[name]:g}" if isinstance(row[name], float) else row[name] for name in by]
@@ -105,32 +133,3 @@ def _table(means: pd.DataFrame, by: list[str]) -> str:
         cells = [*values, f"{row['gain']:.3g}", interval, row["repeats"], row["outcome"]]
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
-
-
-def _figure(means: pd.DataFrame, varied: list[str]) -> Any:
-    """Draw the gain against the numeric setting that varies most; None where nothing does."""
-    numeric = [name for name in varied if pd.api.types.is_numeric_dtype(means[name])]
-    if not numeric:
-        return None
-    across = max(numeric, key=lambda name: means[name].nunique())
-    others = [name for name in varied if name != across]
-    metrics = list(dict.fromkeys(means["metric"]))
-    if len(means.groupby(others or "metric")) > MOST_LINES:
-        return None
-    palette = sns.color_palette("colorblind", MOST_LINES)
-    fig, axes = plots.figure(1, len(metrics), height=3.6 * len(metrics))
-    for ax, metric in zip([axes] if len(metrics) == 1 else axes, metrics):
-        rows = means[means["metric"] == metric]
-        lines = rows.groupby(others, sort=True) if others else [((), rows)]
-        for i, (values, line) in enumerate(lines):
-            label = ", ".join(f"{name} {value}" for name, value in zip(others, values))
-            ax.errorbar(
-                line[across], line["gain"], [line["gain"] - line["gain_lo"],
-                line["gain_hi"] - line["gain"]], marker=SHAPES[i], color=palette[i], capsize=3,
-                label=label,
-            )  # fmt: skip
-        ax.axhline(0, color="0.2", lw=1)
-        ax.set(xlabel=across, ylabel=f"gain, {metric}")
-        if others:
-            ax.legend(loc="best", fontsize=9)
-    return fig

@@ -5,10 +5,12 @@ One line of the cell declares one parameter::
     lam: list[float] = [0.2, 0.5]  # distillation weight; in [0, inf)
     data: str = "embedded"  # which data; one of: embedded, real
 
-A ``list`` parameter also takes a single value. Nothing here starts a kernel or imports one.
+The comment may go on in the line below. A ``list`` parameter also takes a single value. Nothing
+here starts a kernel or imports one.
 """
 
 import ast
+import bisect
 import difflib
 import io
 import json
@@ -16,6 +18,7 @@ import math
 import re
 import reprlib
 import tokenize
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +27,8 @@ from typing import Any
 ELEMENTS = {"int": int, "float": float, "str": str, "bool": bool}
 NOUNS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 INTERVAL = re.compile(r"in ([\[(])\s*([^,\s]+)\s*,\s*([^\])\s]+)\s*([\])])$")
+
+LIKE_A_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)(?:\.{2,3}|…|-|:)(-?\d+(?:\.\d+)?)")
 
 
 class ParameterError(ValueError):
@@ -68,7 +73,9 @@ class Parameter:
 
     def _wrong_type(self, value: Any) -> ParameterError:
         noun = NOUNS[self.element] + (" or a list of them" if self.many else "")
-        return ParameterError(f"{self.name} must be {noun}, not {reprlib.repr(value)}")
+        ends = LIKE_A_RANGE.fullmatch(value) if isinstance(value, str) else None
+        hint = f"; in a sweep a range is written {ends[1]}..{ends[2]}" if ends else ""
+        return ParameterError(f"{self.name} must be {noun}, not {reprlib.repr(value)}{hint}")
 
     def _parse_one(self, text: str) -> Any:
         if self.element == "str":
@@ -135,14 +142,14 @@ def declared(notebook: Path) -> dict[str, Parameter]:
     if len(tagged) != 1:
         raise ParameterError(f"{notebook.name}: needs exactly one cell tagged 'parameters'")
     source = "".join(tagged[0]["source"])
-    comments = {
-        token.start[0]: token.string.lstrip("# ")
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
+    lines = ast.parse(source).body
+    comments = defaultdict(list)  # of each declaration: on its line, and below
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            above = bisect.bisect_right(lines, token.start[0], key=lambda node: node.lineno)
+            comments[above - 1].append(token.string.lstrip("# "))
     found = [
-        _declaration(node, comments.get(node.lineno, ""), notebook.name)
-        for node in ast.parse(source).body
+        _declaration(node, " ".join(comments[i]), notebook.name) for i, node in enumerate(lines)
     ]
     return {parameter.name: parameter for parameter in found}
 
@@ -155,8 +162,8 @@ def _declaration(node: ast.stmt, comment: str, where: str) -> Parameter:
     meaning, _, allowed = (part.strip() for part in comment.partition(";"))
     if element not in ELEMENTS:
         raise ParameterError(f"{where}: {node.target.id} has the unknown type {kind}")
-    if not meaning:
-        raise ParameterError(f"{where}: {node.target.id} has no comment with its meaning")
+    if not meaning or meaning.startswith("one of:") or INTERVAL.match(meaning):
+        raise ParameterError(f"{where}: {node.target.id} has no comment '# meaning; range'")
     if allowed and not (allowed.startswith("one of:") or INTERVAL.match(allowed)):
         raise ParameterError(f"{where}: {node.target.id} has the unreadable range {allowed!r}")
     parameter = Parameter(node.target.id, element, kind != element, None, meaning, allowed)
@@ -186,8 +193,8 @@ def canonical(
     Raises
     ------
     ParameterError
-        For an unknown name, a wrong type or a value out of range; the one line lists the
-        notebook's parameters.
+        For an unknown name (the one line lists those there are), a wrong type or a value out of
+        range.
     """
     values = {}
     try:
@@ -195,10 +202,11 @@ def canonical(
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean '{close[0]}'?" if close else ""
-                raise ParameterError(f"no parameter {name!r}{hint}")
+                names = ", ".join(known)
+                raise ParameterError(f"no parameter {name!r}{hint} (parameters: {names})")
             parameter = known[name]
             read = parameter.parse if isinstance(value, str) else parameter.check
             values[name] = read(value)
     except ParameterError as error:
-        raise ParameterError(f"{notebook.stem}: {error} (parameters: {', '.join(known)})") from None
+        raise ParameterError(f"{notebook.stem}: {error}") from None
     return values

@@ -7,24 +7,30 @@ from typing import Any, TextIO
 
 
 class Progress:
-    """Counts the points that have to run; those that are there already take no time."""
+    """Counts the points that have to run; those that are there already take no time.
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    The rate is taken after each of the `workers` has ended a first point: until then libraries
+    are imported.
+    """
+
+    def __init__(self, workers: int = 1, stream: TextIO | None = None) -> None:
         self._ended = 0
+        self._workers = workers
         self._stream = stream or sys.stderr
-        self._started = time.monotonic()
+        self._started = self._warm = time.monotonic()
         self._is_terminal = self._stream.isatty()
 
     def add(self, given: Mapping[str, Any], word: str, left: int) -> None:
-        """Report that a point ended, how (``done`` or ``failed``), and how many are left."""
+        """Report that a point ended, how (``done in 6 s``, ``failed``), and how many are left."""
         self._ended += 1
-        spent = time.monotonic() - self._started
-        rate = self._ended / max(spent, 1e-9)
-        total = self._ended + left
-        line = (
-            f"[{clock(spent)}] {self._ended}/{total} {word}: {setting(given)}"
-            f" ({60 * rate:.3g} per minute, {clock(left / rate)} left)"
-        )
+        now = time.monotonic()
+        if self._ended == self._workers:
+            self._warm = now
+        spent = clock(now - self._started)
+        line = f"[{spent}] {self._ended}/{self._ended + left} {word}: {setting(given)}"
+        if self._ended >= 2 * self._workers:
+            rate = (self._ended - self._workers) / max(now - self._warm, 1e-9)
+            line += f" ({60 * rate:.3g} per minute, {clock(left / rate)} left)"
         if self._is_terminal:
             line = "\r\x1b[K" + line[:119] + "\n" * (left == 0)
         else:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cchkd_utils.runner import folders
-from cchkd_utils.runner.cluster import run_many
+from cchkd_utils.runner.cluster import check_where, default_workers, run_many
 from cchkd_utils.runner.execute import Run, RunError
 from cchkd_utils.runner.grid import grid_points
 from cchkd_utils.runner.plans import Plan, plan_points
@@ -75,8 +75,8 @@ def sweep(
         When there is no scheduler or worker at the address given.
     """
     plans = plan_sweep(notebook, grid, preset=preset, threads=threads)
-    runs = plans[0].folder.parent
-    _try_to_write(runs)
+    check_where(workers, scheduler)
+    _try_to_write(plans[0].folder.parent)
     outcomes = _outcomes(plans, workers, scheduler)
     failed = [(p.given, str(o)) for p, o in zip(plans, outcomes) if isinstance(o, RunError)]
     made = [one for one in outcomes if isinstance(one, Run)]
@@ -94,13 +94,14 @@ def _outcomes(
     plans: Sequence[Plan], workers: int | None, scheduler: str | None
 ) -> list[Run | RunError]:
     outcomes: dict[int, Run | RunError] = {}
-    progress = Progress()
+    progress = Progress(min(workers or default_workers(plans), len(plans)))
     try:
         for position, outcome in run_many(plans, workers=workers, scheduler=scheduler):
             outcomes[position] = outcome
             if isinstance(outcome, Run) and outcome.reused:
                 continue
-            word = "failed" if isinstance(outcome, RunError) else "done"
+            is_run = isinstance(outcome, Run)
+            word = f"done in {outcome.record['seconds']:.1f} s" if is_run else "failed"
             progress.add(plans[position].given, word, len(plans) - len(outcomes))
     finally:
         folders.clear(plans[0].folder.parent)  # what a killed worker left
@@ -151,24 +152,48 @@ def _failure(plan: Plan, error: RunError) -> dict[str, Any]:
 def _join(runs: Sequence[tuple[Plan, Run]], folder: Path) -> list[str]:
     """Write the tables of all runs, one below the other; return their names.
 
-    A swept parameter that is not a column of the table already becomes one.
+    A swept parameter becomes a column of all tables; where one has a column of this name that
+    says something else, it is called ``point_<name>``.
     """
     import pandas as pd
 
     from cchkd_utils import results
 
-    swept = _columns([plan.given for plan, _ in runs])
-    names = [t for t in results.TABLES if any(t in run.record["tables"] for _, run in runs)]
-    for table in names:
-        parts = []
-        for own, (_, run) in zip(swept, runs):
-            if table in run.record["tables"]:
-                rows = results.read(run.folder / f"{table}.csv", table)
-                parts.append(rows.assign(**{k: v for k, v in own.items() if k not in rows}))
-        frame = pd.concat(parts, ignore_index=True)
+    points = [plan.given for plan, _ in runs]
+    tables = {
+        table: [
+            (i, results.read(run.folder / f"{table}.csv", table))
+            for i, (_, run) in enumerate(runs)
+            if table in run.record["tables"]
+        ]
+        for table in results.TABLES
+    }
+    tables = {table: parts for table, parts in tables.items() if parts}
+    taken = {
+        name
+        for parts in tables.values()
+        for i, rows in parts
+        for name, value in points[i].items()
+        if name in rows and not _says(rows[name], value)
+    }
+    columns = [
+        {f"point_{name}" if name in taken else name: value for name, value in own.items()}
+        for own in _columns(points)
+    ]
+    for table, parts in tables.items():
+        frames = [
+            rows.assign(**{k: v for k, v in columns[i].items() if k not in rows})
+            for i, rows in parts
+        ]
+        frame = pd.concat(frames, ignore_index=True)
         results.write(frame, folder / f"{table}.csv")
         frame.to_parquet(folder / f"{table}.parquet", index=False)
-    return names
+    return [*tables]
+
+
+def _says(column: Any, value: Any) -> bool:
+    """Say whether a column of a table holds nothing but the value of the point."""
+    return set(column.dropna()) <= set(value if isinstance(value, list) else [value])
 
 
 def _columns(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

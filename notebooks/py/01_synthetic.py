@@ -48,7 +48,8 @@ depth: int = 2  # hidden layers; in [1, 8]
 epochs: int = 80  # most passes over the training rows; in [1, 10000]
 lr: float = 0.001  # step size of Adam; in (0, 1)
 batch_size: int = 64  # rows per step; in [1, 1000000]
-estimator: list[str] = ["ksg", "mine", "lmi", "auto"]  # one of: auto, ksg, gaussian, mine, lmi
+estimator: list[str] = ["ksg", "mine", "lmi", "auto"]  # of information;
+# one of: auto, ksg, gaussian, mine, lmi
 n_seeds: int = 10  # independent repetitions; in [2, 1000]
 n_seeds_slow: int = 3  # how many of them the estimators that train networks judge; in [2, 1000]
 seed: int = 0  # base of the seeds; in [0, 1000000]

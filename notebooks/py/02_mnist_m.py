@@ -38,7 +38,8 @@ pairing: str = "index"  # same image, or only same class; one of: index, class
 blur: list[float] = [0.0, 1.0, 2.0, 3.0, 4.0]  # blur of the teacher's images, pixels; in [0, 100]
 lam: list[float] = [0.2, 0.5, 0.8]  # share λ of the teacher's term; in (0, 1]
 temperature: list[float] = [2.0]  # temperature T of the soft labels; in (0, 100]
-controls: list[str] = ["smoothing", "shuffled", "class"]  # one of: smoothing, shuffled, class, none
+controls: list[str] = ["smoothing", "shuffled", "class"]  # students to compare with;
+# one of: smoothing, shuffled, class, none
 lam_control: float = 0.5  # λ of the controls and of single figures; in (0, 1]
 temperature_control: float = 2.0  # their temperature T; in (0, 100]
 n_train: int = 1000  # training images; in [100, 60000]

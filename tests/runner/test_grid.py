@@ -1,3 +1,5 @@
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
@@ -23,6 +25,13 @@ def test_a_grid_has_every_combination_once(tiny):
         ("0.1..0.4..0.1", [[0.1], [0.2], [0.3], [0.4]]),  # decimals, not binary fractions
         ("0..1..0.4", [[0.0], [0.4], [0.8]]),
         ("0..2,5", [[0.0], [1.0], [2.0], [5.0]]),
+        ("1e-3..3e-3..1e-3", [[0.001], [0.002], [0.003]]),
+        (np.linspace(0, 1, 3), [[0.0], [0.5], [1.0]]),
+        (np.array([[0, 1], [2, 3]]), [[0.0, 1.0], [2.0, 3.0]]),
+        (np.float64(0.5), [[0.5]]),
+        (pd.Series([1, 2]), [[1.0], [2.0]]),
+        ((x / 2 for x in range(2)), [[0.0], [0.5]]),
+        (["0..2", [3, 4]], [[0.0], [1.0], [2.0], [3.0, 4.0]]),
     ],
 )
 def test_what_is_typed_becomes_points(tiny, typed, points):
@@ -36,10 +45,13 @@ def test_what_is_typed_becomes_points(tiny, typed, points):
         ({"lam": []}, "no value"),
         ({"lam": "0.2,abc"}, "lam must be a number"),
         ({"lam": "[0.2,0.5"}, "lam must be a number"),
-        ({"n_seeds": "3..1"}, "not a range"),
-        ({"n_seeds": "1..3..0"}, "not a range"),
+        ({"n_seeds": "3..1"}, "3..1 is empty: 3 is above 1"),
+        ({"n_seeds": "1..3..0"}, "does not end: its step must be above zero"),
+        ({"n_seeds": "0-4"}, "a range is written 0..4"),
+        ({"n_seeds": {1, 2}}, "n_seeds must be a whole number"),
+        ({"n_seeds": "1..1e300"}, "1..1e300 has more than 100000 values"),
         ({"n_seeds": "1..3..0.5"}, "n_seeds must be a whole number"),
-        ({"lam": "0..1..0.000001"}, "not a range"),
+        ({"lam": "0..1..0.000001"}, "more than 100000 values"),
         ({"n_seeds": "0..2"}, "out of range"),
         ({"sed": "1,2"}, "no parameter 'sed'"),
         ({"lam": "0.5,0.50"}, "names one point twice"),
@@ -60,6 +72,9 @@ def test_a_grid_comes_from_a_file(tiny):
     points = grid_points("01", read_grid(file))
     assert len(points) == 12
     assert points[-1] == {"lam": [0.001], "n_seeds": 2, "quick": False}
+    file.write_text("lam: 0.2\nn_seeds: 1\nlam: 0.5\n")
+    with pytest.raises(runner.ParameterError, match="lam is there twice"):
+        read_grid(file)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
+import itertools
+import re
+import shlex
 import shutil
 
 import pandas as pd
 import pytest
 
 from cchkd_utils import cli, paths, resampling, results, runner
+from cchkd_utils.plots import sweep as draw
 from cchkd_utils.runner import page
 
 
@@ -41,6 +45,40 @@ def test_a_sweep_fills_the_page_and_the_next_one_replaces_it(tiny, book, monkeyp
         assert cli.main(["page", str(folder)]) == 1
         assert "is not a finished sweep; cchkd results lists them" in capsys.readouterr().err
     assert (book / "sweep.md").read_text() == text
+
+
+def test_the_page_s_own_example_has_a_figure_and_is_found_by_name(book, tmp_path, monkeypatch):
+    monkeypatch.setenv("CCHKD_RUNS", str(tmp_path / "runs"))
+    text = (book / "sweep.md").read_text()
+    words = shlex.split(re.search(r"^\$ cchkd (sweep 01 .*)$", text, re.MULTILINE)[1])
+    assert cli.main(words) == 0
+    (sweep,) = (tmp_path / "runs" / "01_synthetic" / "sweeps").iterdir()
+    monkeypatch.setattr(paths, "ROOT", book.parent)
+    assert cli.main(["page", sweep.name]) == 0
+    text = (book / "sweep.md").read_text()
+    assert (book / "sweep" / "gain.png").stat().st_size > 20_000 and "gain.png" in text
+    assert "| metric | gap | lam | student | n_train | gain | 95 % interval | repeats" in text
+    assert text.count("| mse | ") == 24
+
+
+def test_bases_of_the_seed_are_repeats_unless_they_share_draws():
+    """Base 0 and 1 share seed 1: in `same` with equal values, in `own` with others."""
+    rows = pd.DataFrame({"point_seed": [0, 0, 1, 1], "seed": [0, 1, 1, 2], "distilled": 0.0})
+    same = page._repeats(rows.assign(baseline=[0.1, 0.2, 0.2, 0.3], metric="mse"), ["metric"])
+    own = page._repeats(rows.assign(baseline=[0.1, 0.2, 0.4, 0.3], metric="mse"), ["metric"])
+    assert same["seed"].nunique() == 3 and own["seed"].nunique() == 4
+
+
+def test_many_lines_become_panels_and_too_many_no_figure():
+    def drawn(*sizes):
+        names = ["x", *"abc"][: len(sizes)]
+        grid = [range(size) for size in sizes]
+        means = pd.DataFrame(itertools.product(*grid), columns=names)
+        return draw.gain(means.assign(metric="mse", gain=0.0, gain_lo=-1.0, gain_hi=1.0), names)
+
+    assert len(drawn(9, 4).axes) == 1  # four lines in one panel
+    assert len(drawn(9, 2, 4).axes) == 4  # two lines in each of four
+    assert drawn(9, 9) is None and drawn(9, 5, 5) is None and drawn() is None
 
 
 def test_the_page_as_it_is_names_no_sweep():

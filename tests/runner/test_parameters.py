@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -59,17 +61,20 @@ def test_one_number_and_a_list_come_to_the_same_form(notebook, value, read):
         ({"n_seeds": 0}, "n_seeds = 0 is out of range"),
         ({"n_seeds": None}, "n_seeds must be a whole number"),
         ({"n_seeds": "1,2"}, "n_seeds must be a whole number"),
+        ({"n_seeds": "0..4"}, "not '0..4'; in a sweep a range is written 0..4"),
+        ({"n_seeds": "1-4"}, "not '1-4'; in a sweep a range is written 1..4"),
+        ({"lam": "[0.1...1]"}, "not '0.1...1'; in a sweep a range is written 0.1..1"),
         ({"quick": "yes"}, "quick must be true or false"),
         ({"quick": 1}, "quick must be true or false"),
         ({"data": "virtual"}, "data = 'virtual' is out of range: must be one of: embedded, real"),
         ({"data": 3}, "data must be text"),
     ],
 )
-def test_bad_values_get_one_line_that_lists_the_parameters(notebook, given, says):
+def test_bad_values_get_one_line_and_unknown_names_a_list_of_those_there_are(notebook, given, says):
     with pytest.raises(ParameterError) as caught:
         settle(notebook, "book", given)
     assert says in str(caught.value)
-    assert "parameters: preset, lam, n_seeds" in str(caught.value)
+    assert ("parameters: preset, lam, n_seeds" in str(caught.value)) == ("lamda" in given)
     assert "\n" not in str(caught.value)
 
 
@@ -98,16 +103,27 @@ def test_any_text_is_read_or_refused_in_one_line(notebook, text):
     [
         ("lam = 0.5  # weight", "line 1 is not"),
         ("lam: float = 0.5", "lam has no comment"),
+        ("lam: float = 0.5  # in [0, 1]", "lam has no comment '# meaning; range'"),
+        ('data: str = "a"  # one of: a, b', "data has no comment '# meaning; range'"),
         ("lam: complex = 0.5  # weight", "unknown type complex"),
         ("lam: float = 0.5  # weight; between 0 and 1", "unreadable range"),
         ("lam: float = 2.0  # weight; in [0, 1]", "out of range"),
     ],
 )
 def test_a_malformed_parameters_cell_is_refused(notebook, line, says):
-    import json
-
-    content = json.loads(notebook.read_text())
-    content["cells"][1]["source"] = line
-    notebook.write_text(json.dumps(content))
+    declare(notebook, line)
     with pytest.raises(ParameterError, match=says):
         declared(notebook)
+
+
+def test_a_comment_goes_on_below(notebook):
+    declare(notebook, 'data: str = "a"  # which;\n# one of: a, b\nn: int = 1  # rows; in [1, 9]\n')
+    data, n = declared(notebook).values()
+    assert (data.meaning, data.allowed) == ("which", "one of: a, b")
+    assert (n.meaning, n.allowed) == ("rows", "in [1, 9]")
+
+
+def declare(notebook, lines):
+    content = json.loads(notebook.read_text())
+    content["cells"][1]["source"] = lines
+    notebook.write_text(json.dumps(content))

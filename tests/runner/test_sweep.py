@@ -4,8 +4,10 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from cchkd_utils import cli, paths, results, runner
+from cchkd_utils.runner import cluster
 
 
 def test_a_sweep_joins_its_points_reports_failures_and_resumes(tiny, capsys):
@@ -15,7 +17,8 @@ def test_a_sweep_joins_its_points_reports_failures_and_resumes(tiny, capsys):
     assert out.splitlines()[-1] == "2 done, 0 reused, 2 failed"
     assert err.count("RuntimeError: broken (notebook kept: ") == 2
     progress = [line for line in err.splitlines() if line.startswith("[")]
-    assert len(progress) == 4 and all("per minute, " in line for line in progress)
+    assert ["per minute, " in line for line in progress] == [False] * 3 + [True]
+    assert sum(bool(re.search(r"/4 done in \d+\.\d s: lam=", line)) for line in progress) == 2
     folder = paths.runs_root() / "01_tiny" / "sweeps"
     (failures,) = folder.glob("*/failures.json")
     first, second = json.loads(failures.read_text())
@@ -50,6 +53,22 @@ def test_a_swept_parameter_that_is_no_column_becomes_one(tiny):
     assert table["lam"].tolist() == [0.2, 0.5, 0.7] * 2  # the table's own column stays
     verdicts = pd.read_csv(done.folder / "verdicts.csv")
     assert verdicts["lam"].tolist() == ["[0.2,0.5]", "0.7"] * 2
+
+
+def test_a_swept_parameter_whose_column_says_something_else_is_told_apart(tiny):
+    """The rows of `seed` and `gap` are not those of the point."""
+    path = paths.NOTEBOOKS / "01_tiny.ipynb"
+    extra = "seed: int = 0  # base; in [0, 9]\\ngap: float = 0.3  # true one; in [0, 1]\\n"
+    text = path.read_text().replace("marker: str", extra.replace('"', '\\"') + "marker: str")
+    path.write_text(text.replace("seed=s", "seed=seed + s"))
+    done = runner.sweep("01", {"seed": "0..1", "gap": "0.1,0.2", "n_seeds": [2]}, preset="smoke")
+    table = results.read(done.folder / "results.csv", "results")
+    verdicts = results.read(done.folder / "verdicts.csv", "verdicts")
+    for frame in (table, verdicts):
+        pairs = frame[["point_seed", "seed"]].drop_duplicates().to_numpy().tolist()
+        assert pairs == [[0, 0], [0, 1], [1, 1], [1, 2]]
+        assert sorted(frame["point_gap"].unique()) == [0.1, 0.2] and set(frame["n_seeds"]) == {2}
+    assert "gap" not in table and verdicts["gap"].unique().tolist() == [0.1]
 
 
 def copies(run, count):
@@ -88,6 +107,13 @@ def test_results_filters_and_marks_runs_of_older_sources(tiny, capsys):
     assert "0 runs, 0 sweeps in " in capsys.readouterr().out
     assert cli.main(["results", "01", "-p", "sed=1"]) == 1
     assert "no parameter 'sed'" in capsys.readouterr().err
+    runner.sweep("01", {"n_seeds": "1..2"}, preset="smoke")
+    for value, count in (("2..4", 1), ("4", 0)):
+        cli.main(["results", "01", "-p", f"n_seeds={value}"])
+        assert f" runs, {count} sweeps in " in capsys.readouterr().out
+    cli.main(["results", "01", "-p", "n_seeds=1"])  # the preset's own value is not repeated
+    line, swept, _ = capsys.readouterr().out.splitlines()
+    assert line.split()[-1] == "s" and swept.endswith("n_seeds=1,2")
     notebook = paths.NOTEBOOKS / "01_tiny.ipynb"
     notebook.write_text(notebook.read_text().replace("started", "begun"))
     cli.main(["results", "01"])
@@ -107,3 +133,25 @@ def test_dry_run_says_what_is_there_and_how_long_the_rest_takes(tiny, capsys):
     assert out[0] == "reused  n_seeds=1" and out[2] == "to run  n_seeds=3"
     about = f"about {runner.clock(4 * done.record['seconds'])}, 2 at a time"
     assert out[-1] == f"9 points: 2 reused, 7 to run; {about}"
+    cli.main([*words, "--scheduler", "tcp://127.0.0.1:1"])
+    about = f"about {runner.clock(7 * done.record['seconds'])}, if one by one"
+    assert capsys.readouterr().out.splitlines()[-1].endswith(about)
+    cli.main([*words, "-p", "preset=smoke,book"])  # no run at `book` tells of those
+    assert "18 points: 2 reused, 16 to run; no earlier run tells" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_workers_are_a_number_and_not_beside_a_scheduler(tiny, capsys, dry):
+    both = ["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"]
+    assert cli.main(["sweep", "01", "-p", "n_seeds=1..2", *both, *dry]) == 1
+    assert "cchkd: a scheduler has its own workers" in capsys.readouterr().err
+    for bad in (0, -1, 1.5, "2", True):
+        with pytest.raises(runner.ParameterError, match="workers must be a whole number"):
+            runner.sweep("01", {"n_seeds": "1..2"}, workers=bad)
+    assert not paths.runs_root().exists()
+
+
+def test_a_point_that_another_sweep_made_meanwhile_is_reused(tiny):
+    plan = runner.plan("01", preset="smoke")
+    runner.run("01", preset="smoke", progress=False)
+    assert cluster._work(plan, []).reused
