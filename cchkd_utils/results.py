@@ -237,11 +237,13 @@ def of_runs(table: str = "results") -> dict[str, pd.DataFrame]:
     Raises
     ------
     RuntimeError
-        When the notebook was not started by the runner.
+        When the notebook was not started by the runner, or one of the runs is gone.
     """
     if "CCHKD_NEEDS" not in os.environ:
         raise RuntimeError("this notebook reads other runs: start it with `cchkd run` or `make`")
     folders = [Path(one) for one in os.environ["CCHKD_NEEDS"].split(os.pathsep) if one]
+    if gone := [folder for folder in folders if not (folder / "run.json").is_file()]:
+        raise RuntimeError(f"the run {gone[0]} is gone: start this notebook again")
     files = {folder.parent.name: folder / f"{table}.csv" for folder in folders}
     return {name: read(file, table) for name, file in files.items() if file.is_file()}
 

@@ -15,11 +15,11 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from cchkd_utils.runner import folders, identity
 from cchkd_utils.runner.execute import KernelError, Run, RunError, perform
+from cchkd_utils.runner.machine import default_workers, visible_gpus
 from cchkd_utils.runner.parameters import ParameterError
 from cchkd_utils.runner.plans import Plan
 
@@ -62,21 +62,21 @@ def run_many(
         if record := folders.finished(plan.folder):
             yield position, Run(plan.folder, record, reused=True)
             continue
-        for one in (*plan.needs, plan):
+        for one in plan.chain():
             if one is plan or not folders.finished(one.folder):
                 missing.setdefault(one.key, one)
         positions[plan.key].append(position)
     if not missing:
         return
-    suspects = []
+    suspects = set()
     with _cluster([*missing.values()], workers, scheduler) as (client, gpus):
         for key, outcome in _outcomes(client, [*missing.values()], gpus):
             if isinstance(outcome, _Killed) and len(missing) > 1:
-                suspects.append(missing[key])
+                suspects.add(key)
             else:
                 yield from ((position, outcome) for position in positions[key])
     # Alone: a point that only waited on a worker which another one killed is innocent.
-    for plan in suspects:
+    for plan in (plan for key, plan in missing.items() if key in suspects):
         with _cluster([plan], 1, scheduler) as (client, gpus):
             for key, outcome in _outcomes(client, [plan], gpus):
                 yield from ((position, outcome) for position in positions[key])
@@ -124,17 +124,17 @@ def _outcome(future: Any) -> Run | RunError:
     except KilledWorker:
         return _Killed("workers died on this point again and again: killed, or out of memory")
     except Exception as error:  # whatever happens on a cluster: the other points go on
-        return RunError(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return RunError(_line(error))
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _work(plan: Plan, gpus: list[str], *needed: Run) -> Run:
     """Make one run, on a worker; those it needs are done by then."""
-    if record := folders.finished(plan.folder):  # made by another sweep in the meantime
-        return Run(plan.folder, record, reused=True)
-    here = {name: plan.data / name for name in plan.parts["data"]}
-    parts = identity.sources(plan.notebook, plan.parts["threads"], here, plan.parts["needs"])
-    if identity.fingerprint(parts, plan.values) != plan.key:
-        raise RunError("the sources or data changed, or differ on this worker; call again")
+    if record := folders.finished(plan.folder):  # made since the start, here or by another sweep
+        return Run(plan.folder, record, reused=False)
     imports = identity.libraries(plan.notebook)
     for attempt in itertools.count(1):
         try:
@@ -151,22 +151,6 @@ def _gpu(gpus: list[str]) -> dict[str, str]:
     if not gpus or not isinstance(name, int):
         return {}
     return {"CUDA_VISIBLE_DEVICES": gpus[name % len(gpus)]}
-
-
-def default_workers(plans: Sequence[Plan]) -> int:
-    """Return how many runs go at a time on this machine: one per GPU, else one per core."""
-    may_use_gpu = any(plan.values.get("device") != "cpu" for plan in plans)
-    threads = max(plan.parts["threads"] for plan in plans)
-    by_cores = max(1, (os.cpu_count() or 1) // threads)
-    return (len(visible_gpus()) if may_use_gpu else 0) or by_cores
-
-
-def visible_gpus() -> list[str]:
-    """List the NVIDIA GPUs that notebooks may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return [name.strip() for name in chosen.split(",") if name.strip()]
-    return [str(i) for i, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
 
 
 @contextlib.contextmanager
@@ -232,15 +216,20 @@ def _local(count: int) -> Iterator[Any]:
             memory_limit=0,  # the notebooks' memory is not the worker's own
             silence_logs=logging.CRITICAL,
         )
-    except RuntimeError:
-        raise SchedulerError(UNGUARDED) from None
+    except RuntimeError as error:
+        cause: BaseException = error
+        while cause.__cause__ or cause.__context__:
+            cause = cause.__cause__ or cause.__context__
+        if "worker process" in str(cause):  # it ended before it began
+            raise SchedulerError(UNGUARDED) from None
+        raise SchedulerError(f"no cluster on this machine: {_line(cause)}") from None
     try:
         yield cluster
     except BaseException:
         for nanny in cluster.workers.values():
             nanny.auto_restart = False
             with contextlib.suppress(ProcessLookupError, TypeError):  # gone already
-                os.kill(nanny.pid, signal.SIGKILL)  # its kernel ends with it
+                os.kill(nanny.pid, getattr(signal, "SIGKILL", signal.SIGTERM))  # with its kernel
         raise
     finally:
         cluster.close(timeout=PATIENCE)
@@ -261,5 +250,8 @@ def _remote(address: str) -> Iterator[Any]:
             if time.monotonic() > deadline:
                 raise SchedulerError(f"the scheduler at {address} has no workers: start one")
             time.sleep(0.1)
+        # papermill changes the folder of its whole process, so that threads wait for each other
+        if many := [name for name, threads in client.nthreads().items() if threads != 1]:
+            raise SchedulerError(f"the worker {many[0]} has threads: start it with --nthreads 1")
         _tell_dashboard(client.dashboard_link)
         yield client

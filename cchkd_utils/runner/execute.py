@@ -5,7 +5,10 @@ there. A run that is killed leaves nothing that a later call would mistake for a
 """
 
 import os
+import platform
+import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +19,14 @@ from typing import Any
 
 from cchkd_utils import __version__, paths
 from cchkd_utils.runner import folders
+from cchkd_utils.runner.machine import visible_gpus
 from cchkd_utils.runner.parameters import declared
 from cchkd_utils.runner.plans import Plan, plan
 
 OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}  # Python's and numpy's, CUDA's
+PROFILE = ".ipython"  # in the workplace: IPython's settings, none
 VERSIONS = ("torch", "numpy", "scipy", "scikit-learn", "papermill")
+_one_at_a_time = threading.Lock()  # papermill changes the folder of the whole process
 
 
 class RunError(RuntimeError):
@@ -80,40 +86,57 @@ def run(
     record = None if force else folders.finished(planned.folder)
     if record:
         return Run(planned.folder, record, reused=True)
-    for one in planned.needs:
+    *first, planned = planned.chain()
+    for one in first:
         if not folders.finished(one.folder):
             perform(one, progress)
-    return perform(planned, progress)
+    return perform(planned, progress, force=force)
 
 
 def perform(
     planned: Plan,
     progress: bool = False,
     *,
+    force: bool = False,
     imports: list[str] | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> Run:
-    """Execute a planned run and file it.
+    """Execute a planned run and file it; one at a time in a process.
 
     Parameters
     ----------
     planned : what to run
     progress : show a bar on the console
+    force : replace a run that is there by the time this one ends
     imports : modules to have imported already; None starts a kernel anew
     extra : further environment variables of the kernel
     """
     folder = planned.folder
-    with folders.workplace(folder) as part:
+    with _one_at_a_time, folders.workplace(folder) as part:
         config = _kernel_config(imports, _environment(planned, part) | dict(extra or {}))
         try:
+            _check(planned)
             record = _execute(planned, part, config, progress)
-        except RunError as error:
+            _check(planned)
+        except Exception as error:
             kept = folders.keep_failed(part, folder)
-            line = f"{planned.notebook.stem}: {error} (notebook kept: {kept})"
-            raise type(error)(line) from None
-        record = folders.file_run(part, folder, record)
+            if not isinstance(error, RunError):
+                raise
+            note = f" (notebook kept: {kept})" if kept else ""
+            raise type(error)(f"{planned.notebook.stem}: {error}{note}") from None
+        shutil.rmtree(part / PROFILE, ignore_errors=True)
+        record = folders.file_run(part, folder, record, replace=force)
     folders.forget_failed(folder)
     return Run(folder, record, reused=False)
+
+
+def _check(planned: Plan) -> None:
+    """Find out, before a run and after it, whether its hash says what it is made of."""
+    if not planned.is_current():
+        raise RunError("the sources or data changed, or differ on this machine; call again")
+    for one in planned.needs:
+        if not folders.finished(one.folder):
+            raise RunError(f"it needs {one.notebook.stem}, whose run {one.key} is not there")
 
 
 def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str, Any]:
@@ -126,6 +149,8 @@ def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str
     path, values = planned.notebook, planned.values
     defaults = {name: p.default for name, p in declared(path).items()}
     changed = {k: v for k, v in values.items() if k == "preset" or v != defaults[k]}
+    versions = {name: metadata.version(name) for name in VERSIONS}
+    sha = git_sha()
     started = time.monotonic()
     try:
         papermill.execute_notebook(
@@ -136,6 +161,7 @@ def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str
             kernel_name="python3",
             cwd=part,
             progress_bar={"desc": path.stem} if progress else False,
+            start_timeout=300,  # seconds; a loaded machine is no reason to give up
             config=config,
             kernel_manager_class=KernelManager,
             extra_arguments=["--log-level=50"],  # a kernel's farewells are not the user's
@@ -146,6 +172,8 @@ def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str
         raise kind(f"cell {error.exec_count}: {error.ename}: {reason}") from None
     except DeadKernelError:
         raise KernelError("the kernel died: out of memory, or killed") from None
+    except RuntimeError as error:
+        raise KernelError(f"the kernel did not start: {' '.join(str(error).split())}") from None
     record = {
         "notebook": path.stem,
         "hash": planned.key,
@@ -155,9 +183,10 @@ def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str
         "threads": planned.parts["threads"],
         "seconds": round(time.monotonic() - started, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "git_sha": git_sha(),
+        "git_sha": sha,
         "version": __version__,
-        "versions": {name: metadata.version(name) for name in VERSIONS},
+        "versions": versions,
+        "machine": f"{platform.system()} {platform.machine()}, {len(visible_gpus())} GPUs",
         "parts": planned.parts | {"parameters": values},
     }
     return record | _tables(part, record)
@@ -184,14 +213,15 @@ def _kernel_config(imports: list[str] | None, environment: dict[str, str]) -> An
     from traitlets.config import Config
 
     options = {"imports": imports, "environment": environment}
-    if os.name == "posix":  # talk through files of the user's own, not through open local ports
-        options["transport"] = "ipc"
+    if os.name == "posix":  # talk through files in the workplace, not through open local ports
+        options |= {"transport": "ipc", "connection_file": "kernel.json"}
     return Config({"KernelManager": options})
 
 
 def _environment(planned: Plan, folder: Path) -> dict[str, str]:
     """Return what the kernel is told: where to read and write, how many threads."""
     count = str(planned.parts["threads"])
+    search = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return {
         "CCHKD_RUN_FOLDER": str(folder),
         "CCHKD_NEEDS": os.pathsep.join(str(one.folder) for one in planned.needs),
@@ -201,6 +231,9 @@ def _environment(planned: Plan, folder: Path) -> dict[str, str]:
         "MKL_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
         "PYTHONHASHSEED": "0",
+        "PYTHONPATH": os.pathsep.join([str(paths.ROOT), *filter(os.path.isabs, search)]),
+        "PYTHONSTARTUP": "",  # the user's own start-up files are no part of the hash
+        "IPYTHONDIR": str(folder / PROFILE),
     }
 
 

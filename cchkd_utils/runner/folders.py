@@ -2,16 +2,21 @@
 
 import contextlib
 import json
-import os
 import shutil
-import socket
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cchkd_utils.runner.identity import digest
 
-PART = f".part-{socket.gethostname()}-"
+try:
+    import fcntl
+except ImportError:  # Windows: what a killed run left stays until somebody removes it
+    fcntl = None
+
+PART = ".part-"
+LOCK = ".lock"  # held as long as the process that works in the folder is alive
 
 
 def finished(folder: Path) -> dict[str, Any] | None:
@@ -19,11 +24,16 @@ def finished(folder: Path) -> dict[str, Any] | None:
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         whole = record["hash"] == folder.name and all(
-            digest(folder / name) == sha for name, sha in record["files"].items()
+            _is_inside(name) and (folder / name).is_file() and digest(folder / name) == sha
+            for name, sha in record["files"].items()
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return record if whole else None
+
+
+def _is_inside(name: str) -> bool:
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 @contextlib.contextmanager
@@ -31,49 +41,63 @@ def workplace(folder: Path) -> Iterator[Path]:
     """Give a folder beside the final one, and remove it whatever happens."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     clear(folder.parent)
-    part = folder.parent / f"{PART}{folder.name}-{os.getpid()}"
-    shutil.rmtree(part, ignore_errors=True)
+    part = folder.parent / f"{PART}{folder.name}-{uuid.uuid4().hex[:8]}"
     part.mkdir()
     try:
-        yield part
+        with _locked(part):
+            yield part
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def _locked(part: Path) -> Iterator[None]:
+    """Hold the lock that keeps others from clearing a folder; it ends with this process."""
+    if fcntl is None:
+        yield
+        return
+    new = part / f"{LOCK}-new"  # under its name only when it is held
+    with new.open("w") as file:
+        with contextlib.suppress(OSError):  # a file system without locks: never cleared
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            new.rename(part / LOCK)
+        new.unlink(missing_ok=True)
+        yield
+
+
 def clear(folder: Path) -> None:
-    """Remove the workplaces of runs that were killed on this machine."""
-    for left in folder.glob(f"{PART}*"):
-        if not _is_alive(int(left.name.rpartition("-")[2])):
-            shutil.rmtree(left, ignore_errors=True)
+    """Remove the workplaces of runs that were killed, whichever machine they ran on."""
+    for lock in folder.glob(f"{PART}*/{LOCK}") if fcntl else ():
+        with contextlib.suppress(OSError), lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)  # signal 0 only asks
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+def file_run(
+    part: Path, folder: Path, record: dict[str, Any], *, replace: bool = False
+) -> dict[str, Any]:
+    """Complete a run's record and move the run to its place; return the record that lies there.
 
-
-def file_run(part: Path, folder: Path, record: dict[str, Any]) -> dict[str, Any]:
-    """Complete a run's record and move the run to its place; return the record.
-
-    An older run of the same place gives way.
+    A whole run that is there already stays, unless it is to be replaced.
     """
-    files = {path.name: digest(path) for path in sorted(part.iterdir())}
-    record = record | {"files": files}
+    if not replace and (there := finished(folder)):
+        return there
+    (part / LOCK).unlink(missing_ok=True)  # from here on there is nothing to clear
+    files = sorted(path for path in part.rglob("*") if path.is_file())
+    record = record | {"files": {p.relative_to(part).as_posix(): digest(p) for p in files}}
     text = json.dumps(record, indent=1, sort_keys=True)
     (part / "run.json").write_text(text + "\n", encoding="utf-8")
-    aside = part.with_name(f"{PART}old-{folder.name}-{os.getpid()}")
+    aside = part.with_name(f"{part.name}-old")
     with contextlib.suppress(FileNotFoundError):
         folder.rename(aside)
     try:
         part.rename(folder)
     except OSError:  # the same run, made at the same time by another process, came first
-        if finished(folder) is None:
-            raise
+        if there := finished(folder):
+            return there
+        with contextlib.suppress(OSError):
+            aside.rename(folder)
+        raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return record
@@ -84,17 +108,17 @@ def failed(folder: Path) -> Path:
     return folder.parent / "failed" / f"{folder.name}.ipynb"
 
 
-def keep_failed(part: Path, folder: Path) -> Path:
-    """Keep a failed notebook for its reader to look into."""
+def keep_failed(part: Path, folder: Path) -> Path | None:
+    """Keep a failed notebook for its reader to look into; None when there is none."""
     kept = failed(folder)
     kept.parent.mkdir(exist_ok=True)
-    (part / "notebook.ipynb").replace(kept)
+    try:
+        (part / "notebook.ipynb").replace(kept)
+    except FileNotFoundError:
+        return None
     return kept
 
 
 def forget_failed(folder: Path) -> None:
     """Remove what was kept of an earlier failure of a run that has succeeded since."""
-    kept = failed(folder)
-    kept.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # others are there
-        kept.parent.rmdir()
+    failed(folder).unlink(missing_ok=True)

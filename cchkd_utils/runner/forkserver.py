@@ -33,7 +33,8 @@ def serve() -> None:
         order = json.loads(line)
         _import(order["imports"])
         gc.freeze()  # memory that stays shared
-        print(_fork(order) if _is_one_thread() else 0, file=answers, flush=True)
+        child = _fork(order, [orders, answers]) if _is_one_thread() else 0
+        print(child, file=answers, flush=True)
 
 
 def _import(names: list[str]) -> None:
@@ -55,12 +56,14 @@ def _is_one_thread() -> bool:
     return len(os.listdir("/proc/self/task")) == 1
 
 
-def _fork(order: dict) -> int:
+def _fork(order: dict, streams: list) -> int:
     server = os.getpid()
     if child := os.fork():
         return child
     status = 1
     try:
+        for stream in streams:  # who reads them shall see the server's end, not its kernels'
+            os.close(stream.fileno())
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == server:
             _become_kernel(order, server)

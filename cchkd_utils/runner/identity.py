@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cchkd_utils import paths
+from cchkd_utils.runner.parameters import ParameterError
 
 PACKAGE = "cchkd_utils"
 RECORDED = re.compile(r"""\brecorded(?:\.read)?\(\s*["'](\w+)["']""")  # a table read by name
@@ -28,6 +29,17 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _data_digest(path: Path) -> str:
+    """Return the SHA-256 of a file that may be large, which each point of a sweep asks for."""
+    now = path.stat()
+    return _remembered_digest(path, now.st_size, now.st_mtime_ns, now.st_ino)
+
+
+@functools.cache
+def _remembered_digest(path: Path, *_state: int) -> str:
+    return digest(path)
+
+
 def source(notebook: Path) -> str:
     """Return the SHA-256 of a notebook's cells, blind to outputs and editor metadata."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
@@ -36,7 +48,13 @@ def source(notebook: Path) -> str:
 
 
 def modules(notebook: Path) -> list[Path]:
-    """List the files of ``cchkd_utils`` that a notebook imports, directly or not."""
+    """List the files of ``cchkd_utils`` that a notebook imports, directly or not.
+
+    Raises
+    ------
+    ParameterError
+        When the notebook, or one of these files, is no Python.
+    """
     return sorted(_files_and_libraries(notebook)[0])
 
 
@@ -51,7 +69,7 @@ def _files_and_libraries(notebook: Path) -> tuple[set[Path], set[str]]:
     plain = "\n".join(
         line for line in code.splitlines() if not line.lstrip().startswith(("%", "!"))
     )
-    todo, files, others = list(_imported(plain, package="")), set(), set()
+    todo, files, others = list(_imports(plain, "", notebook)), set(), set()
     while todo:
         name = todo.pop()
         if name.partition(".")[0] != PACKAGE:
@@ -62,8 +80,16 @@ def _files_and_libraries(notebook: Path) -> tuple[set[Path], set[str]]:
             continue
         files.add(path)
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        todo += _imported(path.read_text(encoding="utf-8"), package)
+        todo += _imports(path.read_text(encoding="utf-8"), package, path)
     return files, others
+
+
+def _imports(code: str, package: str, path: Path) -> frozenset[str]:
+    try:
+        return _imported(code, package)
+    except SyntaxError as error:
+        text = (error.text or "").strip()
+        raise ParameterError(f"{path.name} is not Python: {error.msg}: {text}") from None
 
 
 def recorded(notebook: Path) -> list[Path]:
@@ -132,7 +158,7 @@ def sources(
         "lock": digest(paths.LOCK),
         "python": "{}.{}".format(*sys.version_info),
         "threads": threads,
-        "data": {name: digest(path) for name, path in data.items()},
+        "data": {name: _data_digest(path) for name, path in data.items()},
         "recorded": {path.name: digest(path) for path in recorded(notebook)},
         "needs": dict(needs),
     }

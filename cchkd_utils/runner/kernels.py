@@ -4,9 +4,11 @@ Where a fork is not safe (macOS, Windows, a library with threads) the kernel sta
 results are the same.
 """
 
+import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +26,7 @@ BEFORE_IMPORTS = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's only thread, of no use here
 }
+PATIENCE = 300  # seconds for the imports
 _servers: dict[str, "_ForkServer"] = {}
 _lock = threading.Lock()
 
@@ -97,13 +100,19 @@ class _ForkServer:
     def close(self) -> None:
         """End the server and its kernels."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):  # an order that was not taken
+                stream.close()
 
     def ask(self, order: dict[str, Any]) -> int:
         """Return the process id of a new kernel, 0 when there is none."""
         try:
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
+            if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+                self.close()  # an import that hangs
+                return 0
             return int(self._process.stdout.readline() or 0)
         except OSError:  # the server was killed
             return 0
@@ -137,4 +146,12 @@ class _Forked:
     def send_signal(self, signum: int) -> None:
         """Send a signal, unless the process has ended."""
         if self.poll() is None:
-            os.kill(self.pid, signum)
+            signal.pidfd_send_signal(self._handle, signum)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self.send_signal(signal.SIGTERM)

@@ -10,14 +10,18 @@ from typing import Any
 
 from cchkd_utils import paths
 from cchkd_utils.runner import folders, identity
-from cchkd_utils.runner.cluster import check_where, default_workers
+from cchkd_utils.runner.cluster import check_where
 from cchkd_utils.runner.grid import axes
+from cchkd_utils.runner.machine import default_workers
 from cchkd_utils.runner.parameters import ParameterError
 from cchkd_utils.runner.plans import Plan, find_notebook, settle
 from cchkd_utils.runner.progress import clock, setting, text
 from cchkd_utils.runner.sweep import plan_sweep
 
-CODE = ("source", "modules", "lock", "python")
+CODE = ("source", "modules", "lock", "python", "recorded")
+RECORD = {"hash": str, "finished": str, "preset": str}  # what is read of any record, of a run,
+RUN = RECORD | {"parameters": dict, "parts": dict, "seconds": int | float}  # and of a sweep
+SWEEP = RECORD | {"axes": dict, "points": int, "failed": int}
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def list_runs(
     wanted = axes(path, filters or {})
     now = identity.sources(path, 1, {}, {})
     found = []
-    for record in _records(paths.runs_root() / path.stem):
+    for record in _records(paths.runs_root() / path.stem, RUN):
         values = record["parameters"]
         if preset not in (None, record["preset"]):
             continue
@@ -70,21 +74,24 @@ def list_sweeps(
     wanted = axes(path, filters or {})
     found = [
         record
-        for record in _records(paths.runs_root() / path.stem / "sweeps")
+        for record in _records(paths.runs_root() / path.stem / "sweeps", SWEEP)
         if preset in (None, record["preset"])
         and all(any(v in some for v in record["axes"].get(k, [])) for k, some in wanted.items())
     ]
     return sorted(found, key=lambda record: record["finished"])
 
 
-def _records(folder: Path) -> Iterator[dict[str, Any]]:
+def _records(folder: Path, fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for path in folder.glob("[0-9a-f]*/run.json"):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            if record["hash"] == path.parent.name and record["finished"] and record["preset"]:
-                yield record
-        except (OSError, ValueError, TypeError, KeyError):  # damaged: a run would be made again
+        except (OSError, ValueError):  # damaged: a run would be made again
             continue
+        known = isinstance(record, dict) and all(
+            isinstance(record.get(name), kind) for name, kind in fields.items()
+        )
+        if known and record["hash"] == path.parent.name:
+            yield record
 
 
 def overview(

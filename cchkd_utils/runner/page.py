@@ -50,7 +50,8 @@ def write(sweep: Path | str) -> Path:
     named = list(paths.runs_root().glob(f"*/sweeps/{sweep}")) if NAME.fullmatch(str(sweep)) else []
     folder = named[0] if named else Path(sweep).expanduser().absolute()
     record = folders.finished(folder)
-    if not record or not record.get("tables") or "axes" not in record:
+    tables = record.get("tables") if record else None
+    if not tables or "axes" not in record or not set(tables) <= set(results.TABLES):
         raise ParameterError(f"{folder} is not a finished sweep; cchkd results lists them")
     page = paths.ROOT / "book" / "sweep.md"
     own = page.read_text(encoding="utf-8").partition(MARK)[0]

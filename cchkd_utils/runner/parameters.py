@@ -142,7 +142,11 @@ def declared(notebook: Path) -> dict[str, Parameter]:
     if len(tagged) != 1:
         raise ParameterError(f"{notebook.name}: needs exactly one cell tagged 'parameters'")
     source = "".join(tagged[0]["source"])
-    lines = ast.parse(source).body
+    try:
+        lines = ast.parse(source).body
+    except SyntaxError as error:
+        where = f"{notebook.name}: the cell of parameters, line {error.lineno}"
+        raise ParameterError(f"{where}, is not Python: {error.msg}") from None
     comments = defaultdict(list)  # of each declaration: on its line, and below
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:

@@ -78,6 +78,20 @@ class Plan:
         """The run's hash."""
         return self.folder.name
 
+    def chain(self) -> "tuple[Plan, ...]":
+        """Return the runs that this one needs, each after those it needs itself, and this one."""
+        return (*(one for need in self.needs for one in need.chain()), self)
+
+    def is_current(self) -> bool:
+        """Say whether sources and data are still those of the hash."""
+        here = {name: self.data / name for name in self.parts["data"]}
+        threads, needs = self.parts["threads"], self.parts["needs"]
+        try:
+            parts = identity.sources(self.notebook, threads, here, needs)
+        except (OSError, ValueError):  # gone, or half-edited
+            return False
+        return identity.fingerprint(parts, self.values) == self.key
+
 
 def plan(
     notebook: str, given: Mapping[str, Any] | None = None, *, preset: str = "book", threads: int = 1

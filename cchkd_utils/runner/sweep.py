@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from cchkd_utils.runner import folders
-from cchkd_utils.runner.cluster import check_where, default_workers, run_many
+from cchkd_utils.runner.cluster import check_where, run_many
 from cchkd_utils.runner.execute import Run, RunError
 from cchkd_utils.runner.grid import grid_points
+from cchkd_utils.runner.machine import default_workers
 from cchkd_utils.runner.plans import Plan, plan_points
 from cchkd_utils.runner.progress import Progress, text
 
@@ -135,7 +136,7 @@ def _file(plans: Sequence[Plan], outcomes: Sequence[Run | RunError], preset: str
         if failures:
             lines = json.dumps(failures, indent=1) + "\n"
             (part / "failures.json").write_text(lines, encoding="utf-8")
-        folders.file_run(part, folder, record)
+        folders.file_run(part, folder, record, replace=True)
     return folder
 
 

@@ -128,7 +128,7 @@ def test_a_sweep_that_was_ended_goes_on(tiny, monkeypatch, signum):
 
 
 @contextlib.contextmanager
-def dask(folder, workers=2):
+def dask(folder, workers=2, threads=1):
     """Start a scheduler and workers, as a user would; give its address and process."""
     file = folder / "scheduler.json"
     common = ["--scheduler-file", str(file), "--no-dashboard"]
@@ -144,7 +144,7 @@ def dask(folder, workers=2):
 
         scheduler = process("scheduler", "--host", "127.0.0.1", "--port", "0", *common)
         wait_for(file.exists, scheduler)
-        words = ["worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", *common]
+        words = ["worker", "--host", "127.0.0.1", "--nthreads", str(threads), "--no-nanny", *common]
         for _ in range(workers):
             process(*words)
         yield json.loads(file.read_text())["address"], scheduler
@@ -191,6 +191,23 @@ def test_a_scheduler_without_workers_is_one_line_and_soon(tiny, monkeypatch, cap
         assert cli.main([*SWEEP, "--scheduler", address]) == 1
     out, err = capsys.readouterr()
     assert out == "" and f"{address} has no workers: start one" in err and err.count("\n") == 1
+
+
+def test_workers_with_threads_are_refused(tiny, capsys):
+    from cchkd_utils import cli
+
+    with dask(tiny, threads=2) as (address, _):
+        assert cli.main([*SWEEP, "--scheduler", address]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "has threads: start it with --nthreads 1" in err
+    assert err.rstrip().count("\n") <= 1  # the dashboard's address may stand above
+
+
+def test_a_cluster_that_does_not_start_says_why(tiny, monkeypatch):
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION", "true")
+    status, out, err = call(*SWEEP, "--workers", "1")
+    assert status == 1 and out == []
+    assert err[-1].startswith("cchkd: no cluster on this machine: ") and "TLS" in err[-1]
 
 
 def test_a_notebook_s_error_is_not_retried_and_a_dead_kernel_is(tiny, capsys):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cchkd_utils import paths, results, runner
-from cchkd_utils.runner import folders
+from cchkd_utils.runner import execute
 
 CALL = """
 from pathlib import Path
@@ -124,15 +124,6 @@ def test_after_sigkill_the_same_call_gives_the_results_of_an_unbroken_run(tiny):
     assert all(a.equals(b) for a, b in zip(first, second))
 
 
-def test_a_live_run_s_workplace_is_left_alone(tiny):
-    import socket
-
-    place = paths.runs_root() / "01_tiny" / f".part-{socket.gethostname()}-beef-{os.getppid()}"
-    place.mkdir(parents=True)
-    runner.run("01", preset="smoke", progress=False)
-    assert place.is_dir()
-
-
 def test_the_environment_is_restored(tiny, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     before = dict(os.environ)
@@ -155,20 +146,6 @@ def test_a_dead_kernel_is_an_error_of_one_line(tiny):
     assert "\n" not in str(caught.value)
     kept = json.loads(Path(str(caught.value).rpartition("kept: ")[2].rstrip(")")).read_text())
     assert kept["cells"][1]["execution_count"] == 1  # what was done until then is in it
-
-
-@pytest.mark.parametrize("name", ["run.json", "results.csv"])
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"a', None])
-def test_a_damaged_run_is_not_taken_for_a_whole_one(tmp_path, name, content):
-    place = tmp_path / "abc"
-    with folders.workplace(place) as part:
-        (part / "results.csv").write_text("a,b")
-        folders.file_run(part, place, {"hash": "abc"})
-    assert folders.finished(place)["files"].keys() == {"results.csv"}
-    (place / name).write_text(content or "")
-    if content is None:
-        (place / name).unlink()
-    assert folders.finished(place) is None
 
 
 def test_a_damaged_run_is_made_again(tiny):
@@ -195,16 +172,6 @@ def test_a_relative_data_folder_is_the_caller_s(tiny, monkeypatch):
 def test_without_git_the_run_is_filed_all_the_same(tiny, monkeypatch):
     monkeypatch.setenv("PATH", str(tiny))
     assert runner.run("01", preset="smoke", progress=False).record["git_sha"] == "unknown"
-
-
-def test_the_same_run_filed_twice_at_once_is_there_once(tiny):
-    place = tiny / "x" / "abc"
-    for _ in range(2):
-        with folders.workplace(place) as part:
-            (part / "results.csv").write_text("1")
-            folders.file_run(part, place, {"hash": "abc"})
-        assert folders.finished(place)
-    assert [p.name for p in place.parent.iterdir()] == ["abc"]
 
 
 def test_ctrl_c_leaves_nothing_and_no_traceback(tiny):
@@ -247,3 +214,75 @@ def test_malformed_presets_are_one_line(tiny, text):
     with pytest.raises(runner.ParameterError, match=r"presets\.yml is malformed") as caught:
         runner.run("01", preset="smoke", progress=False)
     assert "\n" not in str(caught.value)
+
+
+def test_what_changed_since_the_plan_or_during_the_run_is_not_filed(tiny):
+    planned = runner.plan("01", preset="smoke")
+    path = paths.NOTEBOOKS / "01_tiny.ipynb"
+    own = path.read_text()
+    edit(tiny, "0.1 * l", "0.2 * l")
+    with pytest.raises(runner.RunError, match=r"01_tiny: the sources or data changed"):
+        execute.perform(planned)
+    path.write_text(own)
+    change = f"p = Path({str(path)!r}); p.write_text(p.read_text() + ' ')"
+    edit(tiny, "time.sleep(seconds)", change)
+    runner.run("01", preset="smoke", progress=False)  # a blank is no change of the source
+    edit(tiny, "+ ' '", ".replace('started', 'begun')")
+    with pytest.raises(runner.RunError, match=r"the sources or data changed.*notebook kept"):
+        runner.run("01", preset="smoke", progress=False)
+    path.write_text("{")
+    assert not planned.is_current()
+
+
+def test_the_kernel_reads_these_sources_and_no_start_up_files(tiny, monkeypatch):
+    other = tiny / "other"
+    (other / "cchkd_utils").mkdir(parents=True)
+    (other / "cchkd_utils" / "__init__.py").write_text("raise SystemExit('another')")
+    (tiny / "start.py").write_text("started_by = 'the user'")
+    profile = tiny / "ipython" / "profile_default" / "startup"
+    profile.mkdir(parents=True)
+    (profile / "own.py").write_text("started_by = 'the user'")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(other), "relative"]))
+    monkeypatch.setenv("PYTHONSTARTUP", str(tiny / "start.py"))
+    monkeypatch.setenv("IPYTHONDIR", str(tiny / "ipython"))
+    check = "import cchkd_utils; assert 'started_by' not in globals(); Path(marker).write_text("
+    edit(tiny, "time.sleep(seconds)", f"{check}cchkd_utils.__file__)")
+    done = runner.run("01", {"marker": str(tiny / "seen")}, preset="smoke", progress=False)
+    assert (tiny / "seen").read_text() == str(paths.ROOT / "cchkd_utils" / "__init__.py")
+    assert not list(done.folder.glob(".*"))
+
+
+def test_a_notebook_may_make_folders(tiny):
+    edit(tiny, "time.sleep(seconds)", "Path('figures').mkdir(); Path('figures/a').touch()")
+    done = runner.run("01", preset="smoke", progress=False)
+    assert "figures/a" in done.record["files"] and runner.run("01", preset="smoke").reused
+
+
+def test_a_kernel_that_does_not_start_is_a_kernel_error(tiny, monkeypatch):
+    def environment(planned, part):
+        return {"CCHKD_RUN_FOLDER": str(part), "PYTHONHOME": "/nowhere"}
+
+    monkeypatch.setattr(execute, "_environment", environment)
+    with pytest.raises(runner.KernelError, match="01_tiny: the kernel did not start: ") as caught:
+        runner.run("01", preset="smoke", progress=False)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("old", ["time.sleep(seconds)", "seconds: float"])
+def test_a_notebook_that_is_no_python_is_one_line(tiny, old):
+    edit(tiny, old, f"here( {old}")
+    with pytest.raises(runner.ParameterError, match="is not Python: ") as caught:
+        runner.run("01", preset="smoke", progress=False)
+    assert "\n" not in str(caught.value) and not paths.runs_root().exists()
+
+
+def test_threads_run_one_after_the_other(tiny):
+    start, _, _ = CALL.format(notebooks=str(paths.NOTEBOOKS), given={}).rpartition("runner.run")
+    code = f"""{start}
+from concurrent.futures import ThreadPoolExecutor
+def run(count):
+    return runner.run("01", {{"n_seeds": count}}, preset="smoke", progress=False)
+print([one.record["parameters"]["n_seeds"] for one in ThreadPoolExecutor(2).map(run, [1, 2])])
+"""
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=90)
+    assert made.stdout == "[1, 2]\n", made.stderr

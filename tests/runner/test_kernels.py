@@ -107,6 +107,28 @@ def test_a_kernel_ends_with_its_server_and_is_a_kernel_error(tiny, servers):
     assert not warm(n_seeds=3).reused  # a new server takes over
 
 
+def test_a_dead_server_is_not_waited_for(tiny, servers):
+    """A process that its kernel started, and left, holds none of its streams."""
+    leave = "import os, signal\\nif os.fork() == 0:\\n    os.setsid(); time.sleep(40); os._exit(0)"
+    edit("time.sleep(seconds)", f"{leave}\\nos.kill(os.getppid(), signal.SIGKILL); time.sleep(60)")
+    with pytest.raises(runner.KernelError):
+        warm(n_seeds=2)
+    start = time.monotonic()
+    edit("os.kill(os.getppid(), signal.SIGKILL); time.sleep(60)", "pass")
+    assert not warm(n_seeds=3).reused and time.monotonic() - start < 30
+
+
+def test_a_kernel_s_files_are_in_the_workplace(tiny, servers, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tiny / "temporary"))
+    (tiny / "temporary").mkdir()
+    seen = "Path(marker).write_text(' '.join(os.listdir()) + str(os.listdir(TMP)))"
+    edit("time.sleep(seconds)", f"import os; TMP = {str(tiny / 'temporary')!r}; {seen}")
+    run = warm(marker=str(tiny / "seen"))
+    seen = (tiny / "seen").read_text()
+    assert "kernel.json" in seen and seen.endswith("[]")
+    assert set(run.record["files"]) == {"notebook.ipynb", "results.csv", "verdicts.csv"}
+
+
 def test_no_memory_is_a_kernel_error(tiny, servers):
     edit("time.sleep(seconds)", "bytearray(1 << 60)")
     with pytest.raises(runner.KernelError, match="MemoryError"):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cchkd_utils import paths, results, runner
+from cchkd_utils.runner import execute
 
 READER = """\
 from cchkd_utils import results
@@ -62,6 +63,39 @@ def test_what_fails_below_fails_above_with_its_reason(reader):
         runner.run("02", preset="smoke", progress=False)
     ((_, outcome),) = runner.run_many([runner.plan("02", preset="smoke")], workers=1)
     assert isinstance(outcome, runner.RunError) and "01_tiny: cell" in str(outcome)
+
+
+def test_without_the_runs_it_needs_nothing_is_filed(reader):
+    """However it came to that: their tables would be missing and nobody would see."""
+    planned = runner.plan("02", preset="smoke")
+    with pytest.raises(runner.RunError, match="02_reader: it needs 01_tiny, whose run"):
+        execute.perform(planned)
+    path = paths.NOTEBOOKS / "01_tiny.ipynb"
+    kill = "import os, signal\\nos.kill(os.getppid(), signal.SIGKILL)\\ntime.sleep(60)"
+    worker = kill.replace(
+        "os.getppid()", "int(Path(f'/proc/{os.getppid()}/stat').read_text().split()[3])"
+    )
+    path.write_text(path.read_text().replace("time.sleep(seconds)", worker))
+    plans = [runner.plan(name, preset="smoke") for name in ("01", "02")]
+    outcomes = dict(runner.run_many(plans, workers=1))
+    assert "workers died on this point" in str(outcomes[0])
+    assert "it needs 01_tiny" in str(outcomes[1])
+
+
+def test_a_need_of_a_need_is_made_first(reader):
+    third = (paths.NOTEBOOKS / "02_reader.ipynb").read_text()
+    third = third.replace('["01_tiny"]', '["02_reader"]').replace("01_tiny", "02_reader")
+    (paths.NOTEBOOKS / "03_third.ipynb").write_text(third.replace("'02_reader'", "'03_third'"))
+    with paths.PRESETS.open("a") as file:
+        file.write("  03_third: [02_reader]\n")
+    planned = runner.plan("03", preset="smoke")
+    assert [one.notebook.stem for one in planned.chain()] == ["01_tiny", "02_reader", "03_third"]
+
+
+def test_a_needed_run_that_is_gone_is_an_error_of_its_reader(tmp_path, monkeypatch):
+    monkeypatch.setenv("CCHKD_NEEDS", str(tmp_path / "01_tiny" / "abc"))
+    with pytest.raises(RuntimeError, match="is gone: start this notebook again"):
+        results.of_runs()
 
 
 def test_outside_the_runner_a_reader_says_how_to_start_it(monkeypatch):

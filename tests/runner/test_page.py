@@ -1,4 +1,5 @@
 import itertools
+import json
 import re
 import shlex
 import shutil
@@ -39,9 +40,11 @@ def test_a_sweep_fills_the_page_and_the_next_one_replaces_it(tiny, book, monkeyp
     assert text.count("## 01_tiny") == 1 and "1 points" in text and "gain.png" not in text
     assert not (book / "sweep" / "gain.png").exists()
 
+    hostile = json.loads((second.folder / "run.json").read_text()) | {"tables": ["../../victim"]}
+    (second.folder / "run.json").write_text(json.dumps(hostile))
     (first.folder / "results.csv").write_text("half")
     capsys.readouterr()
-    for folder in (first.folder, book, book / "none"):
+    for folder in (first.folder, second.folder, book, book / "none"):
         assert cli.main(["page", str(folder)]) == 1
         assert "is not a finished sweep; cchkd results lists them" in capsys.readouterr().err
     assert (book / "sweep.md").read_text() == text

@@ -120,6 +120,18 @@ def test_results_filters_and_marks_runs_of_older_sources(tiny, capsys):
     assert capsys.readouterr().out.count("(older sources)") == 4
 
 
+@pytest.mark.parametrize(
+    "change", [{"parameters": None}, {"finished": 3}, {"seconds": "x"}, {"parts": []}, None]
+)
+def test_results_passes_over_records_that_it_cannot_read(tiny, capsys, change):
+    done = runner.run("01", preset="smoke", progress=False)
+    text = json.dumps(done.record | change) if change else "[]"
+    (done.folder / "run.json").write_text(text)
+    assert cli.main(["results", "01"]) == 0
+    assert "0 runs, 0 sweeps in" in capsys.readouterr().out
+    assert cli.main(["sweep", "01", "--preset", "smoke", "-p", "n_seeds=3", "--dry-run"]) == 0
+
+
 def test_dry_run_says_what_is_there_and_how_long_the_rest_takes(tiny, capsys):
     words = ["sweep", "01", "--preset", "smoke", "-p", "n_seeds=1..9", "--dry-run"]
     before = sorted(tiny.rglob("*"))
@@ -151,7 +163,8 @@ def test_workers_are_a_number_and_not_beside_a_scheduler(tiny, capsys, dry):
     assert not paths.runs_root().exists()
 
 
-def test_a_point_that_another_sweep_made_meanwhile_is_reused(tiny):
-    plan = runner.plan("01", preset="smoke")
-    runner.run("01", preset="smoke", progress=False)
-    assert cluster._work(plan, []).reused
+def test_a_point_that_another_sweep_made_meanwhile_is_not_made_again(tiny, monkeypatch):
+    done = runner.run("01", preset="smoke", progress=False)
+    monkeypatch.delattr(cluster, "perform")
+    made = cluster._work(runner.plan("01", preset="smoke"), [])
+    assert made.record == done.record and not made.reused  # it was not there at the start
