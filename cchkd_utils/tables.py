@@ -51,3 +51,9 @@ def _short(label):
     if isinstance(label, float):
         return "–" if label != label else str(int(label)) if label.is_integer() else str(label)
     return label
+
+
+def pair_names(table: pd.DataFrame) -> pd.Series:
+    """Return "BRCA: cnv → mrna" for each row."""
+    cohort = table["dataset"].str.removeprefix("TCGA-")
+    return cohort + ": " + table["teacher"] + " → " + table["student"]

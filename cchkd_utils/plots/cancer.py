@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cchkd_utils import plots
-from cchkd_utils.studies.cancer_summary import pair_names
+from cchkd_utils.tables import pair_names
 
 LOOK = {  # colour, marker
     **plots.ESTIMATORS,

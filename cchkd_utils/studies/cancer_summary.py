@@ -7,6 +7,7 @@ import pandas as pd
 
 from cchkd_utils.resampling import pooled_folds
 from cchkd_utils.studies import agreement
+from cchkd_utils.tables import pair_names
 
 PAIR = ["dataset", "teacher", "student"]
 
@@ -57,12 +58,6 @@ def outcomes(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return counts.unstack(fill_value=0).reindex(
         columns=["helps", "unresolved", "hurts"], fill_value=0
     )
-
-
-def pair_names(table: pd.DataFrame) -> pd.Series:
-    """Return "BRCA: cnv → mrna" for each row."""
-    cohort = table["dataset"].str.removeprefix("TCGA-")
-    return cohort + ": " + table["teacher"] + " → " + table["student"]
 
 
 def report(gains: pd.DataFrame) -> pd.Series:

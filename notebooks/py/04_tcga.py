@@ -236,7 +236,7 @@ plots.show(
     "Accuracy of fusion with distillation less that of fusion without, per ordered pair of the "
     "recorded real cohorts, for late and early fusion, with 95 % intervals.",
 )
-text = fused.assign(pair=cancer_summary.pair_names(fused), text=cancer_summary.report(fused))
+text = fused.assign(pair=tables.pair_names(fused), text=cancer_summary.report(fused))
 text.pivot(index="pair", columns="experiment", values="text").rename_axis(None, axis=1)
 
 # %% [markdown]
