@@ -67,14 +67,19 @@ def _pair_information(a, b, rho):
 
 
 def _normal(n, factors, labels, mi_ts, mi_sy, rng):
-    """Jointly normal factors; y follows the one shared factor, and the next ones, equally."""
+    """Jointly normal factors; y follows the one shared factor, and the next ones, equally.
+
+    Targets beyond the number of factors are noise: two that followed one factor would share what
+    they know of it.
+    """
     z1, z2 = (rng.standard_normal((n, d)) for d in factors)
-    q, r = _correlation(mi_ts), _correlation(mi_sy / labels.shape[1])
+    m = min(labels.shape[1], factors[1])
+    q, r = _correlation(mi_ts), _correlation(mi_sy / m)
     z2[:, 0] = q * z1[:, 0] + np.sqrt(1 - q**2) * z2[:, 0]
-    used = [j % factors[1] for j in range(labels.shape[1])]
-    y = r * z2[:, used] + np.sqrt(1 - r**2) * rng.standard_normal((n, labels.shape[1]))
+    y = rng.standard_normal((n, labels.shape[1]))
+    y[:, :m] = r * z2[:, :m] + np.sqrt(1 - r**2) * y[:, :m]
     truth = _pair_information(z1[:, 0], z2[:, 0], q)
-    return z1, z2, y, truth - _pair_information(z2[:, used], y, r).sum(1)
+    return z1, z2, y, truth - _pair_information(z2[:, :m], y[:, :m], r).sum(1)
 
 
 def _classes(n, factors, labels, mi_ts, mi_sy, rng):

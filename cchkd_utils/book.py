@@ -113,7 +113,8 @@ def notebooks() -> list[str]:
 def _sources() -> dict[str, bytes]:
     """Read the book's own files: name in the repository to content."""
     names = ["_config.yml", "_toc.yml"]
-    names += [p.relative_to(paths.ROOT).as_posix() for p in (paths.ROOT / "book").rglob("*.*")]
+    own = (p.relative_to(paths.ROOT) for p in (paths.ROOT / "book").rglob("*.*") if p.is_file())
+    names += [p.as_posix() for p in own if not any(part[0] == "." for part in p.parts)]
     files = {name: (paths.ROOT / name).read_bytes() for name in sorted(names)}
     made = {"book/_static/explorer.html": explorer.page(), "book/cite.txt": citation.page()}
     return files | {name: text.encode() for name, text in made.items()}
@@ -141,10 +142,18 @@ def page_notebook(run: runner.Run) -> dict[str, Any]:
     return notebook
 
 
+def _code(text: str) -> str:
+    """Set text as code in a cell of a table, whatever is in it."""
+    plain = escape(text, quote=False)
+    for mark in "|`*_[]\\$":  # these mean something to Markdown, in HTML too
+        plain = plain.replace(mark, f"&#{ord(mark)};")
+    return f"<code>{plain}</code>"
+
+
 def run_card(record: Mapping[str, Any]) -> str:
     """Say in MyST how a page was made: preset, data, time, commit, parameters, versions."""
     values = record["parameters"]
-    rows = [f"| `{name}` | `{escape(json.dumps(value))}` |" for name, value in values.items()]
+    rows = [f"| `{name}` | {_code(json.dumps(value))} |" for name, value in values.items()]
     versions = record["versions"] | {"cchkd": record["version"]}
     stem = record["notebook"]
     downloads = [f"{{download}}`{name} <{stem}.{name}.csv>`" for name in record["tables"]]

@@ -14,8 +14,9 @@ import numpy as np
 from scipy.stats import norm
 
 from .bias_check import simulated_bias
+from .gap_stderr import check_units, default_subsamples, paired_stderr, subsampled_stderr
 from .mi import MIEstimate, estimate
-from .mi._base import MIN_ROWS, check_labels, check_matrix, check_same_length
+from .mi._base import check_labels, check_matrix, check_same_length
 from .rivals import rival_criteria
 
 ALPHA = 0.025  # a sign is called when its opposite has at most this probability
@@ -100,7 +101,8 @@ def assess(
     estimator: str = "auto",
     teacher_logits=None,
     student_logits=None,
-    n_subsamples: int = 0,
+    units=None,
+    n_subsamples: int | None = None,
     level: float = 0.90,
     rivals: bool = True,
     bias_check: bool = True,
@@ -122,10 +124,14 @@ def assess(
     teacher_logits, student_logits : array_like, optional
         Predictions `[n, K]` or `[n]` for the rivals that need them; a held-out probe stands in.
         Labels 0 to K - 1 name their columns, whether or not every class has a row here.
-    n_subsamples : int
+    units : array_like, optional
+        `[n]`, the independent unit of each row: participant, video, document. By default each
+        row is one. Rows of one unit may vary together; the interval is then over units.
+    n_subsamples : int, optional
         0: the interval comes from the influence function of the difference (paired rows).
-        Otherwise from that many (2 or more) paired subsamples of half the rows, without
-        replacement.
+        Otherwise from that many (2 or more) paired subsamples of half the units, without
+        replacement. Default: 16 where `auto` chose codes of hidden layers on the same rows, which
+        the influence function does not see; else 0.
     level : float
         Of the confidence interval, between 0 and 1.
     rivals, bias_check : bool
@@ -146,15 +152,22 @@ def assess(
     discrete = _is_classification(labels, task)
     classes = _columns(labels) if discrete else None
     teacher, student, labels = _checked(teacher, student, labels, discrete)
-    _check_interval(level, n_subsamples, len(student))
-    both = _both_sides(teacher, student, labels, discrete, estimator, seed)
+    codes = check_units(units, labels)
+    _check_interval(level, n_subsamples)
+    data = teacher, student, labels
+    both = _both_sides(*data, discrete, estimator, seed)
     gap = both[0].nats - both[1].nats
-    if n_subsamples:
-        stderr = _subsampled_stderr(
-            teacher, student, labels, discrete, estimator, n_subsamples, seed
-        )
+    repeats = default_subsamples(both[0], codes) if n_subsamples is None else n_subsamples
+    if repeats:
+
+        def gap_of(rows):
+            some = _both_sides(*(a[rows] for a in data), discrete, estimator, seed)
+            return some[0].nats - some[1].nats
+
+        stderr = subsampled_stderr(gap_of, codes, repeats, seed)
     else:
-        stderr = paired_stderr(both[0].pointwise, both[1].pointwise)
+        pointwise = both[0].pointwise, both[1].pointwise
+        stderr = paired_stderr(*pointwise, None if units is None else codes)
     p_wrong = probability_wrong(gap, stderr)
     bias = None
     if bias_check:
@@ -235,12 +248,6 @@ def rank_teachers(candidates: dict, student, labels, **options) -> dict[str, Ver
     return dict(sorted(verdicts.items(), key=lambda item: -item[1].gap))
 
 
-def paired_stderr(a: np.ndarray, b: np.ndarray) -> float:
-    """Standard error of mean(a) - mean(b) over the rows that both evaluated."""
-    difference = (a - b)[np.isfinite(a) & np.isfinite(b)]
-    return float(difference.std(ddof=1) / np.sqrt(len(difference)))
-
-
 def _checked(teacher, student, labels, discrete):
     """Checked copies: constant columns dropped, labels as codes `[n]` or targets `[n, p]`."""
     check_same_length(teacher, student, ("teacher", "student"))
@@ -272,19 +279,17 @@ def _is_classification(labels, task: str) -> bool:
 def _columns(labels) -> np.ndarray | None:
     """Columns of logits that belong to the classes in use, where labels are such numbers."""
     y = np.asarray(labels)
+    if y.ndim == 2 and y.shape[1] > 1:  # one-hot
+        return np.flatnonzero(y.any(axis=0))
     whole = y.dtype.kind in "iu" or (y.dtype.kind == "f" and (y == np.round(y)).all())
-    return np.unique(y).astype(int) if y.ndim == 1 and whole else None
+    return np.unique(y).astype(int) if whole else None
 
 
-def _check_interval(level: float, n_subsamples: int, n: int) -> None:
+def _check_interval(level: float, n_subsamples: int | None) -> None:
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie between 0 and 1, such as 0.9.")
-    if n_subsamples < 0 or n_subsamples == 1:
+    if n_subsamples is not None and (n_subsamples < 0 or n_subsamples == 1):
         raise ValueError(f"n_subsamples is {n_subsamples}; 0, or at least 2, is needed.")
-    if n_subsamples and n < 2 * MIN_ROWS:
-        raise ValueError(
-            f"Subsamples hold half of the {n} rows; at least {2 * MIN_ROWS} rows are needed."
-        )
 
 
 def _both_sides(teacher, student, labels, discrete, method, seed):
@@ -293,19 +298,3 @@ def _both_sides(teacher, student, labels, discrete, method, seed):
         estimate(teacher, student, method, seed=seed, groups=groups),
         estimate(student, labels, method, discrete_y=discrete, seed=seed),
     )
-
-
-def _subsampled_stderr(teacher, student, labels, discrete, method, repeats, seed):
-    """Subsampling without replacement (Politis & Romano 1994): duplicates would break k-NN.
-
-    A subsample of b of n rows varies around the full sample by sqrt((1 - b/n) / b) per unit
-    standard deviation, the full sample around the truth by sqrt(1 / n).
-    """
-    arrays = [np.asarray(a) for a in (teacher, student, labels)]
-    n, rng, gaps = len(arrays[0]), np.random.default_rng(seed), []
-    b = n // 2
-    for _ in range(repeats):
-        rows = rng.permutation(n)[:b]
-        ts, sy = _both_sides(*(a[rows] for a in arrays), discrete, method, seed)
-        gaps.append(ts.nats - sy.nats)
-    return float(np.std(gaps, ddof=1) * np.sqrt(b / (n - b)))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 REMOTE = re.compile(r"^([\w.-]+@)?[\w.-]+:[^\s]*$")  # [user@]host:path, as rsync writes it
+AWAY = re.compile(r"^([\w.-]+@)?[\w.-]{2,}:")  # meant as one; a single letter is a drive
 SOURCES = ("_config.yml", "_toc.yml", "book", "notebooks", "cchkd_utils")
 
 
@@ -34,10 +35,14 @@ def publish(dest: str, root: Path = ROOT) -> None:
     site = ready(root)
     if not dest or dest.startswith("-"):
         raise PublishError("say where to: make publish DEST=user@host:/path, or DEST=/a/folder")
-    if REMOTE.match(dest) and not Path(dest).exists():
+    if AWAY.match(dest) and not Path(dest).exists():
+        if not REMOTE.match(dest):
+            raise PublishError(f"{dest!r}: a place on another machine is written user@host:/path")
         if not shutil.which("rsync"):
             raise PublishError("rsync is needed to reach another machine; install it")
-        done = subprocess.run(["rsync", "-rtz", f"{site}/", f"{dest.rstrip('/')}/"], check=False)
+        # "host:" is the home folder there and "host:/" the root: one must not become the other
+        place = dest if dest.endswith((":", "/")) else f"{dest}/"
+        done = subprocess.run(["rsync", "-rtz", f"{site}/", place], check=False)
         if done.returncode:
             raise PublishError(f"rsync could not copy to {dest}; its message is above")
         return

@@ -93,9 +93,12 @@ def recommend(
         fit the labels, or as `distill.train_ensemble`.
     """
     teacher, student, labels = (np.asarray(a) for a in (teacher, student, labels))
+    lam, temperature = (np.atleast_1d(a).tolist() for a in (lam, temperature))
     task = "classification" if teacher.ndim == 2 and teacher.shape[1] > 1 else "regression"
     metric = metric or METRICS[task][0]
-    _check(teacher, student, labels, lam, temperature, task, metric, folds)
+    _check(teacher, student, labels, lam, temperature, task, metric, folds, repeats)
+    if task == "classification":
+        labels = labels.astype(int)
     heats = temperature if task == "classification" else [1.0]
     grid = [(0.0, 1.0), *((one, heat) for one in lam for heat in heats)]
     if model is None:
@@ -121,11 +124,18 @@ def recommend(
     return _choose(scores, grid, metric, 1 / folds)
 
 
-def _check(teacher, student, labels, lam, temperature, task, metric, folds):
+def _check(teacher, student, labels, lam, temperature, task, metric, folds, repeats):
+    if student.ndim < 2:
+        raise ValueError("student has one axis: pass inputs [n, d], one row per sample")
     lengths = {"teacher": len(teacher), "student": len(student), "labels": len(labels)}
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{name} {n}" for name, n in lengths.items())
         raise ValueError(f"rows differ ({text}): pass the same samples in the same order")
+    whole = labels.dtype.kind in "biuf" and (labels == np.round(labels)).all()
+    if task == "classification" and not whole:
+        raise ValueError("labels are not whole numbers: number the classes from 0")
+    if repeats < 1:
+        raise ValueError(f"repeats is {repeats}: at least 1 is needed")
     if not 2 <= folds <= len(labels) // 2:
         raise ValueError(f"folds is {folds}: choose 2 to {len(labels) // 2} for these rows")
     if not len(lam) or not len(temperature) or 0 in lam:
@@ -156,19 +166,14 @@ def _score(predictions: NDArray, truth: NDArray, metric: str) -> NDArray:
 
 
 def _choose(scores: NDArray, grid: list, metric: str, test_share: float) -> Recommendation:
-    rows = []
-    for (one, heat), gains in zip(grid[1:], (scores[:, 1:] - scores[:, :1]).T):
-        mean, low, high = resampling.repeated_folds(gains, test_share)
-        _, one_low, _ = resampling.repeated_folds(gains, test_share, level=0.68)
-        rows.append([one, heat, mean, low, high, one_low])
-    columns = ["lam", "temperature", "gain", "gain_lo", "gain_hi", "one_stderr_below"]
-    table = pd.DataFrame(rows, columns=columns)
+    gains = (scores[:, 1:] - scores[:, :1]).T
+    rows = [[*at, *resampling.repeated_folds(g, test_share)] for at, g in zip(grid[1:], gains)]
+    table = pd.DataFrame(rows, columns=["lam", "temperature", "gain", "gain_lo", "gain_hi"])
     table.insert(2, "score", scores[:, 1:].mean(axis=0) * (-1 if metric != "accuracy" else 1))
-    best = table.loc[table["gain"].idxmax()]
-    table = table.drop(columns="one_stderr_below")
-    if best["one_stderr_below"] <= 0:
+    which = table["gain"].idxmax()
+    _, one_stderr_below, _ = resampling.repeated_folds(gains[which], test_share, level=0.68)
+    if one_stderr_below <= 0:
         return Recommendation(0.0, 1.0, 0.0, (0.0, 0.0), metric, table)
-    ci = (float(best["gain_lo"]), float(best["gain_hi"]))
-    return Recommendation(
-        float(best["lam"]), float(best["temperature"]), float(best["gain"]), ci, metric, table
-    )
+    best = table.loc[which].astype(float)
+    ci = (best["gain_lo"], best["gain_hi"])
+    return Recommendation(best["lam"], best["temperature"], best["gain"], ci, metric, table)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 from scipy.stats import t as student_t
 
 VIDEO = ["video_gain", "video_lo", "video_hi"]  # columns of a gain and its interval over videos
@@ -50,6 +51,10 @@ def cluster_bootstrap(
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Value and percentile interval of a statistic, resampling whole units with replacement.
 
+    Quantiles are expanded for few units, as Student's t is wider than the normal and the spread
+    of m units is divided by m - 1 (Hesterberg 2015, section 5.3): of the mean of normal units, a
+    plain 95 % interval covers 78 % at 4 units and 89 % at 8.
+
     Parameters
     ----------
     statistic : callable (rows: ndarray of int [m]) -> float or array [...]
@@ -84,12 +89,17 @@ def cluster_bootstrap(
     drawn = np.where(np.isfinite(drawn), drawn, np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # no draw has a value: NaN says so
-        low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low, high = np.nanquantile(drawn, _expanded(level, len(names)), axis=0)
     return np.asarray(statistic(np.arange(len(codes)))), low, high
 
 
+def _expanded(level: float, m: int) -> list[float]:
+    z = np.sqrt(m / (m - 1)) * student_t.ppf((1 + level) / 2, m - 1)
+    return [float(norm.cdf(-z)), float(norm.cdf(z))]
+
+
 def cluster_interval(
-    statistic: Callable[[NDArray], float], units: ArrayLike, *, draws: int = 300
+    statistic: Callable[[NDArray], float], units: ArrayLike, *, draws: int = 1000
 ) -> tuple[float, float, float]:
     """Value and 95 % interval of `cluster_bootstrap`; NaN where there are too few units for it."""
     units = np.asarray(units)
@@ -192,11 +202,18 @@ def fold_gains(frame: pd.DataFrame, by: list[str], test_share: float | None) -> 
     -------
     DataFrame
         `by`, gain, gain_lo, gain_hi, baseline, outcome.
+
+    Raises
+    ------
+    ValueError
+        For a group of rows that have not one interval over videos in common.
     """
     out = []
     for key, group in frame.groupby(by):
         over_videos = group.filter(VIDEO).astype(float).dropna()
         if len(over_videos.columns) and len(over_videos):
+            if len(over_videos.drop_duplicates()) > 1:
+                raise ValueError(f"{dict(zip(by, key))} has several intervals over videos")
             numbers = over_videos.iloc[0]
         else:
             numbers = over_repeats(group["gain"], test_share)

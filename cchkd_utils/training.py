@@ -39,6 +39,10 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}: give a positive number")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) != int(getattr(self, name)):
+                raise ValueError(f"{name} is {getattr(self, name)}: give a whole number")
+            object.__setattr__(self, name, int(getattr(self, name)))
 
     def build(self, weights):
         """Return a torch optimiser over stacked weights; all of them act element by element."""
@@ -71,7 +75,7 @@ class Tables:
         self.task = task
         label = torch.int64 if task == "classification" else torch.float32
         self.x = torch.as_tensor(x, dtype=torch.float32, device=device)
-        self.y = torch.as_tensor(y, dtype=label, device=device)
+        self.y = torch.as_tensor(_numbers(y, task), dtype=label, device=device)
         self.teacher = teacher
         if teacher is not None:
             self.teacher = torch.as_tensor(teacher, dtype=torch.float32, device=device)
@@ -129,12 +133,29 @@ def _rows(table, which, rows):
     return table.flatten(0, 1).index_select(0, flat).view(*rows.shape, *table.shape[2:])
 
 
+def _numbers(y, task):
+    """Return labels that a tensor can hold without loss, or raise `ValueError`."""
+    y = y if isinstance(y, torch.Tensor) else torch.as_tensor(_array(y))
+    if task == "classification" and y.is_floating_point() and (y != y.round()).any():
+        raise ValueError("labels are not whole numbers: number the classes, or task='regression'")
+    return y
+
+
+def _array(y):
+    y = np.asarray(y)
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"labels are {y.dtype}: number the classes from 0")
+    return y
+
+
 class _Order:
     """Row numbers of one seed: its held-out rows, and a new order of the others every epoch."""
 
     def __init__(self, seed, n, share):
         self._generator = torch.Generator().manual_seed(stream(seed, 1))
         n_held = 0 if share is None else max(1, round(share * n))
+        if n_held >= n:
+            raise ValueError(f"validation {share:g} of {n} rows leaves none to train on")
         shuffled = torch.randperm(n, generator=self._generator)
         self.held, self._rows = shuffled[:n_held], shuffled[n_held:]
 

@@ -1,8 +1,8 @@
 """The book: staged names, run cards, launch buttons. `test_pages` opens it in a browser."""
 
-import json
 import os
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -88,7 +88,29 @@ def test_run_card_escapes_what_a_user_typed():
     )
     assert downloads in card
     assert "<script>" not in card and "data: **real**" in card
-    assert json.dumps("<script>").replace("<", "&lt;")[:5] in card or "&lt;script&gt;" in card
+    assert '| `name` | <code>"&lt;script&gt;"</code> |' in card
+    text = render(f"| a | b |\n|---|---|\n| x | {book._code('a|b `c` *d* [e] <f> $g$')} |")
+    assert "<code>a|b `c` *d* [e] &lt;f&gt; $g$</code>" in text
+
+
+def render(text):
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark").enable("table").render(text)
+
+
+def test_what_editors_leave_beside_pages_is_no_source(tmp_path, monkeypatch):
+    (tmp_path / "book" / ".ipynb_checkpoints").mkdir(parents=True)
+    shutil.copy(paths.ROOT / "book" / "references.bib", tmp_path / "book")
+    shutil.copy(paths.ROOT / "CITATION.cff", tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    for name in ("_config.yml", "_toc.yml"):
+        (tmp_path / name).write_text("x")
+    for name in ("a.md", ".b.md", ".ipynb_checkpoints/c.md"):
+        (tmp_path / "book" / name).write_text("x")
+    (tmp_path / "book" / ".#a.md").symlink_to("nowhere")
+    own = {name for name in book._sources() if name.endswith(("a.md", "b.md", "c.md"))}
+    assert own == {"book/a.md"}
 
 
 def test_build_refuses_an_unknown_preset_before_running(tmp_path):

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from cchkd_utils.criterion import assess, decide, paired_stderr, probability_wrong, rank_teachers
+from cchkd_utils.criterion import assess, decide, probability_wrong, rank_teachers
+from cchkd_utils.gap_stderr import paired_stderr
 from cchkd_utils.rivals import linear_cka, residual_alignment, rival_criteria
 
 QUICK = {"bias_check": False, "rivals": False}
@@ -208,7 +209,7 @@ def test_a_class_without_rows_keeps_its_column_of_the_logits():
         ({"level": 1.5}, "between 0 and 1"),
         ({"n_subsamples": 1}, "0, or at least 2"),
         ({"n_subsamples": -3}, "0, or at least 2"),
-        ({"n_subsamples": 5}, "at least 100 rows"),
+        ({"n_subsamples": 5}, "half of the 80 units .* at least 50"),
     ],
 )
 def test_an_interval_that_cannot_be_computed_is_refused(options, message):

@@ -14,6 +14,9 @@ def recorded():
     return cells.recorded()
 
 
+CELL = ["teacher", "student", "condition", "knob", "experiment", "lam", "temperature"]
+
+
 def shuffled(tables):
     """The same tables with what happened and what was foretold dealt out anew."""
     rng = np.random.default_rng(0)
@@ -23,6 +26,8 @@ def shuffled(tables):
     foretold = ["mi_teacher_student", "mi_student_label", "gap", "gap_lo", "gap_hi", "decision"]
     for frame, names in ((rows, measured), (verdicts, foretold)):
         frame[names] = frame[names].to_numpy()[rng.permutation(len(frame))]
+    if videos := [name for name in rows if name in resampling.VIDEO]:  # of a cell, one for all rows
+        rows[videos] = rows.groupby([*CELL, "metric"])[videos].transform("first")
     return results.check(rows), results.check(verdicts, "verdicts")
 
 

@@ -63,6 +63,11 @@ def test_another_machine_is_reached_by_rsync(project, monkeypatch):
     publish.publish("me@host:/var/www", project)
     source = f"{project}/_build/html/"
     assert called == [["rsync", "-rtz", source, "me@host:/var/www/"]]
+    for place in ("me@host:", "host:/", "host:site/"):
+        publish.publish(place, project)
+        assert called[-1][-1] == place  # "host:" is the home folder, not the root
+    with pytest.raises(publish.PublishError, match="is written user@host:/path"):
+        publish.publish("me@host:/srv/my site", project)
 
 
 def test_make_says_why_not_in_one_line(tmp_path):

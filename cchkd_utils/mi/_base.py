@@ -85,7 +85,13 @@ def check_matrix(a, name: str) -> np.ndarray:
         text = f"{name}: {int(constant.sum())} constant columns of {a.shape[1]} dropped."
         warnings.warn(text, UserWarning, stacklevel=4)
         a = a[:, ~constant]
-    return a
+    return _tame(a)
+
+
+def _tame(a: np.ndarray) -> np.ndarray:
+    """Bring columns whose squares would leave the range of floats to about 1: nothing is lost."""
+    _, exponents = np.frexp(np.abs(a).max(axis=0))
+    return np.ldexp(a, np.where(np.abs(exponents) > 300, -exponents, 0))
 
 
 def check_labels(y, name: str = "y") -> np.ndarray:
@@ -103,7 +109,8 @@ def check_labels(y, name: str = "y") -> np.ndarray:
             raise ValueError(f"{name} has {y.shape[1]} columns; class labels must be [n].")
         y = y.argmax(axis=1)
     y = y.reshape(-1)
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
+    missing = y.dtype.kind == "O" and any(one is None or one != one for one in y)
+    if missing or (y.dtype.kind == "f" and not np.isfinite(y).all()):
         raise ValueError(f"{name} has missing labels (NaN or inf); remove these rows first.")
     if len(y) < MIN_ROWS:
         raise ValueError(f"{name} has {len(y)} rows; at least {MIN_ROWS} are needed.")
@@ -147,6 +154,8 @@ def check_same_length(x, y, names: tuple[str, str] = ("x", "y")) -> None:
     ValueError
         `x` and `y` differ in their number of rows.
     """
+    if np.ndim(x) == 0 or np.ndim(y) == 0:
+        raise ValueError(f"{names[0]} and {names[1]} must be arrays of one row per sample.")
     if len(x) != len(y):
         raise ValueError(
             f"{names[0]} has {len(x)} rows and {names[1]} has {len(y)}; "

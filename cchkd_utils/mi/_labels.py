@@ -32,13 +32,12 @@ def labels_pointwise(x: np.ndarray, codes: np.ndarray, seed: int = 0):
     """
     principal = full_rank(x)[:, : max(2, len(x) // 8)]
     best, note = _balanced(_lda, principal, codes, seed), "linear discriminant, H(Y) - CE"
-    for model, name in ((_curved, "curved discriminant, H(Y) - CE"),):
-        values = _balanced(model, principal, codes, seed)
-        if _beats(values, best):
-            best, note = values, name
+    values = _balanced(_curved, principal, codes, seed)
+    if _beats(values, best):
+        best, note = values, "curved discriminant, H(Y) - CE"
     if intrinsic_dimension(x) <= KNN_DIMENSION:
         flat = x.shape[1] <= KNN_DIMENSION
-        values = ross_pointwise(gaussian_ranks(x) if flat else x / x.std(), codes)
+        values = ross_pointwise(gaussian_ranks(x) if flat else (x - x.mean(0)) / x.std(), codes)
         if _beats(values, best, KNN_MIN_Z):
             best, note = values, "k-NN (Ross)"
     return best, (note,)

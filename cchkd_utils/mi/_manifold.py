@@ -20,8 +20,10 @@ def intrinsic_dimension(a: np.ndarray) -> float:
     """Maximum-likelihood dimension of rows `[n, d]` (Levina & Bickel 2004; MacKay's mean).
 
     Distances are those of the data as given: whitening would blow the smallest directions up.
+    With k - 2 in place of k - 1 it is a ninth low, so that rounding up gives the whole number.
     """
     a = np.unique(a[:PROBE_ROWS], axis=0)
+    a = a - a.mean(0)  # far from zero, distances would be differences of large numbers
     k = min(NEIGHBOURS, len(a) - 1)
     if k < 3:
         return 0.0

@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 from cchkd_utils import results
 from cchkd_utils.criterion import assess
 from cchkd_utils.mi import estimate, tasks
-from cchkd_utils.studies.populations import POPULATIONS, rotated
+from cchkd_utils.studies.populations import LAYERS, POPULATIONS, UNITS, rotated
 
 FAMILIES = (
     "Normal 1x1",
@@ -129,22 +129,25 @@ def judge_populations(
     Returns
     -------
     list of dict
-        ``trials`` rows of the verdicts table for each kind of label and dimension (2 or more).
+        ``trials`` rows of the verdicts table for each kind of label and dimension (2 or more),
+        and for hidden layers of `populations.UNITS` units.
     """
     rows = []
-    for j, (dataset, draws) in enumerate(POPULATIONS.items()):
-        for d in dims:
+    kinds = [(*one, dims) for one in POPULATIONS.items()]
+    kinds += [(*one, [UNITS]) for one in LAYERS.items()]
+    for j, (dataset, draws, sizes) in enumerate(kinds):
+        for d in sizes:
             for i in range(trials):
                 rng, draw = np.random.default_rng([seed, i, d, j]), draws[i % len(draws)]
                 h1, h2, y, gap = draw(rng.uniform(-0.3, 0.3), d, n, rng)
-                found = assess(h1, h2, y, estimator=estimator, rivals=False, bias_check=False)
-                case = {"teacher": "H1", "student": "H2", "condition": f"{d} dimensions"}
-                case |= {
-                    "dataset": f"{dataset} labels",
-                    "kind": "simulated",
-                    "knob": gap,
+                found = assess(
+                    h1, h2, y, estimator=estimator, rivals=False, bias_check=False, seed=seed + i
+                )
+                case = {
+                    "teacher": "H1", "student": "H2", "condition": f"{d} dimensions",
+                    "dataset": f"{dataset} labels", "kind": "simulated", "knob": gap,
                     "seed": seed + i,
-                }
+                }  # fmt: skip
                 rows.append(results.verdict(found, **case))
     return rows
 

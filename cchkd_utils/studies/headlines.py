@@ -163,7 +163,7 @@ def noise_crossing(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     some = rows.query(section.query)
     some = some[(some["metric"] == "accuracy") & (some["teacher"] == "text")]
     largest = some["lam"].max()
-    some = some[some["lam"] == largest]
+    some = near(some[some["lam"] == largest], temperature=2.0)
     found = section.intervals(some, ["student", "condition", "knob"])
     parts, holds = [], []
     for student, group in found.groupby("student", sort=False):
@@ -176,7 +176,7 @@ def noise_crossing(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
         )
         holds.append((first["outcome"] == "helps") + (last["outcome"] == "hurts"))
     grade = [GRADES[3], GRADES[1], GRADES[0]][min(holds)] if holds else GRADES[3]
-    return Cell("; ".join(parts) + f" points, λ = {largest:g}", grade)
+    return Cell("; ".join(parts) + f" points, λ = {largest:g}, T = 2", grade)
 
 
 def cohorts_agree(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:

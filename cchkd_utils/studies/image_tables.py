@@ -60,7 +60,7 @@ def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([out, pd.DataFrame(right, ["right"])]).rename_axis("blur (px)")
 
 
-def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 500):
+def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 1000):
     """Spearman's correlation of what was known beforehand with the gain, and its interval.
 
     One row per blur and seed: the gain is the mean over λ and T. The interval resamples blurs,

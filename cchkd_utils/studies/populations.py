@@ -6,12 +6,14 @@ true one in nats, near the wanted one.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr, xlogy
 from scipy.stats import norm
 
-from cchkd_utils.mi.tasks import Representations, half_cube
+from cchkd_utils.mi.tasks import Representations, half_cube, representations
 
 TRUTH_ROWS = 100_000  # of the Monte Carlo truths: standard error about 0.003 nats
 
@@ -78,10 +80,21 @@ def scattered_classes(gap, d, n, rng):
     """Four Gaussian classes anywhere, elsewhere in H1 than in H2; 1-3 shared nuisances."""
     m = int(rng.integers(1, min(d - 1, 4) + 1))
     shared = int(rng.integers(1, min(d - m, 3) + 1))
-    means1, means2 = rng.standard_normal((2, 4, m)) * rng.uniform(1.0, 2.0)
-    while Representations(means1, means2, 0, 0.0).truth(rng, 10_000)[1] < 0.35:
-        means2 = 1.2 * means2  # the gap is above minus this information
-    return _classes(means1, means2, shared, gap, d, n, rng)
+    return _classes(*_scattered(m, rng), shared, gap, d, n, rng)
+
+
+def rectified_layers(gap, d, n, rng):
+    """`d` rectified units each over two coordinates of scattered classes and 1-2 nuisances."""
+    model, gap = _model(*_scattered(2, rng), int(rng.integers(1, 3)), gap, rng)
+    model = replace(model, width=d, layer_seed=int(rng.integers(2**31)))
+    return *model.sample(n, rng), gap
+
+
+def random_layers(_gap, d, n, rng):
+    """`d` rectified units each of `tasks.representations`: any gap, up to several nats."""
+    model = representations(int(rng.integers(2**31)), width=d)
+    both, label = model.truth(rng, TRUTH_ROWS)
+    return *model.sample(n, rng), both - label
 
 
 def markov(d, n, rng):
@@ -97,6 +110,8 @@ POPULATIONS = {
     "continuous": (one_direction, several_directions, bent_axes),
     "4-class": (classes_in_a_row, scattered_classes, quartiles),
 }
+LAYERS = {"hidden layers, class": (rectified_layers, random_layers)}  # few factors, many units
+UNITS = 64
 
 
 def _shared_normals(parts, d, n, rng):
@@ -121,16 +136,27 @@ def _quartile_information(r) -> float:
     return float(np.log(4) - (entropy * weight).sum() / weight.sum())
 
 
+def _scattered(m, rng):
+    means1, means2 = rng.standard_normal((2, 4, m)) * rng.uniform(1.0, 2.0)
+    while Representations(means1, means2, 0, 0.0).truth(rng, 10_000)[1] < 0.35:
+        means2 = 1.2 * means2  # the gap is above minus this information
+    return means1, means2
+
+
 def _classes(means1, means2, shared, gap, d, n, rng):
+    model, gap = _model(means1, means2, shared, gap, rng)
+    return *_embedded(model, d, n, rng), gap
+
+
+def _model(means1, means2, shared, gap, rng):
     """Shrink the means of H1 until the classes alone share no more than wanted; nuisances add."""
     for scale in (1.2, 0.8, 0.5, 0.3, 0.1):
         both, label = Representations(scale * means1, means2, 1, 0.0).truth(rng, TRUTH_ROWS)
         if both - label < gap:
             break
     rho = float(correlation(max(gap - both + label, 0.0) / shared))
-    model = Representations(scale * means1, means2, shared, rho)
     nuisance = -0.5 * shared * float(np.log1p(-(rho**2)))
-    return *_embedded(model, d, n, rng), both - label + nuisance
+    return Representations(scale * means1, means2, shared, rho), both - label + nuisance
 
 
 def _embedded(model, d, n, rng):

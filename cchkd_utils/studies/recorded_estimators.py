@@ -46,14 +46,14 @@ def signs_of_layers(rows: pd.DataFrame, clear: float = 0.3) -> tuple[int, int]:
 def calibration(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the cells with names for readers: coverage in %, wrong signs, decisions."""
     names = {
-        "labels": "Y", "d": "d", "trials": "trials", "bias_nats": "bias (nats)",
+        "labels": "Y", "d": "d", "n": "n", "trials": "trials", "bias_nats": "bias (nats)",
         "wrong_sign_found": "sign wrong", "wrong_sign_said": "p_wrong says",
         "decided": "decided", "decided_rightly": "rightly", "distil": "distil",
     }  # fmt: skip
     table = cells.rename(columns=names).assign(population=cells["part"].map(PARTS))
     bounds = zip(cells["coverage"], cells["coverage_lo"], cells["coverage_hi"])
     table["covered (%)"] = [f"{100 * c:.0f} [{100 * a:.0f}, {100 * b:.0f}]" for c, a, b in bounds]
-    first = ["estimator", "population", "Y", "d", "trials", "covered (%)"]
+    first = ["estimator", "population", "Y", "d", "n", "trials", "covered (%)"]
     return table[first + [name for name in names.values() if name not in first]]
 
 

@@ -257,7 +257,7 @@ class Study:
         teacher, student = (case.teacher, case.noise), (case.student, 0.0)
         return criterion.assess(
             self.hidden[teacher][i][rows], self.hidden[student][i][rows], r.y[i][rows],
-            task=self.task, estimator=estimator, seed=self.seeds[i],
+            task=self.task, estimator=estimator, seed=self.seeds[i], units=r.units[i][rows],
             teacher_logits=self.logits[teacher][i][rows],
             student_logits=self.logits[student][i][rows], **options,
         )  # fmt: skip

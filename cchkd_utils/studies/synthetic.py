@@ -125,7 +125,7 @@ def judge(
     return {
         (i, one): criterion.assess(
             found.h1[i], found.h2[i], found.y[i], estimator=one, bias_check=False,
-            task="regression", teacher_logits=found.t[i], student_logits=found.s[i],
+            task="regression", teacher_logits=found.t[i], student_logits=found.s[i], seed=i,
         )
         for one in estimators
         for i in range(count if one in FAST else min(count, n_slow))

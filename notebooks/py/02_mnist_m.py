@@ -211,7 +211,8 @@ if set(controls):
 # ## Recorded on real data
 #
 # The same notebook at preset `paper`, `data="real"`: MNIST, and MNIST-M generated from the BSDS500 photographs; 10 000 training and 10 000 test images; 8 blurs,
-# 5 λ, 4 temperatures, seeds 0, 1 and 2. It was run once, and its tables are kept with the book. Information is estimated on 2000 of the test images. The ink
+# 5 λ, 4 temperatures, seeds 0, 1 and 2. It was run once, and its tables are kept with the book. Here too all seeds share the same images, so that the
+# intervals do not cover a new sample of digits. Information is estimated on 2000 of the test images. The ink
 # of the student's digits is black or white, as in the published MNIST-M, whose colours the generated images then match to within 0.01 per channel.
 
 # %% tags=["hide-input"]

@@ -18,21 +18,22 @@ from record import write
 from scipy.stats import binomtest
 
 from cchkd_utils.criterion import assess
-from cchkd_utils.studies.populations import POPULATIONS, markov
+from cchkd_utils.studies.populations import LAYERS, POPULATIONS, UNITS, markov
 
 N = 2000
 
 
-def trial(population, part, d, estimator, seed):
+def trial(population, part, d, n, estimator, seed):
     """One population, one verdict, as a row of the table of trials."""
     rng = np.random.default_rng(seed)
     if part == "markov":
-        h1, h2, y, gap = population(d, N, rng)
+        h1, h2, y, gap = population(d, n, rng)
     else:
         wanted = rng.uniform(-0.3, 0.3) if part == "coverage" else 0.3 * rng.choice([-1, 1])
-        h1, h2, y, gap = population(wanted, d, N, rng)
+        h1, h2, y, gap = population(wanted, d, n, rng)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a verdict must not warn on clean data
+        warnings.filterwarnings("ignore", ".*constant columns")  # but units may be dead
         v = assess(h1, h2, y, estimator=estimator, seed=seed, rivals=False, bias_check=False)
     return {
         "population": population.__name__,
@@ -79,6 +80,9 @@ def cells(dims, parts):
         for d in [d for d in dims if part == "coverage" or d <= 16]:
             for labels, populations in POPULATIONS.items():
                 yield part, labels, d, populations
+    if "layers" in parts:
+        for labels, populations in LAYERS.items():
+            yield "coverage", labels, UNITS, populations
     if "markov" in parts:
         yield "markov", "4-class", 16, (markov,)
 
@@ -95,7 +99,8 @@ def main():
     parser.add_argument("--markov-trials", type=int, default=100)
     parser.add_argument("--estimators", nargs="*", default=["auto"])
     parser.add_argument("--dims", type=int, nargs="*", default=[2, 16, 64])
-    parser.add_argument("--parts", nargs="*", default=["coverage", "power", "markov"])
+    parser.add_argument("--parts", nargs="*", default=["coverage", "layers", "power", "markov"])
+    parser.add_argument("--rows", type=int, default=N)
     parser.add_argument("--seed", type=int, default=0, help="first seed; each cell takes its own")
     parser.add_argument("--out", help="CSV of the cells; the trials go beside it")
     args = parser.parse_args()
@@ -103,9 +108,9 @@ def main():
     for part, labels, d, populations in cells(args.dims, args.parts):
         count = args.markov_trials if part == "markov" else args.trials
         for estimator in args.estimators:
-            cell = {"part": part, "estimator": estimator, "labels": labels, "d": d, "n": N}
+            cell = {"part": part, "estimator": estimator, "labels": labels, "d": d, "n": args.rows}
             got = [
-                trial(populations[i % len(populations)], part, d, estimator, seed + i)
+                trial(populations[i % len(populations)], part, d, args.rows, estimator, seed + i)
                 for i in range(count)
             ]
             table.append(cell | {"first_seed": seed} | summary(got))

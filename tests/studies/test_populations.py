@@ -42,3 +42,17 @@ def test_bent_axes_keep_the_gap():
 def test_markov_gaps_are_not_positive():
     gaps = [populations.markov(4, 100, np.random.default_rng(i))[-1] for i in range(5)]
     assert -1.4 < min(gaps) < -0.01 and max(gaps) < 0.01
+
+
+@pytest.mark.filterwarnings("ignore:.*constant columns")  # dead units
+@pytest.mark.parametrize(
+    ("draw", "gap"), [(populations.rectified_layers, 0.2), (populations.random_layers, 0)]
+)
+def test_hidden_layers(draw, gap):
+    """The truth is that of the few coordinates behind the units, which are many and rectified."""
+    h1, h2, y, said = draw(gap, 64, 500, np.random.default_rng(2))
+    assert h1.shape == h2.shape == (500, 64) and (h1 >= 0).all() and (h1 == 0).any()
+    if draw is populations.rectified_layers:
+        assert said == pytest.approx(gap, abs=0.02) and set(y) == {0, 1, 2, 3}
+    found = estimate(h1, h2).nats - estimate(h2, y, discrete_y=True).nats
+    assert found == pytest.approx(said, abs=0.3)

@@ -83,7 +83,7 @@ def test_scores_find_the_criterion_that_foretells():
     noise = table.loc["linear CKA"]
     assert noise["auc_lo"] < 0.5 < noise["auc_hi"] and noise["auc_hi"] - noise["auc_lo"] > 0.2
     rho, low, high = prediction.rank_correlation(cells)
-    assert 0.8 < low <= rho <= high
+    assert 0.75 < low <= rho <= high
     score = prediction.brier(cells)
     assert score["brier"] < 0.1 < score["reference"] <= 0.25
     shares = prediction.outcome_by_decision(cells)
