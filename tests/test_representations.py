@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cchkd_utils import representations
+from cchkd_utils.datasets import npz
 
 
 def arrays(n=60):
@@ -47,6 +48,16 @@ def test_what_was_saved_comes_back(tmp_path, save):
         assert array.dtype == given[name].dtype and np.array_equal(array, given[name])
 
 
+@pytest.mark.parametrize(
+    "units", [np.arange(60) // 3, np.array(["p1", "p2"] * 30), np.array([b"v"] * 60)]
+)
+def test_units_are_read_where_the_file_has_them(tmp_path, units):
+    np.savez(tmp_path / "reps.npz", **arrays(), units=units)
+    back = representations.read(tmp_path / "reps.npz")
+    assert list(back) == ["teacher", "student", "labels", "units"]
+    assert back["units"].dtype == units.dtype and np.array_equal(back["units"], units)
+
+
 def test_columns_in_fortran_order_and_text_labels(tmp_path):
     given = arrays() | {"labels": np.array(["cat", "dog"] * 30)}
     given["student"] = np.asfortranarray(given["student"])
@@ -65,6 +76,13 @@ def test_columns_in_fortran_order_and_text_labels(tmp_path):
         ({"labels": np.zeros(59)}, "number of rows (teacher 60, student 60, labels 59)"),
         ({"student_logits": np.zeros(61)}, "student_logits 61"),
         ({"labels": np.float64(1.0)}, "labels has no rows"),
+        ({"units": np.zeros(60)}, "units is float64 [60]; save one integer or text per row"),
+        ({"units": np.zeros((60, 1), int)}, "units is int64 [60, 1]; save one integer"),
+        ({"units": np.zeros(60, bool)}, "units is bool [60]; save one integer"),
+        ({"units": np.arange(59)}, "units 59"),
+        ({"units": np.array(["a"] * 58 + ["", "nan"])}, "units has no name in 2 rows, row 58"),
+        ({"units": np.array([b"a"] * 59 + [b"None"])}, "units has no name in 1 rows, row 59"),
+        ({"units": np.array(["a", None] * 30, object)}, "units holds pickled Python objects"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path, changes, says):
@@ -142,6 +160,7 @@ def test_pickled_objects_are_refused_and_never_run(tmp_path):
         ((61, 4), "teacher is damaged"),
         ((59, 4), "teacher is damaged"),
         ((-60, -4), "impossible shape"),
+        ((0, 2**70), "impossible shape"),
     ],
 )
 def test_a_header_that_lies_takes_no_memory(tmp_path, shape, says):
@@ -152,11 +171,59 @@ def test_a_header_that_lies_takes_no_memory(tmp_path, shape, says):
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     zeros = np.zeros((60, 200_000))
-    assert zeros.nbytes > representations.SMALL
+    assert zeros.nbytes > npz.SMALL
     path = tmp_path / "reps.npz"
     np.savez_compressed(path, **(arrays() | {"teacher": zeros}))
     monkeypatch.setattr(np.lib.format, "read_array", None)
     refused(path, "as a zip bomb does")
+
+
+def header(text, version=(1, 0)):
+    """Bytes of an .npy member whose header is any text."""
+    return b"\x93NUMPY" + bytes(version) + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        header("{"),
+        header("{'descr': '<f8', 'fortran_order': False, 'shape': (60,"),
+        header("'" * 3),
+        header("  {}\n {}"),
+        header("-" * 9000 + "1"),
+        header("(" * 9000),
+        header("{'descr': [], 'fortran_order': False, 'shape': ()}"),
+        header("{'descr': '<f8', 'fortran_order': False, 'shape': 1}"),
+        header("{'descr': '<f8', 'fortran_order': False, 'shape': ()}", (9, 0)),
+    ],
+)
+def test_a_header_that_is_no_header_is_refused(tmp_path, content):
+    plain = {name: npy(array) for name, array in arrays().items()}
+    path = pack(tmp_path / "reps.npz", plain | {"student": content})
+    refused(path, "student is ")
+
+
+def test_text_of_no_width_takes_no_bytes_and_is_refused(tmp_path):
+    plain = {name: npy(array) for name, array in arrays().items()}
+    endless = header("{'descr': '<U0', 'fortran_order': False, 'shape': (999999999,)}")
+    refused(pack(tmp_path / "reps.npz", plain | {"labels": endless}), "labels is of type <U0")
+
+
+@pytest.mark.parametrize(
+    ("at", "says"), [(6, "not a whole .npz file"), (10, "teacher cannot be unpacked")]
+)
+def test_a_zip_of_another_version_or_method_is_refused(tmp_path, at, says):
+    path = tmp_path / "reps.npz"
+    np.savez(path, **arrays())
+    content = bytearray(path.read_bytes())
+    content[content.find(b"PK\x01\x02") + at] = 99
+    path.write_bytes(content)
+    refused(path, says)
+
+
+def test_a_name_over_two_lines_stays_in_one(tmp_path):
+    refused(pack(tmp_path / "reps.npz", {"a\nb": npy(np.ones(2))}), r"it holds a\nb")
 
 
 def test_an_encrypted_member_is_refused(tmp_path):

@@ -5,7 +5,9 @@ long download over a bad line needs: a time limit on silence, repeated tries wit
 and going on where the last try stopped.
 """
 
+import contextlib
 import os
+import re
 import time
 from pathlib import Path
 
@@ -15,10 +17,18 @@ import requests
 pooch.get_logger().setLevel("WARNING")  # what happens is said in errors, or not at all
 BLOCK = 1 << 16
 RETRY = {408, 425, 429, 500, 502, 503, 504}  # the server may do better in a moment
+MISSING = {403, 404, 410}  # there is no such file; stores that hide their lists say 403
 
 
 class DownloadError(OSError):
-    """A file that could not be fetched; one line with the file, its address and where to put it."""
+    """A file that could not be fetched; one line with the file, its address and where to put it.
+
+    `missing` tells whether every address answered that it has no such file.
+    """
+
+    def __init__(self, message, missing=False):
+        super().__init__(message)
+        self.missing = missing
 
 
 def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause=1.0):
@@ -30,12 +40,14 @@ def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause
         Address, or several of the same file, tried in order.
     folder : path-like
         Made if need be. While a download is under way, or after it broke, ``.NAME.part`` is there;
-        the next call goes on from it where the server allows.
+        where the hash is known, the next call goes on from it if the server allows.
     name : str, optional
         File name; default: the end of the first address.
     expected : str, optional
         Hash from a citable source, ``"md5:..."`` or ``"sha256:..."``. Without one, the hash of the
-        first download is written to ``NAME.sha256``, and the file held against that later on.
+        first download, or of a file found, is written to ``NAME.sha256``, and the file held against
+        that later on. Until then a broken download is resumed only from the same address, and only
+        if the server says that its file is still the same one.
     timeout : float
         Seconds without any data after which a try counts as failed.
     tries : int
@@ -58,30 +70,53 @@ def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause
     folder = Path(folder)
     name = name or urls[0].rsplit("/", 1)[-1]
     path, record = folder / name, folder / f"{name}.sha256"
-    if expected is None and record.is_file():
-        expected = "sha256:" + record.read_text(encoding="ascii").split()[0]
+    expected = expected or _recorded(record)
     if path.is_file():
-        if expected and not _has(path, expected):
+        if expected is None:  # killed before it was recorded, or put there by hand
+            with contextlib.suppress(OSError):  # what a read-only folder holds can still be used
+                _write_record(record, path)
+        elif not _has(path, expected):
             raise ValueError(
                 f"{path} is not the file it should be ({expected}): "
                 f"remove it, or put the file from {urls[0]} there"
             )
         return path
-    transfer = _Transfer(folder / f".{name}.part", timeout, tries, pause)
-    reasons = []
+    transfer = _Transfer(folder / f".{name}.part", timeout, tries, pause, expected is not None)
+    errors = []
     for address in urls:
         try:
             pooch.retrieve(address, expected, fname=name, path=folder, downloader=transfer)
         except (requests.RequestException, OSError, ValueError) as error:
-            reasons.append(_reason(error))
+            errors.append(error)
             continue
         if expected is None:
-            record.write_text(f"{pooch.file_hash(path)}  {name}\n", encoding="ascii")
+            _write_record(record, path)
         return path
+    reasons = "; ".join(dict.fromkeys(map(_reason, errors)))
     raise DownloadError(
-        f"{name} could not be fetched from {urls[0]} ({'; '.join(dict.fromkeys(reasons))}): "
-        f"try again, or put the file at {path}"
+        f"{name} could not be fetched from {urls[0]} ({reasons}): "
+        f"try again, or put the file at {path}",
+        missing=all(map(_is_missing, errors)),
     )
+
+
+def _recorded(record):
+    """Return the hash of the first download, None where none is recorded or the record damaged."""
+    if not record.is_file():
+        return None
+    found = re.match(rb"([0-9a-f]{64})(?:\s|$)", record.read_bytes().lower())
+    return f"sha256:{found[1].decode()}" if found else None
+
+
+def _write_record(record, path):
+    """Write a file's hash beside it, in one step."""
+    part = record.with_name(f".{record.name}.{os.getpid()}")
+    part.write_text(f"{pooch.file_hash(path)}  {path.name}\n", encoding="utf-8")
+    part.replace(record)
+
+
+def _is_missing(error):
+    return isinstance(error, requests.HTTPError) and error.response.status_code in MISSING
 
 
 def _has(path, expected):
@@ -114,11 +149,16 @@ _BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.Chunk
 class _Transfer:
     """A downloader for pooch that resumes; see https://www.fatiando.org/pooch for its interface."""
 
-    def __init__(self, part, timeout, tries, pause):
+    def __init__(self, part, timeout, tries, pause, checked):
         self.part, self.timeout, self.tries, self.pause = part, timeout, tries, pause
+        self.checked = checked  # against a hash: only then may parts of unknown origin be joined
+        self.validator = None  # what the server calls the version that the part is of
 
     def __call__(self, url, output_file, pooch_object):
         """Write the file at `url` to `output_file`."""
+        self.validator = None
+        if not self.checked:
+            self.part.unlink(missing_ok=True)  # of another address, or of an earlier call
         for attempt in range(self.tries):
             try:
                 self._try(url)
@@ -134,14 +174,20 @@ class _Transfer:
 
     def _try(self, url):
         start = self.part.stat().st_size if self.part.is_file() else 0
+        if not (self.checked or self.validator):
+            start = 0
         # No compression on the way: lengths and positions then count bytes of the file itself.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        if start and self.validator:
+            headers["If-Range"] = self.validator  # the whole file, if it has changed since
         with requests.get(url, headers=headers, stream=True, timeout=self.timeout) as answer:
             if answer.status_code == 416:  # the part is longer than the file: begin again
-                self.part.unlink()
+                self.part.unlink(missing_ok=True)
                 raise _Broken("the part did not fit the file")
             answer.raise_for_status()
             resumed = answer.status_code == 206
+            if not resumed:
+                self.validator = _validator(answer.headers)
             total = answer.headers.get("Content-Length")
             total = int(total) + (start if resumed else 0) if total else None
             with self.part.open("ab" if resumed else "wb") as file:
@@ -149,3 +195,9 @@ class _Transfer:
                     file.write(block)
         if total is not None and (size := self.part.stat().st_size) != total:
             raise _Broken(f"{size} of {total} bytes came")
+
+
+def _validator(headers):
+    """Return what names this version of a file exactly; None where the server gives nothing."""
+    tag = headers.get("ETag", "W/")
+    return headers.get("Last-Modified") if tag.startswith("W/") else tag

@@ -2,21 +2,15 @@
 
 Recipe of MNIST-M (Ganin et al., 2016): pad the digit to 32 x 32, draw a random patch of a natural
 photograph, and invert its pixels where the digit has ink, ``|patch - ink|`` in each colour channel.
-The set is generated so, or read as others publish it (`mnist_m_layouts`).
+The set is generated so (`mnist_m_recipe`), or read as others publish it (`mnist_m_layouts`).
 """
-
-import hashlib
-import os
-import zipfile
-import zlib
-from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, zoom
 
-from cchkd_utils.datasets import mnist_m_layouts
+from cchkd_utils.datasets import mnist_m_files, mnist_m_layouts, mnist_m_recipe
 from cchkd_utils.datasets.base import Multimodal, require_choice, require_count
-from cchkd_utils.paths import cache_root, data_root
+from cchkd_utils.paths import data_root
 
 DATA = ("embedded", "real")
 LAYOUTS = ("auto", "generated", *mnist_m_layouts.MARKS)
@@ -31,10 +25,8 @@ SOURCES = {
         "photographs": "BSDS500 train (Berkeley), non-commercial research",
     },
 }
-_PHOTOS = Path("BSR", "BSDS500", "data", "images", "train")
 _EMBEDDED_TRAIN = 1000  # of 1797 digits; the other 797 are the test split: MI needs held-out rows
 _SHRINK = 3  # at a third of their size, 16-pixel patches of the sample photographs have structure
-_BLOCK = 4096  # images blended at a time: bounds the memory of the index array
 
 
 def load(
@@ -70,13 +62,18 @@ def load(
     Multimodal
         ``mnist`` float32 [n, 1, S, S] and ``mnist_m`` float32 [n, 3, S, S], both in [0, 1];
         integer labels; splits ``train`` and ``test``. The ids are the rows of MNIST, test digits
-        after the training digits.
+        after the training digits. The provenance says whether the files are MNIST as published.
+
+    Warns
+    -----
+    UserWarning
+        When the MNIST files are not the published ones.
 
     Raises
     ------
     ValueError
-        For an unknown option, more rows than there are, a damaged file, or images that do not show
-        the digits they are paired with.
+        For an unknown option, more rows than there are, a damaged file, images that do not show
+        the digits they are paired with, or a number of photographs other than the archive's.
     FileNotFoundError
         When the real data are not under `root`; nothing is downloaded.
     """
@@ -85,12 +82,14 @@ def load(
     ):  # fmt: skip
         require_choice(name, value, choices)
     folder = data_root(root)
-    digits, labels, first_test = _embedded_digits() if data == "embedded" else _mnist(folder)
+    digits, labels, first_test, *files = (
+        _embedded_digits() if data == "embedded" else _mnist(folder)
+    )
     published = None
     if data == "embedded":
         layout = "generated"
     elif layout == "auto":
-        layout = mnist_m_layouts.find(folder)[0] or "generated"
+        layout = mnist_m_layouts.find(folder) or "generated"
     if layout != "generated":
         published = mnist_m_layouts.read(layout, folder)
     n = len(digits)
@@ -104,12 +103,15 @@ def load(
     if published:
         images = _published(published, digits, labels, first)
     elif data == "embedded":
-        images = _generate(digits, _sample_photographs(), used, n, seed)
+        images = mnist_m_recipe.generate(digits, _sample_photographs(), used, n, seed)
     else:
-        images = _kept(_ink(digits), _bsds(folder), used, n, seed)
+        photos = mnist_m_files.photographs(folder / mnist_m_files.TRAIN, digits.shape[-1])
+        images = mnist_m_recipe.kept(mnist_m_recipe.ink(digits), photos, used, n, seed)
     if pairing == "class":
         digits = digits[class_partners(labels, splits, seed)]
     source = {"data": data, "pairing": pairing, "seed": seed, "layout": layout, **SOURCES[data]}
+    if files:
+        source["files"] = files[0]
     if published:
         source["photographs"] = f"MNIST-M as published, {published['train'].name}"
     return Multimodal(
@@ -145,8 +147,8 @@ def download(root=None):
 
     folder = data_root(root)
     mnist_m_fetch.mnist(folder)
-    if mnist_m_layouts.find(folder)[0] is None:
-        mnist_m_fetch.photographs(folder)
+    # A published MNIST-M does not replace them: notebook 02 draws new patches for each seed.
+    mnist_m_fetch.photographs(folder)
     return folder
 
 
@@ -212,42 +214,9 @@ def _shrink(image):
 
 
 def _mnist(folder):
-    """Return the 70000 MNIST digits as uint8 [n, 32, 32], labels, first test row."""
-    from torchvision.datasets import MNIST
-
-    try:
-        parts = [MNIST(str(folder), train=train, download=False) for train in (True, False)]
-    except RuntimeError as error:
-        raise FileNotFoundError(
-            f"MNIST is not in {folder / 'MNIST' / 'raw'}: put its four -ubyte files there "
-            f"(`cchkd data --get 02` fetches them from {MNIST.mirrors[0]}), set "
-            'CCHKD_DATA to the folder that holds MNIST/, or use data="embedded"'
-        ) from error
-    except (ValueError, AssertionError) as error:
-        raise ValueError(
-            f"a file in {folder / 'MNIST' / 'raw'} is not MNIST's: put the published ones there"
-        ) from error
-    digits = np.concatenate([part.data.numpy() for part in parts])
-    labels = np.concatenate([part.targets.numpy() for part in parts])
-    return np.pad(digits, ((0, 0), (2, 2), (2, 2))), labels, len(parts[0])
-
-
-def _bsds(folder):
-    """Return the BSDS500 train photographs, uint8 [h, w, 3], in the order of their names."""
-    from PIL import Image
-
-    files = sorted((folder / _PHOTOS).glob("*.jpg"))
-    if not files:
-        raise FileNotFoundError(
-            f"no BSDS500 photographs (*.jpg) in {folder / _PHOTOS}: unpack BSR_bsds500.tgz into "
-            f"{folder} (`cchkd data --get 02` fetches it from {mnist_m_layouts.BSDS}), set "
-            'CCHKD_DATA to the folder that holds BSR/, or use data="embedded"'
-        )
-    return [np.asarray(Image.open(file).convert("RGB")) for file in files]
-
-
-def _stream(seed, purpose):
-    return np.random.default_rng([zlib.crc32(purpose.encode()), seed])
+    """Return the MNIST digits as uint8 [n, 32, 32], labels, first test row, whose files."""
+    digits, *others = mnist_m_files.mnist(folder)
+    return np.pad(digits, ((0, 0), (2, 2), (2, 2))), *others
 
 
 def _rows_there(published, first_test, n):
@@ -274,71 +243,9 @@ def _published(published, digits, labels, first):
     return np.concatenate(parts)
 
 
-def _ink(digits):
-    """Return the digits in black and white: every pixel with any ink counts.
-
-    Greys kept, the channel means are .02 to .03 below those of the published set; so, they agree
-    with what its users report (.458, .462, .408) to .002.
-    """
-    return np.where(digits > 0, 255, 0).astype(np.uint8)
-
-
-def _generate(digits, photos, rows, n, seed):
-    """Return the blended images of some `rows` of `n` digits, uint8 [len(rows), S, S, 3]."""
-    return _blend(digits, photos, _patch_positions(photos, digits.shape[-1], n, seed)[:, rows])
-
-
-def _kept(digits, photos, rows, n, seed):
-    """As `_generate`, from the user's cache folder if the images lie there already."""
-    made_of = hashlib.sha256(b"|".join([digits, *photos, rows, f"{n} {seed}".encode()]))
-    path = cache_root() / "generated" / f"mnist_m-{made_of.hexdigest()[:16]}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as kept:  # a zip file: what it holds is checked
-            return kept["images"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        pass  # not there, or damaged: made again
-    images = _generate(digits, photos, rows, n, seed)
-    part = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(part, images=images)
-        part.replace(path)
-    except OSError:
-        pass  # a cache that cannot be written costs time, not results
-    finally:
-        part.unlink(missing_ok=True)
-    return images
-
-
-def _patch_positions(photos, size, n, seed):
-    """Draw one patch per image: photograph, top, left; int64 [3, n]."""
-    u = _stream(seed, "patches").random((3, n))
-    photo = (u[0] * len(photos)).astype(np.int64)
-    room = np.array([p.shape[:2] for p in photos])[photo].T - size + 1
-    return np.stack([photo, *(u[1:] * room).astype(np.int64)])
-
-
-def _blend(digits, photos, patches):
-    """Return |patch - digit| per channel, uint8 [n, S, S, 3]."""
-    n, size = len(digits), digits.shape[-1]
-    pixels = np.concatenate([p.reshape(-1, 3) for p in photos])
-    starts = np.cumsum([0, *(p.shape[0] * p.shape[1] for p in photos[:-1])])
-    widths = np.array([p.shape[1] for p in photos])
-    photo, top, left = patches
-    corner = starts[photo] + top * widths[photo] + left
-    side = np.arange(size)
-    out = np.empty((n, size, size, 3), dtype=np.uint8)
-    for start in range(0, n, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        down = side[:, None] * widths[photo[part], None, None]
-        patch = pixels[corner[part, None, None] + down + side].astype(np.int16)
-        out[part] = np.abs(patch - digits[part, :, :, None])
-    return out
-
-
 def class_partners(labels, splits, seed):
     """Return for each row another row of the same class and split, chosen at random."""
-    rng = _stream(seed, "partners")
+    rng = mnist_m_recipe.stream(seed, "partners")
     partner = np.arange(len(labels))
     for rows in splits.values():
         for label in np.unique(labels[rows]):

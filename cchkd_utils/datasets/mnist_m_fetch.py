@@ -7,9 +7,8 @@ import zlib
 from pathlib import Path
 
 from cchkd_utils.datasets.download import fetch
-from cchkd_utils.datasets.mnist_m_layouts import BSDS
+from cchkd_utils.datasets.mnist_m_files import BSDS, COUNT, TRAIN, jpegs
 
-TRAIN = "BSR/BSDS500/data/images/train/"
 MAX_BYTES = 1 << 28  # of one unpacked file; MNIST's largest has 47 MB
 
 
@@ -36,9 +35,13 @@ def mnist(folder, **options):
 
 
 def photographs(folder, url=BSDS, **options):
-    """Put the 200 BSDS500 training photographs below `folder`; `options` of `download.fetch`."""
+    """Put the 200 BSDS500 training photographs below `folder`; `options` of `download.fetch`.
+
+    Each is written in one step, and unless all are there all are written: what was broken off
+    half-way becomes whole the next time.
+    """
     folder = Path(folder)
-    if any((folder / TRAIN).glob("*.jpg")):
+    if len(jpegs(folder / TRAIN)) >= COUNT:
         return
     packed = fetch(url, folder, "BSR_bsds500.tgz", **options)
     try:
@@ -47,14 +50,16 @@ def photographs(folder, url=BSDS, **options):
             held = {Path(m.name).name: archive.extractfile(m).read(MAX_BYTES) for m in wanted}
     except (tarfile.TarError, OSError, EOFError, zlib.error):
         raise ValueError(f"{packed}: not a whole .tgz; remove it and try again") from None
-    if not held:
-        raise ValueError(f"{packed}: has no photographs in {TRAIN}; remove it and try again")
+    if len(held) != COUNT:
+        found = f"{len(held)} photographs in {TRAIN}, not {COUNT}"
+        raise ValueError(f"{packed}: has {found}; remove it and try again")
     for name, data in held.items():
         _write(folder / TRAIN / name, data)
 
 
 def _is_photograph(name):
-    return name.removeprefix("./").startswith(TRAIN) and name.endswith(".jpg")
+    inside = name.removeprefix("./").startswith(f"{TRAIN}/") and name.endswith(".jpg")
+    return inside and not Path(name).name.startswith(".")
 
 
 def _write(path, data):

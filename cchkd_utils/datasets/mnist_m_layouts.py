@@ -5,8 +5,11 @@ show MNIST's digits row by row: labels are compared, and edges with the edges of
 """
 
 import gzip
+import lzma
 import pickle
 import re
+import struct
+import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -20,12 +23,16 @@ MARKS = {  # a file by which a layout is known
     "keras": "keras_mnistm.pkl.gz",
     "pt": "mnist_m_train.pt",
 }
-BSDS = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/BSR/BSR_bsds500.tgz"
 PLACES = (".", "mnist_m", "MNIST-M", "MNISTM", "MNISTM/processed")
 SPLITS = ("train", "test")
 SIZE = 32
 MAX_BYTES = 1 << 30  # of an unpacked pickle; 75000 images of 28 x 28 x 3 are 176 MB
 PAIRED = 0.8  # share of images closer to their own digit than to another of its class; chance: .5
+_NOT_TORCH = (  # what the readers of zips and pickles raise for bytes that are not theirs
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, TypeError,
+    ValueError,
+)  # fmt: skip
 _LINE = re.compile(r"((\d+)\.png)\s+(\d)")
 
 
@@ -51,12 +58,13 @@ class Split:
 
 
 def find(folder):
-    """Return the published layout that lies below `folder` and its place, or (None, folder)."""
-    for layout, mark in MARKS.items():
-        for place in PLACES:
-            if (folder / place / mark).is_file():
-                return layout, folder / place
-    return None, folder
+    """Return the name of the first published layout that lies below `folder`, or None."""
+    return next((layout for layout in MARKS if _place(layout, folder)), None)
+
+
+def _place(layout, folder):
+    places = (folder / place for place in PLACES)
+    return next((place for place in places if (place / MARKS[layout]).is_file()), None)
 
 
 def read(layout, folder):
@@ -81,17 +89,16 @@ def read(layout, folder):
     ValueError
         When a file is damaged or holds something else.
     """
-    mark = MARKS[layout]
-    places = [folder / place for place in PLACES if (folder / place / mark).is_file()]
-    if not places:
+    mark, place = MARKS[layout], _place(layout, folder)
+    if place is None:
         raise FileNotFoundError(
             f"MNIST-M in the layout {layout!r} is not there: put {mark} and what belongs to it in "
             f"{folder / 'mnist_m'}, or set CCHKD_DATA to the folder that holds mnist_m/"
         )
     if layout == "keras":
-        return _keras(places[0] / mark)
+        return _keras(place / mark)
     reader = _png if layout == "png" else _pt
-    return {split: reader(places[0], split) for split in SPLITS}
+    return {split: reader(place, split) for split in SPLITS}
 
 
 def check_paired(split, images, digits, labels):
@@ -214,21 +221,38 @@ def _pt(folder, split):
     again = "fetch it again, or save (images, labels) anew with torch.save"
     try:
         with zipfile.ZipFile(path) as archive:
-            if bad := archive.testzip():  # torch itself does not look at the checksums
-                raise ValueError(f"{path}: {bad} is damaged; {again}")
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError):
-        raise ValueError(f"{path}: not a whole file of torch.save; {again}") from None
+            bad = archive.testzip()  # torch itself does not look at the checksums
+        with warnings.catch_warnings():  # what torch warns of is refused below
+            warnings.simplefilter("ignore")
+            held = None if bad else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         message = "holds more than tensors and was not run"
         raise ValueError(f"{path}: {message}; {again}") from None
+    except _NOT_TORCH:
+        raise ValueError(f"{path}: not a whole file of torch.save; {again}") from None
+    if bad:
+        raise ValueError(f"{path}: {bad} is damaged; {again}")
     pair = list(held) if isinstance(held, tuple | list) else []
     if len(pair) != 2 or not all(isinstance(one, torch.Tensor) for one in pair):
         raise ValueError(f"{path}: is not the pair (images, labels); {again}")
+    if strange := [one for one in pair if not _plain(one)]:
+        shown = f"{strange[0].dtype}, {strange[0].layout}, {list(strange[0].shape)}"
+        raise ValueError(f"{path}: holds a tensor ({shown}) that is not plain bytes or integers "
+                         f"of its own; {again}")  # fmt: skip
     images, labels = _checked(pair[0].numpy(), path), pair[1].numpy()
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise ValueError(f"{path}: {len(images)} images have labels {list(labels.shape)}; {again}")
     return Split(path, np.arange(len(images)), labels, lambda n: images[:n])
+
+
+def _plain(tensor):
+    """Whether a tensor is of whole numbers that all lie in the file: none sparse or repeated."""
+    import torch
+
+    whole = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+    if tensor.layout != torch.strided or tensor.dtype not in whole or tensor.device.type != "cpu":
+        return False
+    return tensor.untyped_storage().nbytes() >= tensor.numel() * tensor.element_size()
 
 
 def _png(folder, split):

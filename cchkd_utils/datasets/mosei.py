@@ -1,17 +1,19 @@
 """CMU-MOSEI: what people say in videos, as text, audio and vision, with their sentiment.
 
 There is no anonymous download: ask for the data at the addresses in `REQUEST`. Files in the layouts
-of `mosei_layouts` are read as they are; the default is a simulated stand-in (`mosei_simulated`).
+of `mosei_layouts` and `mosei_csd` are read as they are; the default is a simulated stand-in
+(`mosei_simulated`).
 """
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
 
-from cchkd_utils.datasets import mosei_layouts
+from cchkd_utils.datasets import mosei_csd, mosei_layouts
 from cchkd_utils.datasets.base import Multimodal, require_choice
-from cchkd_utils.datasets.mosei_layouts import MODALITIES, video_of
+from cchkd_utils.datasets.mosei_csd import MODALITIES, video_of
 from cchkd_utils.datasets.mosei_simulated import simulate
 from cchkd_utils.paths import data_root
 
@@ -67,13 +69,16 @@ def load(
     Multimodal
         ``text``, ``audio``, ``vision`` float32 [n, steps, d + 1]: the last channel is 1 where the
         step was measured and 0 where it is padding (see `cchkd_utils.encoders`). NaN and infinite
-        features are 0. Splits as published; ``provenance`` names files, SHA-256 and coding.
+        features are 0. Splits as they stand in the file; those of computational sequences come
+        from ``folds.json``, or are drawn at random without it. ``provenance`` names files,
+        SHA-256, coding, and where the splits come from.
 
     Raises
     ------
     ValueError
-        For an unknown option, a file that is not what its layout says, labels that do not fit
-        the coding, or a video that stands in two splits.
+        For an unknown option, a file that is not what its layout says, arrays of a split that
+        differ in their number of rows, labels that do not fit the coding, or a video that stands
+        in two splits.
     FileNotFoundError
         When there is no such file; nothing is downloaded.
     """
@@ -81,21 +86,27 @@ def load(
     require_choice("layout", layout, LAYOUTS)
     require_choice("coding", coding, tuple(CODINGS))
     if data == "embedded":
-        found, files = simulate(n_train, n_test, seed), {}
+        found, files, origin = simulate(n_train, n_test, seed), {}, "simulated"
     else:
-        found, files = _read(_place(root, dataset), layout, dataset, seed)
+        found, files, origin = _read(_place(root, dataset), layout, dataset, seed)
     parts = tuple(found) if parts is None else parts
-    if missing := [part for part in parts if part not in found]:
-        raise ValueError(f"no split {', '.join(missing)}: there are {', '.join(found)}")
+    if not parts or any(part not in found for part in parts):
+        missing = ", ".join(part for part in parts if part not in found) or "named"
+        raise ValueError(f"no split {missing}: there are {', '.join(found)}")
+    counts = ", ".join(f"{name} {len(part['labels'])}" for name, part in found.items())
     found = {name: found[name] for name in parts}
     _require_disjoint(found)
     provenance = {"data": data, "dataset": dataset, "coding": CODINGS[coding], "files": files}
+    provenance["splits"] = f"{origin} ({counts} utterances)"
     return _assemble(found, coding, "real" if data == "real" else "simulated", provenance)
 
 
 def videos(data):
-    """Return the video of every utterance, [n]: the independent unit."""
-    return np.array([video_of(one) for one in data.ids])
+    """Return the video of every utterance, [n]: the independent unit.
+
+    The numbers that repeated ids get (``#2``) are no part of a video's name.
+    """
+    return np.array([video_of(re.sub(r"#\d+$", "", one)) for one in data.ids])
 
 
 def code(sentiment, coding):
@@ -145,9 +156,14 @@ def _place(root, dataset):
 
 
 def _read(place, layout, dataset, seed):
-    """Read the one data set at `place`; return its splits, and the SHA-256 of its files."""
+    """Read the one data set at `place`; return its splits, the SHA-256 of its files, their origin.
+
+    Names that start with a dot (``._x.pkl``, as macOS adds them) are left.
+    """
     suffixes = {"pickle": ".pkl", "csd": ".csd", "npz": ".npz"}
-    every = sorted(place.iterdir()) if place.is_dir() else [place] if place.is_file() else []
+    every = [place] if place.is_file() else []
+    if place.is_dir():
+        every = sorted(file for file in place.iterdir() if not file.name.startswith("."))
     there = {name: [f for f in every if f.suffix == end] for name, end in suffixes.items()}
     # one sequence alone is no data set
     there["csd"] = there["csd"] if len(there["csd"]) > 3 else []
@@ -162,11 +178,12 @@ def _read(place, layout, dataset, seed):
         names = ", ".join(f.name for name in wanted for f in there[name])
         raise ValueError(f"{place} holds several data sets ({names}): name one file as root")
     if wanted[0] == "csd":
-        found = mosei_layouts.read_csd_folder(place, seed=seed)
+        found, origin = mosei_csd.read_csd_folder(place, seed=seed)
+        files += [file for file in every if file.name == "folds.json"]
     else:
         read = {"pickle": mosei_layouts.read_pickle, "npz": mosei_layouts.read_npz}[wanted[0]]
-        found = read(files[0])
-    return found, {file.name: _checksum(file) for file in files}
+        found, origin = read(files[0]), "as in the file"
+    return found, {file.name: _checksum(file) for file in files}, origin
 
 
 def _checksum(file):
@@ -211,11 +228,13 @@ def _assemble(found, coding, kind, provenance):
 
 
 def _masked(features, lengths=None):
-    """Append the mask, [n, steps, d] to [n, steps, d + 1]; what is not finite becomes 0.
+    """Append the mask, [n, steps, d] to [n, steps, d + 1]; what is not finite in float32 becomes 0.
 
     A step is padding when it lies beyond the utterance's length or when nothing was measured:
     all features 0, as aligned files pad, some of them at the front.
     """
+    with np.errstate(over="ignore"):
+        features = np.asarray(features, np.float32)
     if not np.isfinite(features).all():
         features = np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0)
     measured = (features != 0).any(-1)
@@ -228,9 +247,11 @@ def _masked(features, lengths=None):
 
 
 def _unique(ids):
-    """Number the ids that some files repeat."""
-    seen, out = {}, []
+    """Number the ids that some files repeat, by names that no other id has."""
+    seen, out, taken = {}, [], set(ids)
     for one in ids:
         seen[one] = seen.get(one, 0) + 1
+        while seen[one] > 1 and f"{one}#{seen[one]}" in taken:
+            seen[one] += 1
         out.append(one if seen[one] == 1 else f"{one}#{seen[one]}")
     return np.array(out)

@@ -2,20 +2,16 @@
 
 Every reader returns ``{split: {"text", "audio", "vision": [n, steps, d], "labels": [n], "ids":
 [n], and where the file says them, "audio_lengths", "vision_lengths": [n]}}``. Nothing here trusts
-the file: pickles are read by `unpickle`, HDF5 without links to other files.
+the file: pickles are read by `unpickle`, zips by `npz`; the SDK's sequences are in `mosei_csd`.
 """
 
-import json
-import re
-import zipfile
+import math
 
-import h5py
 import numpy as np
 
-from cchkd_utils.datasets import unpickle
+from cchkd_utils.datasets import npz, unpickle
+from cchkd_utils.datasets.mosei_csd import MAX_BYTES, SPLITS
 
-MODALITIES = ("text", "audio", "vision")
-SPLITS = ("train", "valid", "test")
 PUBLISHED = {  # SHA-256 of MMSA's files
     "45eccfb748a87c80ecab9bfac29582e7b1466bf6605ff29d3b338a75120bf791": "MMSA aligned_50.pkl",
     "ad8b23d50557045e7d47959ce6c5b955d8d983f2979c7d9b7b9226f6dd6fec1f": "MMSA unaligned_50.pkl",
@@ -30,13 +26,9 @@ _NAMES = {
     "vision_lengths": ("vision_lengths",),
 }
 _OPTIONAL = ("audio_lengths", "vision_lengths")
-_MAX_BYTES = 16 << 30  # of one array; the largest published one takes 2 GB
-_CSD = {
-    "text": r"(?i)word_?vectors|glove|bert",
-    "audio": r"(?i)covarep|opensmile",
-    "vision": r"(?i)facet|openface",
-    "labels": r"(?i)labels",
-}
+_DEEP = 4  # levels of lists in lists
+_LONG = 100  # characters of an id; one long id would make the array of all of them as wide
+_PARTS = 8  # of an id: video, start, end
 
 
 def read_pickle(path):
@@ -56,7 +48,8 @@ def read_pickle(path):
     Raises
     ------
     ValueError
-        As `unpickle.load`, or when a split or a key is missing.
+        As `unpickle.load`, or when a split or a key is missing, or a split's arrays differ in
+        their number of rows.
     """
     content = unpickle.load(path)
     splits = [name for name in SPLITS if isinstance(content, dict) and name in content]
@@ -80,144 +73,23 @@ def read_npz(path):
     Raises
     ------
     ValueError
-        When it is no such file, holds pickled objects, or an array is missing.
+        When it is no such file, holds pickled objects, an array is missing, or a split's arrays
+        differ in their number of rows.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if max(info.file_size for info in archive.infolist()) > _MAX_BYTES:
-                raise ValueError(f"{path}: an array needs more than {_MAX_BYTES >> 30} GB")
-        with np.load(path, allow_pickle=False) as file:
-            content = {name: file[name] for name in file.files if "rawtext" not in name}
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not a whole .npz file ({error}); fetch it again") from None
-    parts = {
-        split: {k.removeprefix(f"{split}_"): v for k, v in content.items() if k.startswith(split)}
-        for split in SPLITS
-    }
+    aliases = [alias for each in _NAMES.values() for alias in each]
+
+    def choose(held):
+        wanted = [f"{s}_{alias}" for s in SPLITS for alias in aliases if f"{s}_{alias}" in held]
+        if not wanted:
+            raise ValueError(f"holds no {', '.join(f'{split}_text' for split in SPLITS)}, ...")
+        return wanted
+
+    content = npz.read(path, choose, again="fetch it again", max_bytes=MAX_BYTES)
+    parts = {split: {} for split in SPLITS}
+    for name, array in content.items():
+        split, _, own = name.partition("_")
+        parts[split][own] = array
     return {s: _named(part, f"{path}, {s}") for s, part in parts.items() if part}
-
-
-def read_csd(path):
-    """Read one CMU-MultimodalSDK computational sequence (HDF5).
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    dict of str to (ndarray, ndarray)
-        Features [steps, d] (numbers, or bytes for words) and intervals [steps, 2] in seconds, by
-        video, or by utterance ``video[k]`` where the sequence was aligned.
-
-    Raises
-    ------
-    ValueError
-        When it is not such a file, points into other files, or is not of numbers or words.
-    """
-    try:
-        with h5py.File(path, "r") as file:
-            (root,) = file.values() if len(file) == 1 else (file,)
-            group = root["data"]
-            return {key: _sequence(group, key, path) for key in group}
-    except (OSError, KeyError, AttributeError) as error:
-        detail = " ".join(str(error).split())[:100]
-        raise ValueError(f"{path}: not a computational sequence ({detail})") from None
-
-
-def _sequence(group, key, path):
-    arrays = []
-    for name in ("features", "intervals"):
-        for where, link in ((group, key), (group[key], name)):
-            if not isinstance(where.get(link, getlink=True), h5py.HardLink):
-                raise ValueError(f"{path}: {key} points elsewhere, which is not followed")
-        data = group[key][name]
-        if data.external or data.is_virtual or data.nbytes > _MAX_BYTES:
-            raise ValueError(f"{path}: {key} lies in other files or is too large")
-        if data.dtype.kind not in "fiuS":
-            raise ValueError(f"{path}: {key} holds {data.dtype}, neither numbers nor words")
-        arrays.append(data[()])
-    if len(arrays[0]) != len(arrays[1]):
-        raise ValueError(f"{path}: {key} has {len(arrays[0])} steps, {len(arrays[1])} intervals")
-    return tuple(arrays)
-
-
-def read_csd_folder(folder, steps=50, seed=0):
-    """Read word-aligned computational sequences: text, audio, vision and labels of one folder.
-
-    Sequences must be aligned to the labels already (``align`` of the SDK): their keys are
-    ``video[k]``. Utterances that not all four hold are left out. Splits are the SDK's standard
-    folds, read from ``folds.json`` (``{"train": [video, ...], "valid": ..., "test": ...}``);
-    without that file videos are drawn at random, 70 : 10 : 20.
-
-    Parameters
-    ----------
-    folder : path-like
-    steps : int
-        Longer utterances are cut, shorter ones padded with zeros at the end.
-    seed : int
-        Of the random folds.
-
-    Returns
-    -------
-    dict
-        See the head of this module.
-
-    Raises
-    ------
-    ValueError
-        When a sequence is missing, doubtful or not aligned.
-    """
-    sequences = {name: read_csd(_find(folder, name)) for name in _CSD}
-    shared = set.intersection(*(set(s) for s in sequences.values()))
-    keys = sorted(key for key in shared if "[" in key)
-    if not keys:
-        raise ValueError(f"{folder}: no utterance video[k] in all of them: align to the labels")
-    folds = _folds(folder, sorted({video_of(key) for key in keys}), seed)
-    out = {}
-    for split, videos in folds.items():
-        own = [key for key in keys if video_of(key) in set(videos)]
-        if own:
-            out[split] = {m: _padded([sequences[m][k][0] for k in own], steps) for m in MODALITIES}
-            labels = [float(sequences["labels"][key][0][0, 0]) for key in own]  # sentiment first
-            lengths = np.array([[min(len(sequences[m][k][0]), steps) for k in own]
-                                for m in MODALITIES])  # fmt: skip
-            out[split] |= {"labels": np.array(labels), "ids": np.array(own)}
-            out[split] |= {"audio_lengths": lengths[1], "vision_lengths": lengths[2]}
-    return out
-
-
-def _find(folder, name):
-    found = [path for path in sorted(folder.glob("*.csd")) if re.search(_CSD[name], path.stem)]
-    if len(found) != 1:
-        shown = ", ".join(path.name for path in found) or "none"
-        raise ValueError(f"{folder}: one .csd of {name} is needed, found {shown}")
-    return found[0]
-
-
-def _folds(folder, videos, seed):
-    path = folder / "folds.json"
-    if path.is_file():
-        given = json.loads(path.read_text())
-        return {name: given[name] for name in SPLITS if name in given}
-    order = np.random.default_rng(seed).permutation(videos)
-    first, second = round(0.7 * len(order)), round(0.8 * len(order))
-    return dict(zip(SPLITS, np.split(order, [first, second])))
-
-
-def _padded(sequences, steps):
-    out = np.zeros((len(sequences), steps, sequences[0].shape[1]), np.float32)
-    for row, one in zip(out, sequences):
-        row[: len(one)] = one[:steps]
-    return out
-
-
-def video_of(key):
-    """Return the video of an utterance's id: ``video[k]``, ``video$_$k`` or ``video_k``."""
-    for pattern in (r"(.+)\[[^\[\]]*\]", r"(.+)\$_\$.+", r"(.+)_\d+"):
-        if match := re.fullmatch(pattern, key):
-            return match[1]
-    return key
 
 
 def _named(part, where):
@@ -226,30 +98,88 @@ def _named(part, where):
     for name, aliases in _NAMES.items():
         found = next((alias for alias in aliases if alias in part), None)
         if found is None and name not in _OPTIONAL:
-            raise ValueError(f"{where}: lacks {aliases[0]} (it holds {', '.join(map(str, part))})")
+            held = ascii(", ".join(map(str, part)))[:200]
+            raise ValueError(f"{where}: lacks {aliases[0]} (it holds {held})")
         if found is not None:
-            out[name] = _ids(part[found]) if name == "ids" else _numbers(part[found], where, found)
+            read = _ids if name == "ids" else _numbers
+            out[name] = read(part[found], where, found)
+    _check_rows(out, where)
     return out
 
 
+def _check_rows(part, where):
+    """Compare lengths within the split: over all splits a swap of two of them would even out."""
+    if len({len(array) for array in part.values()}) > 1:
+        counts = ", ".join(f"{name} {len(array)}" for name, array in part.items())
+        raise ValueError(
+            f"{where}: rows differ in number ({counts}): these arrays are not of the same "
+            "utterances; are files or splits mixed up?"
+        )
+    if not len(part["labels"]):
+        raise ValueError(f"{where}: has no utterance; fetch it again")
+
+
 def _numbers(values, where, name):
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{where}: {name} is of type {array.dtype}, not numbers in one shape")
-    if name in _NAMES["labels"]:
-        return array.reshape(len(array), -1)[:, 0]  # [n, 1, 1] in MulT's files
+    refused = f"{where}: {name} is not numbers in one shape"
+    if not _expandable(values, set()):
+        raise ValueError(f"{refused}; it must be an array, or lists that each stand there once")
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{refused}; pad its rows to one length") from None
+    axes = {"labels": (1, 2, 3), **dict.fromkeys(_OPTIONAL, (1,))}
+    kind = "labels" if name in _NAMES["labels"] else name
+    if array.dtype.kind not in "fiub" or array.ndim not in axes.get(kind, (2, 3)):
+        raise ValueError(f"{refused}: {array.dtype} {list(array.shape)}")
+    if kind == "labels":
+        if 0 in array.shape[1:]:
+            raise ValueError(f"{refused}: {list(array.shape)}")
+        width = math.prod(array.shape[1:])  # [n, 1, 1] in MulT's files
+        return array.reshape(len(array), width)[:, 0]
     return array[:, None] if array.ndim == 2 else array
 
 
-def _ids(values):
+def _expandable(values, seen, depth=0):
+    """Whether numpy can make an array of it without taking more memory than it takes already.
+
+    A pickle may put one list in many places: ten lists of ten references to the next are 10^10
+    numbers in 300 bytes. So no list or array may stand there twice.
+    """
+    if isinstance(values, np.ndarray):
+        fresh = id(values) not in seen
+        seen.add(id(values))
+        return fresh and values.dtype.kind in "fiub"
+    if not isinstance(values, list | tuple):
+        return depth > 0 and isinstance(values, int | float | np.number | np.bool_)
+    if id(values) in seen or depth >= _DEEP:
+        return False
+    seen.add(id(values))
+    return all(_expandable(one, seen, depth + 1) for one in values)
+
+
+def _ids(values, where, name):
     """Ids as text [n]; rows of several parts (video, start, end) are joined."""
+    if not _is_rows(values):
+        raise ValueError(f"{where}: {name} is a {type(values).__name__}, not one id per utterance")
+    out = []
+    for row, one in enumerate(values):
+        parts = list(_parts(one, _DEEP))
+        if not 0 < len(parts) <= _PARTS or sum(map(len, parts)) > _LONG:
+            raise ValueError(f"{where}: {name} of row {row} is no id of at most {_LONG} characters")
+        out.append(parts[0] if len(parts) == 1 else f"{parts[0]}[{','.join(parts[1:])}]")
+    return np.array(out, dtype=str)
 
-    def text(one):
-        if isinstance(one, bytes):
-            return one.decode("utf-8", "replace")
-        if isinstance(one, list | tuple | np.ndarray):
-            parts = [text(part) for part in np.ravel(np.asarray(one, object))]
-            return parts[0] if len(parts) == 1 else f"{parts[0]}[{','.join(parts[1:])}]"
-        return str(one)
 
-    return np.array([text(one) for one in values])
+def _is_rows(values):
+    return values.ndim > 0 if isinstance(values, np.ndarray) else isinstance(values, list | tuple)
+
+
+def _parts(one, depth):
+    """Yield the parts of an id as text; nothing where it is none, or far too long."""
+    if isinstance(one, bytes):
+        yield one[: _LONG + 1].decode("utf-8", "replace")
+    elif isinstance(one, str | float | np.generic) or (isinstance(one, int) and abs(one) < 1 << 64):
+        yield str(one)
+    elif depth and _is_rows(one) and len(one) <= _PARTS:
+        for part in one:
+            yield from _parts(part, depth - 1)

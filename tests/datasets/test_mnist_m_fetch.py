@@ -75,17 +75,52 @@ def archive(names, content=b"photograph"):
     return out.getvalue()
 
 
-def test_photographs_are_taken_out_of_the_archive_and_nothing_else(server, tmp_path):
-    inside = [mnist_m_fetch.TRAIN + "1.jpg", "BSR/other/2.jpg", mnist_m_fetch.TRAIN + "../../x.jpg"]
-    server.files["bsds.tgz"] = archive(
-        [*inside, "../evil.jpg", "./" + mnist_m_fetch.TRAIN + "3.jpg"]
-    )
-    mnist_m_fetch.photographs(tmp_path, server.url + "bsds.tgz", **QUICK)
+def photographs(count, server, monkeypatch, folder):
+    """Fetch an archive of `count` photographs, and call that whole."""
+    monkeypatch.setattr(mnist_m_fetch, "COUNT", count)
+    mnist_m_fetch.photographs(folder, server.url + "bsds.tgz", **QUICK)
+
+
+TRAIN = f"{mnist_m_fetch.TRAIN}/"
+
+
+def test_photographs_are_taken_out_of_the_archive_and_nothing_else(server, tmp_path, monkeypatch):
+    inside = [TRAIN + "1.jpg", "BSR/other/2.jpg", TRAIN + "../../x.jpg", TRAIN + "._1.jpg"]
+    server.files["bsds.tgz"] = archive([*inside, "../evil.jpg", "./" + TRAIN + "3.jpg"])
+    photographs(3, server, monkeypatch, tmp_path)
     found = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.jpg")}
-    assert {p for p in found if "x.jpg" not in p} == {
-        mnist_m_fetch.TRAIN + "1.jpg", mnist_m_fetch.TRAIN + "3.jpg"
-    }  # fmt: skip
+    assert {p for p in found if "x.jpg" not in p} == {TRAIN + "1.jpg", TRAIN + "3.jpg"}
     assert not (tmp_path.parent / "evil.jpg").exists()
+
+
+def test_photographs_broken_off_half_way_become_whole_the_next_time(server, tmp_path, monkeypatch):
+    names = [f"{TRAIN}{i}.jpg" for i in range(5)]
+    server.files["bsds.tgz"] = archive(names)
+    write, written = mnist_m_fetch._write, []
+
+    def killed(path, data):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(path)
+        write(path, data)
+
+    monkeypatch.setattr(mnist_m_fetch, "_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        photographs(5, server, monkeypatch, tmp_path)
+    monkeypatch.setattr(mnist_m_fetch, "_write", write)
+    assert len(list((tmp_path / TRAIN).glob("*.jpg"))) == 2
+    photographs(5, server, monkeypatch, tmp_path)
+    assert sorted(p.name for p in (tmp_path / TRAIN).iterdir()) == [f"{i}.jpg" for i in range(5)]
+    server.files.clear()
+    (tmp_path / "BSR_bsds500.tgz").unlink()
+    photographs(5, server, monkeypatch, tmp_path)  # all there: nothing is asked for
+
+
+def test_an_archive_with_too_few_photographs_is_named(server, tmp_path, monkeypatch):
+    server.files["bsds.tgz"] = archive([TRAIN + "1.jpg"])
+    with pytest.raises(ValueError, match=r"BSR_bsds500\.tgz: has 1 photographs .* not 2"):
+        photographs(2, server, monkeypatch, tmp_path)
+    assert not list(tmp_path.rglob("*.jpg"))
 
 
 @pytest.mark.parametrize("body", [b"<html>", archive(["readme.txt"]), archive(["a"])[:-9]])

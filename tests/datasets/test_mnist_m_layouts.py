@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cchkd_utils.datasets import mnist_m, mnist_m_layouts
+from cchkd_utils.datasets import mnist_m, mnist_m_layouts, mnist_m_recipe
 
 N_TRAIN, N_TEST = 60, 30  # the published splits are shorter than MNIST's, too
 FIRST_TEST = 80
@@ -29,7 +29,7 @@ def published(digits):
     """The images of both splits, uint8, and their labels."""
     grey, labels = digits
     photos = mnist_m._sample_photographs()
-    images = mnist_m._generate(mnist_m._ink(grey), photos, np.arange(120), 120, 0)
+    images = mnist_m_recipe.generate(mnist_m_recipe.ink(grey), photos, np.arange(120), 120, 0)
     return {
         "train": (images[:N_TRAIN], labels[:N_TRAIN]),
         "test": (images[FIRST_TEST : FIRST_TEST + N_TEST], labels[FIRST_TEST:][:N_TEST]),
@@ -39,8 +39,8 @@ def published(digits):
 @pytest.fixture(autouse=True)
 def small_mnist(digits, monkeypatch, tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
-    monkeypatch.setattr(mnist_m, "_mnist", lambda folder: (*digits, FIRST_TEST))
-    monkeypatch.setattr(mnist_m, "cache_root", lambda: cache)
+    monkeypatch.setattr(mnist_m, "_mnist", lambda folder: (*digits, FIRST_TEST, "a small set"))
+    monkeypatch.setattr(mnist_m_recipe, "cache_root", lambda: cache)
     yield
     assert not list(cache.iterdir()), "nothing is cached of a published set"
 
@@ -256,3 +256,38 @@ def test_zip_files_are_checked_member_by_member(published, tmp_path):
     torch.load(io.BytesIO(bytes(data)), weights_only=True)  # no complaint
     with pytest.raises(ValueError, match="is damaged"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\x80\x02.", b"\x80\x02K\x01R.", b"\x80\x02h\x05.", b"\x80\x02U\x05a", b"(", b"\x80\x02}."],
+)
+def test_a_pt_file_of_sound_checksums_and_no_sense(content, published, tmp_path):
+    path = write_pt(tmp_path, published)
+    with zipfile.ZipFile(path) as archive:
+        held = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in held.items():
+            archive.writestr(name, content if name.endswith("data.pkl") else data)
+    with pytest.raises(ValueError, match=r"mnist_m_test\.pt: .*again") as caught:
+        read(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def tensors(kind):
+    images, labels = torch.zeros(2, 28, 28, 3, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)
+    return {
+        "expanded": lambda: (images[:1].expand(10**11, 28, 28, 3), labels[:1].expand(10**11)),
+        "labels expanded": lambda: (images, labels[:1].clone().expand(2)),
+        "bfloat16": lambda: (images, labels.to(torch.bfloat16)),
+        "sparse": lambda: (images.to_sparse(), labels),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["expanded", "labels expanded", "bfloat16", "sparse"])
+def test_tensors_that_are_not_plain_numbers_of_their_own(kind, tmp_path):
+    """Two kilobytes can stand for 10^11 images: they are not expanded."""
+    path = tmp_path / "mnist_m_train.pt"
+    torch.save(tensors(kind), path)
+    with pytest.raises(ValueError, match=r"mnist_m_train\.pt: holds a tensor .* not plain"):
+        mnist_m_layouts.read("pt", tmp_path)

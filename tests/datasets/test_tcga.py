@@ -155,6 +155,8 @@ def test_labels_are_cleaned():
     assert [clean("pam50", s) for s in ("BRCA_Her2", "LumB", "Her2-enriched", "NA")] == [
         "Her2", "LumB", "Her2", None,
     ]  # fmt: skip
+    spelt = ("Luminal A", "luminal b", "Basal-like", "HER2 enriched", "Normal-like", "Luminal")
+    assert [clean("pam50", s) for s in spelt] == ["LumA", "LumB", "Basal", "Her2", "Normal", None]
 
 
 # --- hostile files ----------------------------------------------------------------------------
@@ -164,6 +166,7 @@ BAD = {
     "a,b,c\n1,2,3\n": "separated by tabs",
     HEADER + "\nA\t1\tx\n": rf"row 2, column {IDS[1]}-01: 'x' is no number",
     HEADER + "\nA\t1\tinf\n": "row 2, column .*'inf' is no number",
+    HEADER + "\nA\t1\t1e300\n": "row 2, column .*'1e300' is no number",
     HEADER + "\nA\t1\t1_0\n": "'1_0' is no number",
     HEADER + "\nA\t1\n": "row 2: 2 columns, the header has 3",
     HEADER + "\t" + IDS[0] + "-01\nA\t1\t2\t3\n": "column 4: .* is there twice",
@@ -201,7 +204,7 @@ def test_cut_off_archives_and_endless_lines_are_refused(tmp_path, monkeypatch):
 def test_a_bad_npz_is_refused(tmp_path):
     path = tmp_path / "brca_x.npz"
     path.write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(ValueError, match=r"brca_x.npz: no readable npz"):
+    with pytest.raises(ValueError, match=r"brca_x.npz: not a whole .npz file; fetch it again"):
         tcga.load("BRCA", ["mrna"], root=tmp_path)
     objects = np.array([{}] * 3, dtype=object)
     np.savez(path, ids=np.array(IDS[:3]), mrna=objects)
@@ -238,7 +241,7 @@ def test_download_asks_xena_for_each_part(tmp_path, monkeypatch):
     def fetch(urls, folder, name):
         asked.append((urls[0].rpartition("/download/")[2], folder.name))
         if "RPPA_RBN" in name and "KICH" in urls[0]:
-            raise download.DownloadError("not there")
+            raise download.DownloadError("not there", missing=True)
 
     monkeypatch.setattr(download, "fetch", fetch)
     tcga.download("KIPAN", ["rppa"], tmp_path)
@@ -248,6 +251,19 @@ def test_download_asks_xena_for_each_part(tmp_path, monkeypatch):
         (f"{folder}%2FKIRC_clinicalMatrix", folder),
     ]
     assert ("TCGA.KICH.sampleMap%2FRPPA.gz", "TCGA.KICH.sampleMap") in asked
+
+
+def test_an_outage_does_not_put_other_units_in_place(tmp_path, monkeypatch):
+    asked = []
+
+    def fetch(urls, folder, name):
+        asked.append(name)
+        raise download.DownloadError("no answer in time")
+
+    monkeypatch.setattr(download, "fetch", fetch)
+    with pytest.raises(download.DownloadError, match="no answer in time"):
+        tcga.download("KIRC", ["rppa"], tmp_path)
+    assert asked == ["RPPA_RBN.gz"]
 
 
 # --- the stand-in and the real files ----------------------------------------------------------
@@ -280,7 +296,10 @@ def test_the_genuine_cbioportal_folder(real_data, place):
     assert loaded.modalities["rppa"].shape == (442, 198)
     assert loaded.provenance["classes"] == ["G2", "G3", "G4"]
     assert loaded.provenance["layout"] == "cbioportal"
-    assert loaded.provenance["files"] == {"KIRC data_rppa_zscores.txt": "sha256 as published"}
+    assert loaded.provenance["files"] == {
+        "KIRC data_rppa_zscores.txt": "sha256 as published",
+        "KIRC data_clinical_sample.txt": "sha256 as published",  # the labels
+    }
     row = list(loaded.ids).index("TCGA-A3-3306")
     assert loaded.modalities["rppa"][row, 0] == np.float32(0.0099)
     assert loaded.labels[row] == 1  # G3 in the clinical file

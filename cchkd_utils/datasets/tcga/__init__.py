@@ -64,14 +64,15 @@ def load(
     -------
     Multimodal
         float32 [n, features] with nan where missing; classes as codes; split ``all``.
-        ``provenance`` has classes, layout, the files read (cBioPortal's held against their
-        published hashes) and the flow table (see `flow`).
+        ``provenance`` has classes, layout, the files read, labels included (cBioPortal's held
+        against their published hashes; one that differs is named there and in a UserWarning),
+        and the flow table (see `flow`).
 
     Raises
     ------
     ValueError
-        For an unknown name, a damaged file (one line: file, row, column), or fewer than two
-        classes.
+        For an unknown name, a damaged file (one line: file, row, column), fewer than two
+        classes, or parts of KIPAN in different layouts or file variants, whose units differ.
     FileNotFoundError
         When the cohort, or a modality of it, is not under `root`.
     """
@@ -86,22 +87,9 @@ def load(
         raise ValueError(f"no modality given: choose from {', '.join(MODALITIES)}")
     if data == "embedded":
         return simulated.draw(cohort, modalities, label, seed)
-    matrices, entries, read = {}, {}, {}
     sources = _sources(cohort, root, layout)
-    for part, one in sources.items():
-        for name in modalities:
-            if name not in one.matrices:
-                there = ", ".join(one.matrices) or "none"
-                raise FileNotFoundError(f"{one.place}: no {name} of {part} (found: {there})")
-            matrix = one.matrices[name]()
-            matrices.setdefault(name, []).append(matrix)
-            known = one.layout == "cbioportal" and files.as_published(matrix.path, part)
-            read[f"{part} {matrix.path.name}"] = "sha256 as published" if known else "as found"
-        if label == "type" and len(sources) > 1:  # the type of a part of KIPAN is its own name
-            samples = [s for name in modalities for s in matrices[name][-1].samples]
-            entries |= {participant(s): part for s in samples}
-        else:
-            entries |= _entries(one, label)
+    _require_there(sources, modalities)
+    matrices, entries, read = _read(sources, modalities, label)
     joined = join({m: _stacked(blocks) for m, blocks in matrices.items()}, entries, min_class)
     return _dataset(joined, cohort, label, next(iter(sources.values())).layout, read)
 
@@ -133,14 +121,52 @@ def _sources(cohort, root, layout):
                 f"TCGA-{part} is not in {folder / 'tcga'} as npz, cBioPortal folder, Xena folder "
                 f"or MOGONET csv; tcga.download({cohort!r}) fetches it, or set CCHKD_DATA"
             )
+    if len({one.layout for one in sources.values()}) > 1:
+        filed = ", ".join(f"{part} {one.layout}" for part, one in sources.items())
+        raise ValueError(
+            f"the parts of {cohort} are in different layouts, whose units differ ({filed}): "
+            f"pass the layout that has them all; tcga.download({cohort!r}) fetches that of xena"
+        )
     return sources
 
 
-def _entries(source, label):
+def _require_there(sources, modalities):
+    """Refuse, before anything is read, what is not there or comes in different units."""
+    for name in modalities:
+        for part, one in sources.items():
+            if name not in one.matrices:
+                there = ", ".join(one.matrices) or "none"
+                raise FileNotFoundError(f"{one.place}: no {name} of {part} (found: {there})")
+        variants = {part: one.variants[name] for part, one in sources.items()}
+        if len(set(variants.values())) > 1:
+            filed = ", ".join(f"{part} {variant}" for part, variant in variants.items())
+            raise ValueError(
+                f"{name} comes in different units ({filed}): put the same kind of file in each "
+                "part's folder and take the others away, or leave this modality out"
+            )
+
+
+def _read(sources, modalities, label):
+    """Return matrices by modality, one a part; participant to class; file to its standing."""
+    matrices, entries, read = {}, {}, {}
+    for part, one in sources.items():
+        for name in modalities:
+            matrices.setdefault(name, []).append(one.matrices[name]())
+        paths = [matrices[name][-1].path for name in modalities]
+        if label == "type" and len(sources) > 1:  # the type of a part of KIPAN is its own name
+            samples = [s for name in modalities for s in matrices[name][-1].samples]
+            entries |= {participant(s): part for s in samples}
+        else:
+            path, raw = one.labels(label)
+            entries |= raw if one.layout == "mogonet" else _cleaned(label, raw)
+            paths.append(path)
+        for path in dict.fromkeys(paths):
+            read[f"{part} {path.name}"] = files.standing(path, one.study)
+    return matrices, entries, read
+
+
+def _cleaned(label, raw):
     """Return participant to class, None where the entry names none."""
-    raw = source.labels(label)
-    if source.layout == "mogonet":
-        return raw
     return {who: clean_label(label, entry) for who, entry in raw.items()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import warnings
 from pathlib import Path
 
 from cchkd_utils.datasets.tcga.layouts import XENA
@@ -13,9 +14,14 @@ HOSTS = (
     "https://tcga.xenahubs.net/download/TCGA.{part}.sampleMap/{name}",
 )
 PINS = Path(__file__).with_name("cbioportal_pins.tsv")  # study, file, sha256, size
+WORDS = {
+    True: "sha256 as published",
+    False: "differs from the published file",
+    None: "as found",  # no published hash is known
+}
 
 
-def xena(part: str, modalities, folder: Path) -> list[Path]:
+def xena(part: str, modalities, folder: Path) -> None:
     """Download one cohort's matrices and clinical table, unless they are there.
 
     Xena publishes no hashes: each is recorded at the first download and checked from then on.
@@ -29,11 +35,13 @@ def xena(part: str, modalities, folder: Path) -> list[Path]:
     Raises
     ------
     cchkd_utils.datasets.download.DownloadError
-        When a file cannot be fetched under any of its names.
+        When a file cannot be fetched. Another name is tried only where the servers say that they
+        have none of the first: an outage must not put RPPA, of other units, in RPPA_RBN's place.
     """
     wanted = [tuple(f"{name}.gz" for name in XENA[m]) for m in modalities]
     wanted.append((f"{part}_clinicalMatrix", f"{part}_clinicalMatrix.gz"))
-    return [_first(part, names, folder) for names in wanted]
+    for names in wanted:
+        _first(part, names, folder)
 
 
 def _first(part, names, folder):
@@ -42,19 +50,35 @@ def _first(part, names, folder):
     reasons = []
     for name in names:
         try:
-            return download.fetch(
-                [host.format(part=part, name=name) for host in HOSTS], folder, name
-            )
+            download.fetch([host.format(part=part, name=name) for host in HOSTS], folder, name)
+            return
         except download.DownloadError as error:
             reasons.append(str(error))
+            if not error.missing:
+                break
     raise download.DownloadError("; ".join(reasons))
 
 
-def as_published(path: Path, cohort: str) -> bool | None:
-    """Tell whether a cBioPortal file is the published one (sha256); None: none is known."""
-    with PINS.open(newline="") as file:
+def standing(path: Path, study: str | None) -> str:
+    """Say in words (`WORDS`) how a file stands to the published one; warn where it differs."""
+    known = as_published(path, study)
+    if known is False:
+        warnings.warn(
+            f"{path} differs from the published file of {study}: fetch it again, "
+            "unless you know how it was changed",
+            stacklevel=4,  # who called `tcga.load`
+        )
+    return WORDS[known]
+
+
+def as_published(path: Path, study: str | None) -> bool | None:
+    """Tell whether a cBioPortal file is the published one (sha256); None: none is known.
+
+    `study` is the identifier, e.g. kirc_tcga_pan_can_atlas_2018; None for other layouts.
+    """
+    with PINS.open(newline="", encoding="ascii") as file:
         known = {(r["study"], r["file"]): r["sha256"] for r in csv.DictReader(file, delimiter="\t")}
-    expected = known.get((f"{cohort.lower()}_tcga_pan_can_atlas_2018", path.name))
+    expected = known.get((study, path.name))
     if expected is None:
         return None
     with path.open("rb") as file:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cchkd_utils.datasets.tcga.participants import is_primary, participant
+from cchkd_utils.datasets import npz
+from cchkd_utils.datasets.tcga.participants import is_primary, one_per_participant, participant
 from cchkd_utils.datasets.tcga.tables import (
     MAX_BYTES,
     Matrix,
@@ -28,6 +29,7 @@ CBIOPORTAL = {
     "cnv": ("data_log2_cna.txt",),
     "rppa": ("data_rppa.txt", "data_rppa_zscores.txt"),
 }
+NAMES = ("barcode", "ids")
 ARRAYS = {"mrna": ("mrna", "mrna_modules"), "cnv": ("cnv",), "rppa": ("rppa",)}
 MOGONET = {"mrna": ("mrna", "1"), "cnv": ("cnv",), "rppa": ("rppa",)}  # published: 1 is mRNA
 COLUMNS = {  # where each layout keeps a label; the first column that is there counts
@@ -47,13 +49,18 @@ class Source:
     Attributes
     ----------
     matrices : modality to callable () -> Matrix
-    labels : callable (label) -> {participant: entry as filed}
+    labels : callable (label) -> (file, {participant: entry as filed})
+    variants : modality to what is read as it, the name of a file or of an npz's array; where two
+        cohorts differ in it, the units of their numbers do too
+    study : identifier of a cBioPortal study, else None
     """
 
     layout: str
     place: Path
     matrices: Mapping[str, Callable[[], Matrix]]
-    labels: Callable[[str], dict[str, str]]
+    labels: Callable[[str], tuple[Path, dict[str, str]]]
+    variants: Mapping[str, str]
+    study: str | None = None
 
 
 def find(folder: Path, cohort: str, layout: str = "auto") -> Source | None:
@@ -81,64 +88,82 @@ def _matrices(files):
     return {name: (lambda path=path: features_by_samples(path)) for name, path in files.items()}
 
 
+def _variants(files):
+    return {name: path.name.removesuffix(".gz") for name, path in files.items()}
+
+
 def _npz(place, cohort):
     paths = sorted(place.glob(f"{cohort.lower()}_*.npz"))
     if not paths:
         return None
-    arrays = _read_npz(paths[0])
-    names = next((arrays[key] for key in ("barcode", "ids") if key in arrays), None)
-    if names is None or names.dtype.kind != "U":
-        raise ValueError(f"{paths[0]}: no text array named barcode or ids")
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        raise ValueError(f"{place}: several files of {cohort} ({names}): leave one of them there")
+    path = paths[0]
+    arrays = npz.read(path, _known, again="fetch it again", max_bytes=MAX_BYTES)
+    names = next((arrays[key] for key in NAMES if key in arrays), None)
+    if names is None or names.dtype.kind != "U" or names.ndim != 1:
+        raise ValueError(f"{path}: no text array named barcode or ids")
     names = names.tolist()
-
-    def matrix(key):
-        values = arrays[key]
-        if values.ndim != 2 or len(values) != len(names) or values.dtype.kind not in "fiu":
-            raise ValueError(f"{paths[0]}: {key} {values.shape} does not fit {len(names)} ids")
-        features = [f"{key} {i}" for i in range(values.shape[1])]
-        return Matrix(values.astype(np.float32), names, features, paths[0])
-
-    keys = {m: next((k for k in options if k in arrays), None) for m, options in ARRAYS.items()}
 
     def labels(label):
         column = next((c for c in COLUMNS[label] if c in arrays), None)
         if column is None:
-            raise ValueError(f"{paths[0]}: no array for the label {label!r}")
-        return dict(zip(map(participant, names), map(str, arrays[column].tolist())))
+            raise ValueError(f"{path}: no array for the label {label!r}")
+        if arrays[column].shape != (len(names),):
+            shape = arrays[column].shape
+            raise ValueError(f"{path}: {column} {shape} does not fit {len(names)} ids")
+        entries = arrays[column].tolist()
+        # The rows that `join` takes: a normal sample's label is not its participant's.
+        return path, {who: str(entries[i]) for who, i in one_per_participant(names).items()}
 
-    matrices = {m: (lambda key=key: matrix(key)) for m, key in keys.items() if key}
-    return Source("npz", paths[0], matrices, labels)
+    keys = {m: next((k for k in options if k in arrays), None) for m, options in ARRAYS.items()}
+    keys = {m: key for m, key in keys.items() if key}
+    matrices = {
+        m: (lambda key=key: _npz_matrix(path, key, arrays[key], names)) for m, key in keys.items()
+    }
+    return Source("npz", path, matrices, labels, keys)
 
 
-def _read_npz(path):
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-        if size <= MAX_BYTES:
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
-        raise ValueError(f"{path}: no readable npz ({error})") from None
-    raise ValueError(f"{path}: unpacks to {size >> 20} MB, this is no such table")
+def _known(held):
+    known = {*NAMES, *(key for options in (ARRAYS | COLUMNS).values() for key in options)}
+    return [name for name in held if name in known]
+
+
+def _npz_matrix(path, key, values, names):
+    if values.ndim != 2 or len(values) != len(names) or values.dtype.kind not in "fiu":
+        raise ValueError(f"{path}: {key} {values.shape} does not fit {len(names)} ids")
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+        cast = values.astype(np.float32)
+    if np.isinf(cast).any():
+        row, column = np.argwhere(np.isinf(cast))[0]
+        raise ValueError(
+            f"{path}: {key}, row {row + 1}, column {column + 1}: {values[row, column]} is no "
+            "measurement; leave nan where one is missing"
+        )
+    return Matrix(cast, names, [f"{key} {i}" for i in range(values.shape[1])], path)
 
 
 def _cbioportal(place, cohort):
     if not (place / "data_clinical_patient.txt").is_file():
         return None
     meta = place / "meta_study.txt"
-    name = meta.read_text(errors="replace")[:10_000] if meta.is_file() else place.name
+    name = meta.read_text("utf-8", errors="replace")[:10_000] if meta.is_file() else place.name
     if f"{cohort.lower()}_tcga" not in name.lower():
         return None
+    stated = re.search(r"cancer_study_identifier:[ \t]*(\S+)", name)
 
     def labels(label):
         tables = [place / f"data_clinical_{part}.txt" for part in ("sample", "patient")]
         for path in (p for p in tables if p.is_file()):
             found = _column(path, label, "PATIENT_ID", "SAMPLE_ID")
             if found is not None:
-                return found
+                return path, found
         raise ValueError(f"{place}: no clinical column for the label {label!r}")
 
-    return Source("cbioportal", place, _matrices(_files(place, CBIOPORTAL)), labels)
+    files = _files(place, CBIOPORTAL)
+    study = (stated[1] if stated else place.name).lower()
+    return Source("cbioportal", place, _matrices(files), labels, _variants(files), study)
 
 
 def _xena(place, cohort):
@@ -150,9 +175,10 @@ def _xena(place, cohort):
         found = _column(clinical, label, "sampleID", "sampleID")
         if found is None:
             raise ValueError(f"{clinical}: no column for the label {label!r}")
-        return found
+        return clinical, found
 
-    return Source("xena", place, _matrices(_files(place, XENA)), labels)
+    files = _files(place, XENA)
+    return Source("xena", place, _matrices(files), labels, _variants(files))
 
 
 def _column(path, label, key, sample):
@@ -163,7 +189,7 @@ def _column(path, label, key, sample):
         return None
     if key not in rows[0]:
         raise ValueError(f"{path}: no column {key}")
-    rows.sort(key=lambda row: row.get(sample, row[key]), reverse=True)
+    rows.sort(key=lambda row: row.get(sample, row[key]).upper(), reverse=True)
     primary = (row for row in rows if is_primary(row.get(sample, row[key])))
     return {participant(row[key]): row[column] for row in primary}
 
@@ -174,16 +200,17 @@ def _mogonet(place, cohort):
     parts = [part for part in ("tr", "te") if (place / f"labels_{part}.csv").is_file()]
 
     def whole(name):
-        return [samples_by_features(place / f"{name}_{part}.csv") for part in parts]
+        blocks = [samples_by_features(place / f"{name}_{part}.csv") for part in parts]
+        if len({block.shape[1] for block in blocks}) > 1:
+            raise ValueError(f"{place}: {name}_*.csv differ in their number of columns")
+        return blocks
 
     codes = whole("labels")
     names = [f"{part}-{i}" for part, block in zip(parts, codes) for i in range(len(block))]
 
     def matrix(name):
         blocks = whole(name)
-        if {b.shape[1] for b in blocks} != {blocks[0].shape[1]} or sum(map(len, blocks)) != len(
-            names
-        ):
+        if [len(block) for block in blocks] != [len(block) for block in codes]:
             raise ValueError(f"{place}: {name}_*.csv do not fit labels_*.csv, row by row")
         features = [str(i) for i in range(blocks[0].shape[1])]
         return Matrix(np.concatenate(blocks), names, features, place / f"{name}_tr.csv")
@@ -192,6 +219,8 @@ def _mogonet(place, cohort):
         modality: next((o for o in options if (place / f"{o}_tr.csv").is_file()), None)
         for modality, options in MOGONET.items()
     }
+    views = {modality: name for modality, name in views.items() if name}
     entries = {n: f"{code:g}" for n, code in zip(names, np.concatenate(codes)[:, 0])}
-    matrices = {m: (lambda name=name: matrix(name)) for m, name in views.items() if name}
-    return Source("mogonet", place, matrices, lambda label: entries)
+    filed = place / "labels_tr.csv", entries
+    matrices = {m: (lambda name=name: matrix(name)) for m, name in views.items()}
+    return Source("mogonet", place, matrices, lambda label: filed, views)

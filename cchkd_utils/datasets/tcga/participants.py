@@ -14,12 +14,17 @@ from cchkd_utils.datasets.tcga.tables import BARCODE, Matrix
 PRIMARY = "01"
 LABELS = ("pam50", "type", "grade", "high_grade", "stage", "vital")
 _PAM50 = {"luma": "LumA", "lumb": "LumB", "basal": "Basal", "her2": "Her2", "normal": "Normal"}
+_PAM50 |= {"luminala": "LumA", "luminalb": "LumB", "basallike": "Basal"}
+_PAM50 |= {"her2enriched": "Her2", "normallike": "Normal"}
 _VITAL = {"alive": "alive", "living": "alive", "dead": "dead", "deceased": "dead"}
 
 
 def participant(barcode: str) -> str:
-    """Return the participant: the first 12 characters; a name that is no barcode is itself one."""
-    return barcode[:12] if BARCODE.fullmatch(barcode) else barcode
+    """Return the participant: the first 12 characters of a barcode, in capitals.
+
+    A name that is no barcode is itself one, as it is spelt.
+    """
+    return barcode[:12].upper() if BARCODE.fullmatch(barcode) else barcode
 
 
 def is_primary(barcode: str) -> bool:
@@ -30,7 +35,8 @@ def is_primary(barcode: str) -> bool:
 
 def one_per_participant(samples: list[str]) -> dict[str, int]:
     """Return the row of each participant's primary tumour: of several, the first by barcode."""
-    order = sorted((i for i, s in enumerate(samples) if is_primary(s)), key=lambda i: samples[i])
+    primary = (i for i, name in enumerate(samples) if is_primary(name))
+    order = sorted(primary, key=lambda i: samples[i].upper())
     return {participant(samples[i]): i for i in reversed(order)}
 
 
@@ -38,7 +44,7 @@ def clean_label(label: str, raw: str) -> str | None:
     """Bring one clinical entry to its class; None where it names none (GX, not available)."""
     text = raw.strip().lower()
     if label == "pam50":
-        return _PAM50.get(text.removeprefix("brca_").removesuffix("-enriched"))
+        return _PAM50.get(re.sub(r"[\s_-]", "", text.removeprefix("brca_")))
     if label == "vital":
         return _VITAL.get(text.rpartition(":")[2])
     if label == "stage":

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 MAX_BYTES = 2 << 30  # unpacked; the largest published matrix has 166 MB
 MAX_LINE = 1 << 24
 MISSING = {"", "na", "nan", "null", "[not available]"}
-BARCODE = re.compile(r"(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-(\d{2})[A-Z]?(?:-[A-Z0-9-]*)?)?")
+BARCODE = re.compile(
+    r"(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-(\d{2})[A-Z]?(?:-[A-Z0-9-]*)?)?", re.ASCII | re.I
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ def records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
                 total += len(line)
                 if len(line) > MAX_LINE or total > MAX_BYTES:
                     raise ValueError(f"{path}: line {number}: too long, this is no such table")
-                yield number, line.decode().rstrip("\r\n").split(delimiter)
+                # Spreadsheets put a byte order mark before the first name.
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                yield number, text.rstrip("\r\n").split(delimiter)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: damaged or cut-off archive ({error}): fetch it again") from None
     except UnicodeDecodeError:
@@ -150,7 +154,8 @@ def _refuse_repeats(path, header):
 def _numbers(path, number, fields, names):
     """Return fields as float32, nan where missing; the fast way first."""
     try:
-        values = np.array(fields, np.float32)
+        with np.errstate(over="ignore"):  # 1e300 is refused below
+            values = np.array(fields, np.float32)
     except ValueError:
         cells = [_number(path, number, f, name) for f, name in zip(fields, names)]
         values = np.array(cells, np.float32)
@@ -164,7 +169,8 @@ def _number(path, number, text, column):
     if text.strip().lower() in MISSING:
         return np.nan
     try:
-        value = np.float32(text)
+        with np.errstate(over="ignore"):
+            value = np.float32(text)
     except ValueError:
         value = np.inf
     if np.isinf(value) or "_" in text:

@@ -1,0 +1,140 @@
+"""Arrays of an ``.npz`` file that somebody else wrote: read without trusting it.
+
+An ``.npz`` file is a zip of ``.npy`` members. Each member's header is checked before any memory is
+taken for its numbers, pickled objects are refused, and a member that does not hold what its header
+says is refused too.
+"""
+
+from __future__ import annotations
+
+import lzma
+import math
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+MAX_BYTES = 4 << 30  # of one array, unpacked; 10^5 rows of 4096 float64 units are 3.3 GB
+MAX_RATIO = 200  # unpacked to packed; hidden layers, zeros included, stay far below
+SMALL = 64 << 20  # below this many bytes the ratio does not matter
+AGAIN = "write it again with numpy.savez"
+NUMBERS, TEXT = "fiub", "US"  # kinds of dtypes
+
+# What zipfile, its decompressors and numpy's headers raise for bytes that are not theirs.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError)
+_FOREIGN = (RuntimeError, NotImplementedError)  # a password; an unknown compression or version
+_HEADER = (
+    ValueError, LookupError, TypeError, SyntaxError, tokenize.TokenError, RecursionError,
+    MemoryError,
+)  # fmt: skip
+
+
+def read(
+    path: Path | str,
+    choose: Callable[[list[str]], Iterable[str]] = lambda names: names,
+    *,
+    kinds: Callable[[str], str] = lambda name: NUMBERS + TEXT,
+    again: str = AGAIN,
+    max_bytes: int = MAX_BYTES,
+) -> dict[str, np.ndarray]:
+    """Read arrays by name.
+
+    Parameters
+    ----------
+    path : path-like
+    choose : callable
+        From the names that the file holds to those to read; the others are not looked at. Its
+        ValueError is passed on with the file's name.
+    kinds : callable
+        From a name to the kinds of dtype allowed for it, as letters of ``numpy.dtype.kind``.
+    again : str
+        What to do about a damaged file; stands in messages.
+    max_bytes : int
+        Most bytes of one array.
+
+    Returns
+    -------
+    dict of str to ndarray, in the order of `choose`
+
+    Raises
+    ------
+    ValueError
+        One line that names the file and says what to do: no such file, not an ``.npz``, damaged,
+        pickled objects, an array of another kind or too large.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file; {again}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            held = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            return {
+                name: _member(archive, held[name], name, kinds(name), again, max_bytes)
+                for name in choose(list(held))
+            }
+    except (*_DAMAGED, *_FOREIGN):
+        raise ValueError(f"{path}: not a whole .npz file; {again}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _member(archive, info, name: str, kinds: str, again: str, max_bytes: int) -> np.ndarray:
+    damaged = f"{name} is damaged; {again}"
+    try:
+        with archive.open(info) as member:
+            shape, dtype = _header(member, name, again)
+            _check_dtype(dtype, name, kinds)
+            size = math.prod(shape) * dtype.itemsize
+            _check_size(size, info, name, max_bytes)
+            if info.file_size != member.tell() + size:
+                raise ValueError(damaged)
+        with archive.open(info) as member:  # from its start; reading to the end checks the CRC
+            return np.lib.format.read_array(member, allow_pickle=False)
+    except _DAMAGED:
+        raise ValueError(damaged) from None
+    except _FOREIGN:
+        raise ValueError(f"{name} cannot be unpacked; {again}") from None
+
+
+def _header(member: IO[bytes], name: str, again: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type that a member declares; nothing is allocated yet."""
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    try:
+        shape, _, dtype = readers[np.lib.format.read_magic(member)](member)
+    except _HEADER:
+        raise ValueError(f"{name} is not an array; {again}") from None
+    if any(not 0 <= length < 1 << 62 for length in shape) or len(shape) > 32:
+        raise ValueError(f"{name} declares the impossible shape {shape}; {again}"[:200])
+    return shape, dtype
+
+
+def _check_dtype(dtype: np.dtype, name: str, kinds: str) -> None:
+    if dtype.hasobject:
+        raise ValueError(
+            f"{name} holds pickled Python objects, which can run code and are not read; "
+            f"save it as plain numbers: numpy.asarray({name}, dtype=float)"
+        )
+    if dtype.kind not in kinds or not dtype.itemsize:
+        wanted = "numbers or text" if set(TEXT) & set(kinds) else "numbers"
+        raise ValueError(f"{name} is of type {dtype}, not {wanted}; save real numbers [n, d]")
+
+
+def _check_size(size: int, info: zipfile.ZipInfo, name: str, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise ValueError(
+            f"{name} would need {size / 1e9:.3g} GB; at most {max_bytes / 1e9:.1f} GB are read: "
+            "save fewer rows, or float32"
+        )
+    if info.file_size > SMALL and info.file_size > MAX_RATIO * max(info.compress_size, 1):
+        raise ValueError(
+            f"{name} unpacks to {info.file_size / max(info.compress_size, 1):.0f} times its size, "
+            "as a zip bomb does; write it with numpy.savez, uncompressed"
+        )

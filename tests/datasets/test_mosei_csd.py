@@ -1,0 +1,150 @@
+"""Computational sequences: the genuine one, folds and where they come from, hostile files."""
+
+import json
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from cchkd_utils.datasets import mosei, mosei_csd
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+FILES = {"text": "glove", "audio": "COVAREP", "vision": "OpenFace", "labels": "Labels"}
+
+
+def write(path, sequences):
+    with h5py.File(path, "w") as file:
+        group = file.create_group(f"{path.stem}/data")
+        for key, values in sequences.items():
+            group[f"{key}/features"] = values
+            group[f"{key}/intervals"] = np.zeros((len(values), 2))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twenty videos with one utterance each, in four sequences."""
+    for name, file in FILES.items():
+        rows, width = (1, 7) if name == "labels" else (2, 3)
+        sequences = {f"v{i}[0]": np.full((rows, width), i / 10 + 0.1) for i in range(20)}
+        write(tmp_path / f"x_{file}.csd", sequences)
+    return tmp_path
+
+
+def folds(folder, content):
+    text = content if isinstance(content, str) else json.dumps(content)
+    (folder / "folds.json").write_text(text)
+
+
+def refused(call, match):
+    with pytest.raises(ValueError, match=match) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_without_folds_they_are_random_and_said_to_be(folder):
+    data = mosei.load("real", folder, seed=3)
+    assert {k: len(v) for k, v in data.splits.items()} == {"train": 14, "valid": 2, "test": 4}
+    said = data.provenance["splits"]
+    assert said.startswith("drawn at random by video, 70 : 10 : 20, seed 3 (no folds.json)")
+    assert said.endswith("(train 14, valid 2, test 4 utterances)")
+
+
+def test_folds_are_read_and_what_they_leave_out_is_said(folder):
+    folds(folder, {"train": ["v0", "v1", "w"], "valid": [], "test": ["v3"]})
+    data = mosei.load("real", folder)
+    assert data.ids.tolist() == ["v0[0]", "v1[0]", "v3[0]"]
+    assert data.provenance["splits"] == (
+        "folds.json; 17 of 20 utterances are in no fold (train 2, test 1 utterances)"
+    )
+    assert "folds.json" in data.provenance["files"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{bad", "is not JSON; write"),
+        ("[" * 5000, "is not JSON; write"),
+        (["v0"], "is not lists of videos by fold; write"),
+        ({"train": "v0"}, "is not lists of videos by fold; write"),
+        ({"train": [1]}, "is not lists of videos by fold; write"),
+        ({"train": ["v0"], "dev": ["v1"]}, "has the folds 'dev', which are not read; write"),
+        ({"train": ["other"], "test": ["x"]}, "names none of the videos"),
+        ({}, "names none of the videos"),
+    ],
+)
+def test_folds_that_do_not_fit_are_refused(content, message, folder):
+    folds(folder, content)
+    refused(lambda: mosei.load("real", folder), rf"folds\.json: {message}")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("labels", np.ones((0, 7)), r"Labels\.csd: v0\[0\] has no label"),
+        ("text", np.ones(3), r"glove\.csd: .*v0\[0\] has features \[3\], not \[steps, d\]"),
+        ("audio", np.ones((2, 4)), r"COVAREP\.csd: features have several widths \(\[3, 4\]\)"),
+        ("text", np.array([[b"oh"]]), r"glove\.csd: holds words, not numbers"),
+        ("vision", np.array(1.0), r"OpenFace\.csd: v0\[0\] holds float64, neither"),
+    ],
+)
+def test_sequences_that_do_not_fit_are_named(name, values, message, folder):
+    with h5py.File(folder / f"x_{FILES[name]}.csd", "a") as file:
+        group = file[f"x_{FILES[name]}/data/v0[0]"]
+        del group["features"], group["intervals"]
+        group["features"], group["intervals"] = values, np.zeros((np.size(values), 2))
+        if values.ndim == 2:
+            del group["intervals"]
+            group["intervals"] = np.zeros((len(values), 2))
+    refused(lambda: mosei.load("real", folder), message)
+
+
+def test_what_macos_leaves_beside_the_sequences_is_not_read(folder):
+    (folder / "._x_glove.csd").write_bytes(b"\0\5\x16\7")
+    assert len(mosei.load("real", folder)) == 20
+
+
+@pytest.mark.parametrize("place", ["/", "a", "a/data", "a/data/v"])
+@pytest.mark.parametrize("kind", ["external", "soft"])
+def test_links_to_elsewhere_are_refused_at_every_level(place, kind, tmp_path):
+    secret = write(tmp_path / "secret.csd", {"v": np.ones((2, 1))})
+    path = write(tmp_path / "a.csd", {"v": np.zeros((2, 1))})
+    name = {"/": "a", "a": "data", "a/data": "v", "a/data/v": "features"}[place]
+    target = f"{place}/{name}".strip("/").replace("a", "secret", 1)
+    link = h5py.ExternalLink(secret.name, target) if kind == "external" else h5py.SoftLink("/b")
+    with h5py.File(path, "a") as file:
+        del file[place][name]
+        file[place][name] = link
+    refused(lambda: mosei_csd.read_csd(path), rf"a\.csd: {name} points elsewhere")
+
+
+def test_a_small_file_is_not_unpacked_to_gigabytes(tmp_path):
+    path = tmp_path / "a.csd"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("a/data/v")
+        group.create_dataset("features", (10**9, 1), "f8", chunks=(10**6, 1))
+        group.create_dataset("intervals", (10**9, 2), "f8", chunks=(10**6, 1))
+    refused(lambda: mosei_csd.read_csd(path), "v lies in other files or is too large")
+
+
+def test_files_that_are_no_sequence_are_named(tmp_path):
+    path = tmp_path / "b.csd"
+    path.write_bytes(b"not hdf5")
+    refused(lambda: mosei_csd.read_csd(path), r"b\.csd: not a computational sequence")
+    with h5py.File(path, "w") as file:
+        file["a"] = np.ones(3)
+    refused(lambda: mosei_csd.read_csd(path), r"b\.csd: not a computational sequence")
+
+
+@pytest.mark.real
+def test_the_genuine_computational_sequence_loads():
+    root = Path(os.environ.get("CCHKD_DATA") or SHARED) / "mosi"
+    if not root.is_dir():
+        pytest.skip(f"no CMU-MOSI in {root}; set CCHKD_DATA")
+    words = mosei_csd.read_csd(root / "CMU_MOSI_ModifiedTimestampedWords.csd")
+    features, intervals = words["03bSnISJMiM"]
+    assert len(words) == 93 and features.shape == (480, 1) and intervals.shape == (480, 2)
+    assert features[:3, 0].tolist() == [b"oh", b"sp", b"this"]
+    assert (intervals[:, 1] >= intervals[:, 0]).all()
