@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from cchkd_utils.bias_check import simulated_bias
 from cchkd_utils.criterion import assess, decide, probability_wrong, rank_teachers
 from cchkd_utils.gap_stderr import paired_stderr
 from cchkd_utils.rivals import linear_cka, residual_alignment, rival_criteria
@@ -199,6 +200,10 @@ def test_a_class_without_rows_keeps_its_column_of_the_logits():
     assert found["teacher accuracy"] == pytest.approx((sure == labels).mean())
     short = assess(h, h, labels // 2, teacher_logits=logits[:, [0, 2]], bias_check=False).rivals
     assert found == pytest.approx(short, abs=1e-3)
+    one_hot = np.eye(3)[labels]
+    for same in (one_hot, labels[:, None]):
+        again = assess(h, h, same, teacher_logits=logits, bias_check=False).rivals
+        assert again == pytest.approx(found, abs=1e-9)
     with pytest.raises(ValueError, match=r"\(300, 2\) is needed"):
         assess(h, h, np.where(labels == 0, "a", "b"), teacher_logits=logits, bias_check=False)
 
@@ -220,3 +225,14 @@ def test_an_interval_that_cannot_be_computed_is_refused(options, message):
 
 def test_nan_decides_nothing():
     assert decide(1.0, float("nan")) == "undecided"
+
+
+def test_the_bias_simulated_for_several_targets_is_that_of_the_estimator():
+    """One student unit, three targets that follow it: `gaussian` is nearly unbiased."""
+    found = []
+    for i in range(8):
+        rng = np.random.default_rng(i)
+        x, t = rng.standard_normal((400, 1)), rng.standard_normal((400, 5))
+        y = x + 0.5 * rng.standard_normal((400, 3))
+        found.append(simulated_bias(t, x, y, False, 0.0, 1.28, "gaussian", i))
+    assert np.mean(found) == pytest.approx(0.0, abs=0.03)

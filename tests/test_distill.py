@@ -329,6 +329,10 @@ def test_impossible_members_are_refused(fields, message):
         ({"model": lambda: nn.Sequential(MLP(6, 3), nn.Dropout())}, "dropout"),
         ({"y": np.zeros((1, 199), int)}, "do not fit"),
         ({"x": np.full((1, 200, 6), np.nan)}, "not finite"),
+        ({"y": np.full((1, 200), 0.5)}, "labels are not whole numbers"),
+        ({"y": np.full((1, 200), "a")}, "labels are <U1: number the classes"),
+        ({"validation": 0.999}, "leaves none to train on"),
+        ({"epochs": 1.5}, "epochs is 1.5: give a whole number"),
     ],
 )
 def test_inconsistent_input_is_refused_in_one_line(options, message):

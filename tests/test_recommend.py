@@ -52,6 +52,15 @@ def test_same_seed_same_choice():
     assert a.table.equals(b.table)
 
 
+def test_one_weight_and_labels_as_floats_are_taken_as_meant():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 80)
+    x = rng.standard_normal((80, 3)) + labels[:, None]
+    options = {"temperature": 2.0, "metric": "cross-entropy", "epochs": 2, "folds": 2, "repeats": 1}
+    found = recommend(np.eye(2)[labels], x, labels.astype(float), lam=0.5, **options)
+    assert found.table[["lam", "temperature"]].to_numpy().tolist() == [[0.5, 2.0]]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -60,10 +69,13 @@ def test_same_seed_same_choice():
         ({"lam": []}, "grid is empty"),
         ({"lam": [0.0, 0.5]}, "λ = 0"),
         ({"metric": "accuracy"}, "regression has no metric"),
+        ({"repeats": 0}, "repeats is 0"),
+        ({"student": np.zeros(60)}, "student has one axis"),
+        ({"teacher": np.zeros((60, 3))}, "labels are not whole numbers"),
     ],
 )
 def test_bad_input_gets_one_line(change, message):
-    t, x2, y = gaussian(0.5)
+    t, x2, y = (a[:60] for a in gaussian(0.5))
     arguments = {"teacher": t, "student": x2, "labels": y} | change
     with pytest.raises(ValueError, match=message) as caught:
         recommend(**arguments)

@@ -21,6 +21,28 @@ def test_interval_over_units_covers_and_the_naive_one_does_not():
     assert covered["units"] >= 175 and covered["rows"] <= 130
 
 
+@pytest.mark.parametrize(("units", "least"), [(5, 0.88), (8, 0.91), (30, 0.91)])
+def test_few_units_have_wide_intervals(units, least):
+    """The plain percentile interval covers .78 at 4 and .89 at 8 units."""
+    rng, hits = np.random.default_rng(3), 0
+    for _ in range(300):
+        values = rng.standard_normal(units)
+        _, low, high = resampling.cluster_interval(
+            lambda rows, x=values: x[rows].mean(), np.arange(units)
+        )
+        hits += low <= 0 <= high
+    assert least <= hits / 300 <= 0.985
+
+
+def test_rows_of_a_cell_have_one_interval_over_videos():
+    frame = pd.DataFrame({"lam": 0.5, "gain": [0.1, 0.2], "baseline": 0.5})
+    one = frame.assign(video_gain=0.1, video_lo=0.05, video_hi=0.2)
+    assert resampling.fold_gains(one, ["lam"], None)["outcome"].tolist() == ["helps"]
+    two = one.assign(video_lo=[0.05, -0.1])
+    with pytest.raises(ValueError, match=r"'lam': 0.5.* has several intervals over videos"):
+        resampling.fold_gains(two, ["lam"], None)
+
+
 def test_several_statistics_at_once_and_draws_without_a_value():
     def both(rows):
         return [rows.mean(), np.nan if rows.max() < 9 else 1.0]

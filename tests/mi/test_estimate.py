@@ -123,6 +123,8 @@ GOOD = np.random.default_rng(0).standard_normal((100, 2))
         (GOOD, np.where(np.arange(100) < 5, np.nan, 1.0), {"discrete_y": True}, "missing labels"),
         (GOOD, GOOD, {"discrete_y": True}, "class labels must be"),
         (GOOD, ["a", "b"] * 50, {}, "discrete_y=True"),
+        (GOOD, [None, *["a", "b"] * 49, "a"], {"discrete_y": True}, "missing labels"),
+        (1.0, GOOD, {}, "one row per sample"),
         (GOOD, GOOD, {"groups": np.arange(99) % 2}, "groups has 99"),
     ],
 )
@@ -136,3 +138,22 @@ def test_constant_columns_are_dropped_with_a_warning():
     with pytest.warns(UserWarning, match="3 constant columns of 5"):
         found = estimate(dead, GOOD + GOOD[::-1], "gaussian")
     assert found.nats == pytest.approx(estimate(GOOD, GOOD + GOOD[::-1], "gaussian").nats)
+
+
+@pytest.mark.parametrize("method", ["auto", "ksg", "gaussian"])
+@pytest.mark.parametrize("scale", [2.0**500, 2.0**-500])
+def test_scales_beyond_the_squares_of_floats_change_nothing(method, scale):
+    x, y = pairs(n=300)
+    assert estimate(scale * x, y, method).nats == pytest.approx(estimate(x, y, method).nats)
+
+
+def test_a_shift_changes_nothing():
+    """Far from zero, distances were differences of large numbers, and units were lost."""
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((500, 2))
+    y = z + 0.5 * rng.standard_normal((500, 2))
+    x, y = (np.maximum(a @ rng.standard_normal((2, 32)), 0.0) for a in (z, y))
+    labels = (z[:, 0] > 0).astype(int)
+    for given in ({"y": y}, {"y": labels, "discrete_y": True}):
+        here = estimate(x, **given).nats
+        assert estimate(x + 1e6, **given).nats == pytest.approx(here, abs=0.01)
