@@ -271,9 +271,9 @@ signs.round(3)
 # teacher and student meet in the label only, so the true gap is at or just below zero, and "distil" is an error.
 #
 # *Hidden layers* are what the criterion is used on, and they are the hardest case. `auto` finds a few codes of the units and measures those. The same
-# rows choose the codes, and the spread of the rows knows nothing of that choice: intervals made from it hold the true gap in about half of the cases. The
-# default takes 16 subsamples of half the rows instead, and finds codes anew in each. That repairs the noise. It does not repair the bias: layers that
-# share several nats come out low.
+# rows choose the codes, and the spread of the rows knows nothing of that choice: intervals made from it are too narrow. The default takes 16 subsamples
+# of half the rows instead, and finds the codes anew in each. That covers the noise, and falls short of the bias, which more rows do not shrink: of 500
+# rows the interval holds the true gap in 86 of 100 cases, of 2000 rows in 74. The decisions are right all the same: 154 of 157. KSG, in 64 units, is lost.
 #
 # One lesson is built into `auto` itself. It takes a richer model only where that explains the rows better by several standard errors. With a lower
 # bar it took one by chance in one case of six to thirty, and always when the noise pointed upwards. The intervals knew nothing of this choice, and

@@ -46,7 +46,7 @@ def test_what_is_recorded_meets_its_own_counts():
     held = (trials["gap_lo_nats"] <= trials["true_gap_nats"]) & (
         trials["true_gap_nats"] <= trials["gap_hi_nats"]
     )
-    keys = ["part", "estimator", "labels", "d"]
+    keys = ["part", "estimator", "labels", "d", "n"]
     share = held.groupby([trials[k] for k in keys]).mean()
     np.testing.assert_allclose(
         share[list(zip(*(cells[k] for k in keys)))], cells["coverage"], atol=1e-4
