@@ -72,15 +72,27 @@ KEYS = {
     "verdicts": [*JOIN, "estimator"],
     "estimates": ["task", "n", "dim", "y", "method", "seed"],
 }
-LOWER_IS_BETTER = {"mse", "mae", "cross-entropy"}
+SIGNS = {  # of an improvement
+    "accuracy": 1, "weighted F1": 1, "AUC": 1, "R2": 1, "correlation": 1,
+    "mse": -1, "rmse": -1, "mae": -1, "cross-entropy": -1,
+}  # fmt: skip
 KINDS = {"real", "simulated"}
 DECISIONS = {"distil", "do not distil", "undecided"}
 LABELS = {"continuous", "classes"}
 
 
 def gain(metric: str, baseline: float, distilled: float) -> float:
-    """Return by how much distillation improved `metric`; positive is better."""
-    return baseline - distilled if metric in LOWER_IS_BETTER else distilled - baseline
+    """Return by how much distillation improved `metric`; positive is better.
+
+    Raises
+    ------
+    ValueError
+        For a metric that `SIGNS` does not know.
+    """
+    if metric not in SIGNS:
+        known = ", ".join(SIGNS)
+        raise ValueError(f"{metric!r}: more or less of it is better? Known are {known}")
+    return SIGNS[metric] * (distilled - baseline)
 
 
 def result(*, metric: str, baseline: float, distilled: float, **row: Any) -> dict[str, Any]:
@@ -104,7 +116,7 @@ def check(rows: pd.DataFrame | Iterable[Mapping[str, Any]], table: str = "result
     Raises
     ------
     ValueError
-        For a missing column, a wrong type, a number that is not finite, an unknown kind,
+        For a missing column, a wrong type, a number that is not finite, an unknown kind, metric,
         decision or kind of y, a row given twice, a gain whose sign contradicts its metric, or
         an information or a standard error below zero.
     """
@@ -116,6 +128,9 @@ def check(rows: pd.DataFrame | Iterable[Mapping[str, Any]], table: str = "result
     if missing:
         raise ValueError(f"the {table} table lacks the column {', '.join(missing)}")
     extra = [name for name in frame if name not in columns]
+    for name in (name for name, kind in columns.items() if kind == "int"):
+        if (pd.to_numeric(frame[name], errors="coerce") % 1 > 0).any():
+            raise ValueError(f"the {table} table has a {name} that is not whole")
     try:
         frame = frame[[*columns, *extra]].astype(columns).reset_index(drop=True)
     except (TypeError, ValueError) as error:
@@ -152,7 +167,10 @@ def _check_estimates(frame: pd.DataFrame) -> None:
 
 
 def _check_gain(frame: pd.DataFrame) -> None:
-    sign = np.where(frame["metric"].isin(LOWER_IS_BETTER), -1.0, 1.0)
+    if unknown := set(frame["metric"]) - set(SIGNS):
+        names = ", ".join(sorted(unknown))
+        raise ValueError(f"unknown metric: {names}; say in results.SIGNS whether more is better")
+    sign = frame["metric"].map(SIGNS)
     if not np.allclose(frame["gain"], sign * (frame["distilled"] - frame["baseline"])):
         raise ValueError(
             "gain must be the improvement of distilled over baseline (positive: better)"
@@ -208,7 +226,10 @@ def read(path: Path | str, table: str = "results") -> pd.DataFrame:
     frame = pd.read_csv(
         path, dtype=text, float_precision="round_trip", keep_default_na=False, na_values=empty
     )
-    return check(frame, table)
+    try:
+        return check(frame, table)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def recorded(section: str) -> tuple[pd.DataFrame, pd.DataFrame]:

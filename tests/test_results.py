@@ -34,10 +34,15 @@ def estimate(**changes):
 
 
 @pytest.mark.parametrize(
-    ("metric", "sign"), [("accuracy", 1), ("auc", 1), ("mse", -1), ("mae", -1)]
+    ("metric", "sign"), [("accuracy", 1), ("AUC", 1), ("mse", -1), ("mae", -1)]
 )
 def test_gain_above_zero_is_better_whatever_the_metric(metric, sign):
     assert row(metric=metric)["gain"] == pytest.approx(sign * 0.1)
+
+
+def test_a_metric_whose_sign_is_unknown_has_no_gain():
+    with pytest.raises(ValueError, match="'nll': more or less of it is better"):
+        results.gain("nll", 1.0, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +51,8 @@ def test_gain_above_zero_is_better_whatever_the_metric(metric, sign):
         ([], "no rows"),
         ([{k: v for k, v in row().items() if k != "seed"}], "lacks the column seed"),
         ([row(seed="first")], "wrong type"),
+        ([row(seed=1.7)], "a seed that is not whole"),
+        ([row() | {"metric": "F2"}], "unknown metric: F2; say in results.SIGNS"),
         ([row(baseline=np.nan)], "not finite in baseline, gain"),
         ([row(kind="fake")], "kind must be real or simulated"),
         ([row(), row()], "twice"),

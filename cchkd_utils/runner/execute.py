@@ -204,7 +204,8 @@ def _tables(part: Path, record: dict[str, Any]) -> dict[str, Any]:
         try:
             results.stamp(part / f"{table}.csv", table, record)
         except ValueError as error:
-            raise RunError(f"{table}.csv: {error}") from None
+            reason = str(error).removeprefix(f"{part / table}.csv: ")
+            raise RunError(f"{table}.csv: {reason}") from None
         kinds |= set(results.read(part / f"{table}.csv", table)["kind"])
     return {"tables": tables, "kind": "+".join(sorted(kinds))}
 

@@ -154,7 +154,7 @@ def cells(
     out = gains.merge(baseline, on=CELL).merge(_foretold(judged), on=CLUSTER, how="inner")
     if "teacher accuracy" in out and section.metric == "accuracy":
         out["advantage"] = out["teacher accuracy"] - out["baseline"]
-    scale = out["baseline"] if section.metric in results.LOWER_IS_BETTER else 1.0
+    scale = out["baseline"] if results.SIGNS[section.metric] < 0 else 1.0
     for end in ("", "_lo", "_hi"):
         out[f"percent{end}"] = 100 * out[f"gain{end}"] / scale
     cluster = out[CLUSTER].agg(" | ".join, axis=1)

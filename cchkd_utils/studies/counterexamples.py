@@ -117,7 +117,7 @@ class Ledger:
         Losses: per cent of the undistilled student's; accuracies: percentage points.
         """
         table = results.check(self.rows)
-        relative = table["metric"].isin(results.LOWER_IS_BETTER)
+        relative = table["metric"].map(results.SIGNS) < 0
         table["gain"] *= 100 / np.where(relative, table["baseline"], 1.0)
         order = list(dict.fromkeys(table["condition"]))
         out = resampling.summarise(table, ["experiment", "condition", "knob", "lam"])
