@@ -287,7 +287,7 @@ beside.rename(columns={True: "gap > 0: CCH says distil", False: "gap < 0: it doe
 # ## Answer
 #
 # *On the real data, as recorded,* the paper's picture returns. A teacher that sees well (blur up to 3 px) lifts the student by about one point, at the best λ and $T$
-# by 1.8; one that sees a smear (6 px and more) costs up to 23 points, the more the larger λ. With `lmi`, the latent-MI estimator, the gap is positive at just
+# by 2.0; one that sees a smear (6 px and more) costs up to 25 points, the more the larger λ. With `lmi`, the latent-MI estimator, the gap is positive at just
 # the blurs where the student gains and negative where it loses. Both ranges lie at the lower end of the paper's, +1 to +3.5 and −12 to −46: its
 # networks, its training and its blur levels are not known to us, and our harm reaches −12 only at λ of 0.7 and more. Training was stable at every λ and $T$.
 #
