@@ -145,7 +145,7 @@ def page_notebook(run: runner.Run) -> dict[str, Any]:
 def _code(text: str) -> str:
     """Set text as code in a cell of a table, whatever is in it."""
     plain = escape(text, quote=False)
-    for mark in "|`*_[]\\$":  # these mean something to Markdown, in HTML too
+    for mark in "|`*_[]\\$\"'":  # these mean something to Markdown, in HTML too
         plain = plain.replace(mark, f"&#{ord(mark)};")
     return f"<code>{plain}</code>"
 

@@ -88,15 +88,17 @@ def test_run_card_escapes_what_a_user_typed():
     )
     assert downloads in card
     assert "<script>" not in card and "data: **real**" in card
-    assert '| `name` | <code>"&lt;script&gt;"</code> |' in card
-    text = render(f"| a | b |\n|---|---|\n| x | {book._code('a|b `c` *d* [e] <f> $g$')} |")
-    assert "<code>a|b `c` *d* [e] &lt;f&gt; $g$</code>" in text
+    assert "| `name` | <code>&#34;&lt;script&gt;&#34;</code> |" in card
+    value = book._code('a|b `c` *d* [e] <f> $g$ "h"')
+    text = render(f"| a | b |\n|---|---|\n| x | {value} |")
+    assert "<code>a|b `c` *d* [e] &lt;f&gt; $g$ &quot;h&quot;</code>" in text
 
 
 def render(text):
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark").enable("table").render(text)
+    quoting = ["table", "replacements", "smartquotes"]  # as on the pages
+    return MarkdownIt("commonmark", {"typographer": True}).enable(quoting).render(text)
 
 
 def test_what_editors_leave_beside_pages_is_no_source(tmp_path, monkeypatch):

@@ -50,7 +50,9 @@ def calibration(cells: pd.DataFrame) -> pd.DataFrame:
         "wrong_sign_found": "sign wrong", "wrong_sign_said": "p_wrong says",
         "decided": "decided", "decided_rightly": "rightly", "distil": "distil",
     }  # fmt: skip
-    table = cells.rename(columns=names).assign(population=cells["part"].map(PARTS))
+    layers = cells["labels"].str.startswith("hidden layers")
+    population = cells["part"].map(PARTS).where(~layers, "hidden layers, any gap")
+    table = cells.rename(columns=names).assign(population=population)
     bounds = zip(cells["coverage"], cells["coverage_lo"], cells["coverage_hi"])
     table["covered (%)"] = [f"{100 * c:.0f} [{100 * a:.0f}, {100 * b:.0f}]" for c, a, b in bounds]
     first = ["estimator", "population", "Y", "d", "n", "trials", "covered (%)"]

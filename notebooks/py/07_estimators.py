@@ -212,8 +212,8 @@ plots.show(
 #
 # Populations with a true gap anywhere between −0.3 and 0.3 nats. With a continuous label they are jointly normal, with one or several shared
 # directions, straight or seen through bent axes. With four classes they are clusters in a row, scattered clusters with shared nuisances, or
-# quarters of a continuous score. Last come hidden layers: 64 rectified units each over two to five coordinates, which carry the class and
-# something else that is shared. For each draw, does the 90 % interval hold the true gap? And among verdicts that say "the sign is wrong with
+# quarters of a continuous score. Last come hidden layers: 64 rectified units each over a few coordinates, which carry the class and something
+# else that is shared; in every other pair of them the gap may be anything, up to about two nats. For each draw, does the 90 % interval hold the true gap? And among verdicts that say "the sign is wrong with
 # probability 0.1", is it wrong in one of ten?
 
 # %%
