@@ -99,10 +99,11 @@ def overview(
 ) -> str:
     """Write a line per run and per sweep that is there; for the parameters see `list_runs`."""
     path = find_notebook(notebook)
-    bases: dict[str, dict[str, Any]] = {}
+    runs = list_runs(notebook, filters, preset)
+    bases = {name: _preset(path, name) for name in {one.record["preset"] for one in runs}}
     lines = []
-    for one in list_runs(notebook, filters, preset):
-        base = bases.setdefault(one.record["preset"], _preset(path, one.record["preset"]))
+    for one in runs:
+        base = bases[one.record["preset"]]
         values = one.record["parameters"].items()
         changed = {k: v for k, v in values if k != "preset" and v != base.get(k)}
         state = "" if one.current else "  (older sources)"

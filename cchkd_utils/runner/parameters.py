@@ -27,7 +27,6 @@ from typing import Any
 ELEMENTS = {"int": int, "float": float, "str": str, "bool": bool}
 NOUNS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 INTERVAL = re.compile(r"in ([\[(])\s*([^,\s]+)\s*,\s*([^\])\s]+)\s*([\])])$")
-
 LIKE_A_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)(?:\.{2,3}|…|-|:)(-?\d+(?:\.\d+)?)")
 
 
