@@ -6,9 +6,9 @@ import os
 import pickle
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+from sequences import write_csd
 from sklearn.linear_model import LogisticRegression
 
 from cchkd_utils.datasets import mosei, mosei_layouts, mosei_simulated
@@ -76,14 +76,6 @@ def mult(parts):
         }
         for split, part in parts.items()
     }
-
-
-def write_csd(path, sequences):
-    with h5py.File(path, "w") as file:
-        group = file.create_group(f"{path.stem}/data")
-        for key, values in sequences.items():
-            group[f"{key}/features"] = values
-            group[f"{key}/intervals"] = np.zeros((len(values), 2))
 
 
 def csd(parts, folder):

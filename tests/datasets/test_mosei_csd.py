@@ -7,20 +7,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from sequences import write_csd
 
 from cchkd_utils.datasets import mosei, mosei_csd
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 FILES = {"text": "glove", "audio": "COVAREP", "vision": "OpenFace", "labels": "Labels"}
-
-
-def write(path, sequences):
-    with h5py.File(path, "w") as file:
-        group = file.create_group(f"{path.stem}/data")
-        for key, values in sequences.items():
-            group[f"{key}/features"] = values
-            group[f"{key}/intervals"] = np.zeros((len(values), 2))
-    return path
 
 
 @pytest.fixture
@@ -29,7 +21,7 @@ def folder(tmp_path):
     for name, file in FILES.items():
         rows, width = (1, 7) if name == "labels" else (2, 3)
         sequences = {f"v{i}[0]": np.full((rows, width), i / 10 + 0.1) for i in range(20)}
-        write(tmp_path / f"x_{file}.csd", sequences)
+        write_csd(tmp_path / f"x_{file}.csd", sequences)
     return tmp_path
 
 
@@ -109,8 +101,8 @@ def test_what_macos_leaves_beside_the_sequences_is_not_read(folder):
 @pytest.mark.parametrize("place", ["/", "a", "a/data", "a/data/v"])
 @pytest.mark.parametrize("kind", ["external", "soft"])
 def test_links_to_elsewhere_are_refused_at_every_level(place, kind, tmp_path):
-    secret = write(tmp_path / "secret.csd", {"v": np.ones((2, 1))})
-    path = write(tmp_path / "a.csd", {"v": np.zeros((2, 1))})
+    secret = write_csd(tmp_path / "secret.csd", {"v": np.ones((2, 1))})
+    path = write_csd(tmp_path / "a.csd", {"v": np.zeros((2, 1))})
     name = {"/": "a", "a": "data", "a/data": "v", "a/data/v": "features"}[place]
     target = f"{place}/{name}".strip("/").replace("a", "secret", 1)
     link = h5py.ExternalLink(secret.name, target) if kind == "external" else h5py.SoftLink("/b")
