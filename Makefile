@@ -23,10 +23,10 @@ book: $(ENV)  ## run the notebooks, render the book; PRESET=smoke|book|paper DAT
 	$(BIN)/cchkd book --preset $(PRESET) --data $(DATA)
 
 publish:  ## copy the rendered book to any static host: DEST=user@host:/path or a folder
-	@$(PYTHON) -I cchkd_utils/publish.py "$(DEST)"
+	@$(PYTHON) -I cchkd_utils/book/publish.py "$(DEST)"
 
 figure: $(ENV)  ## draw the README's figure from the recorded results
-	$(BIN)/python -m cchkd_utils.finding
+	$(BIN)/python -m cchkd_utils.sections.intro.study
 
 test: $(ENV)  ## run the tests
 	$(BIN)/python -m pytest -q

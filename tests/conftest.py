@@ -83,14 +83,14 @@ def site(tmp_path_factory) -> Path:
     """Build the smoke book in a folder of its own, or take the one that CCHKD_SITE names."""
     if ready := os.environ.get("CCHKD_SITE"):
         return Path(ready).resolve()
-    from cchkd_utils import book
+    from cchkd_utils.book import build
 
     output = tmp_path_factory.mktemp("book")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CCHKD_RUNS", str(output / "runs"))
-        index = book.build("smoke", threads=1, output=output)
+        index = build.build("smoke", threads=1, output=output)
         stamp = index.stat().st_mtime_ns
-        assert book.build("smoke", threads=1, output=output).stat().st_mtime_ns == stamp  # reused
+        assert build.build("smoke", threads=1, output=output).stat().st_mtime_ns == stamp  # reused
     return index.parent
 
 

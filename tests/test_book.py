@@ -9,7 +9,8 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
-from cchkd_utils import book, paths
+from cchkd_utils import paths
+from cchkd_utils.book import build
 
 
 def test_the_front_door_leads_to_the_first_page(site):
@@ -26,7 +27,7 @@ def test_documents_keep_their_names(site, pages):
 
 
 def test_every_notebook_page_says_how_it_was_made(site):
-    for name in book.notebooks():
+    for name in build.notebooks():
         page = (site / "notebooks" / f"{name}.html").read_text()
         text = re.sub(r"<[^>]+>", "", page)
         assert re.search(r"Preset smoke · data: .*(real|simulated)\)? · \d+ s on 1 thread ", text)
@@ -40,7 +41,7 @@ def test_every_notebook_page_says_how_it_was_made(site):
 def test_launch_buttons_point_at_files_of_the_repository(site):
     config = yaml.safe_load((paths.ROOT / "_config.yml").read_text())["repository"]
     owner = config["url"].removeprefix("https://github.com/")
-    for name in book.notebooks():
+    for name in build.notebooks():
         page = (site / "notebooks" / f"{name}.html").read_text()
         colab = f"https://colab.research.google.com/github/{owner}/blob/{config['branch']}/"
         (target,) = set(re.findall(re.escape(colab) + r'([^"]+)', page))
@@ -52,10 +53,10 @@ def test_launch_buttons_point_at_files_of_the_repository(site):
 
 def test_staging_touches_only_what_changed(tmp_path):
     files = {"a.md": b"a", "sub/b.md": b"b"}
-    first = book.stage(files, tmp_path)
+    first = build.stage(files, tmp_path)
     before = (tmp_path / "a.md").stat().st_mtime_ns
     os.utime(tmp_path / "a.md", ns=(before, before - 10**9))
-    second = book.stage({"a.md": b"a", "c.md": b"c"}, tmp_path)
+    second = build.stage({"a.md": b"a", "c.md": b"c"}, tmp_path)
     assert first != second
     assert (tmp_path / "a.md").stat().st_mtime_ns == before - 10**9
     assert not (tmp_path / "sub" / "b.md").exists() and (tmp_path / "c.md").read_bytes() == b"c"
@@ -63,17 +64,17 @@ def test_staging_touches_only_what_changed(tmp_path):
 
 def test_a_warning_fails_the_build_and_does_so_again(tmp_path):
     minimal = {"_config.yml": b"title: x\n", "_toc.yml": b"format: jb-book\nroot: index\n"}
-    state = book.stage(minimal | {"index.md": b"# Title\n\n[](nowhere.md)\n"}, tmp_path / "src")
+    state = build.stage(minimal | {"index.md": b"# Title\n\n[](nowhere.md)\n"}, tmp_path / "src")
     for _ in range(2):
-        with pytest.raises(book.BuildError, match="did not render"):
-            book._render(tmp_path / "src", tmp_path, state)
+        with pytest.raises(build.BuildError, match="did not render"):
+            build._render(tmp_path / "src", tmp_path, state)
 
 
 def test_alt_text_is_lifted_to_where_the_renderer_looks():
     picture = {"data": {"image/png": ""}, "metadata": {"image/png": {"alt": "a curve"}}}
-    lifted = book._alt_text({"outputs": [{"name": "stdout"}, picture]})
+    lifted = build._alt_text({"outputs": [{"name": "stdout"}, picture]})
     assert lifted == {"mystnb": {"image": {"alt": "a curve"}}}
-    assert book._alt_text({"outputs": []}) == {}
+    assert build._alt_text({"outputs": []}) == {}
 
 
 def test_run_card_escapes_what_a_user_typed():
@@ -82,14 +83,14 @@ def test_run_card_escapes_what_a_user_typed():
         "finished": "2026-01-01T00:00:00+00:00", "version": "0", "versions": {"torch": "2"},
         "kind": "real", "parameters": {"name": "<script>"}, "tables": ["verdicts", "estimates"],
     }  # fmt: skip
-    card = book.run_card(record)
+    card = build.run_card(record)
     downloads = (
         "{download}`verdicts <01_x.verdicts.csv>`, {download}`estimates <01_x.estimates.csv>`."
     )
     assert downloads in card
     assert "<script>" not in card and "data: **real**" in card
     assert "| `name` | <code>&#34;&lt;script&gt;&#34;</code> |" in card
-    value = book._code('a|b `c` *d* [e] <f> $g$ "h"')
+    value = build._code('a|b `c` *d* [e] <f> $g$ "h"')
     text = render(f"| a | b |\n|---|---|\n| x | {value} |")
     assert "<code>a|b `c` *d* [e] &lt;f&gt; $g$ &quot;h&quot;</code>" in text
 
@@ -111,11 +112,11 @@ def test_what_editors_leave_beside_pages_is_no_source(tmp_path, monkeypatch):
     for name in ("a.md", ".b.md", ".ipynb_checkpoints/c.md"):
         (tmp_path / "book" / name).write_text("x")
     (tmp_path / "book" / ".#a.md").symlink_to("nowhere")
-    own = {name for name in book._sources() if name.endswith(("a.md", "b.md", "c.md"))}
+    own = {name for name in build._sources() if name.endswith(("a.md", "b.md", "c.md"))}
     assert own == {"book/a.md"}
 
 
 def test_build_refuses_an_unknown_preset_before_running(tmp_path):
     with pytest.raises(ValueError, match="no preset 'huge'"):
-        book.build("huge", output=Path(tmp_path))
+        build.build("huge", output=Path(tmp_path))
     assert list(tmp_path.iterdir()) == []

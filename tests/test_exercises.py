@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from cchkd_utils import book, paths
+from cchkd_utils import paths
+from cchkd_utils.book import build
 
 ASKED = ":::{{exercise}} Title {0}\n:label: ex-throwaway-{0}\n\nWhat is ${0} + {0}$?\n:::"
 START = "```{{solution-start}} ex-throwaway-{0}\n:class: dropdown\n```"
@@ -34,8 +35,8 @@ def html(tmp_path_factory):
     names = ["_config.yml", "book/references.bib", "book/_static/book.css", "book/_static/book.js"]
     files = {name: (paths.ROOT / name).read_bytes() for name in names}
     files |= {"_toc.yml": b"format: jb-book\nroot: page\n"}
-    state = book.stage(files | {"page.ipynb": json.dumps(notebook).encode()}, folder / "src")
-    book._render(folder / "src", folder, state)
+    state = build.stage(files | {"page.ipynb": json.dumps(notebook).encode()}, folder / "src")
+    build._render(folder / "src", folder, state)
     return (folder / "_build" / "html" / "page.html").read_text(encoding="utf-8")
 
 

@@ -217,7 +217,7 @@ def test_verdicts_with_known_gaps_lie_near_them(smoke):
 def test_real_digits_through_the_command(real_data, tmp_path, monkeypatch):
     monkeypatch.setenv("CCHKD_DATA", str(real_data))
     monkeypatch.setenv("CCHKD_RUNS", str(tmp_path))
-    command = [sys.executable, "-m", "cchkd_utils.cli", "run", "02", "--preset", "smoke"]
+    command = [sys.executable, "-m", "cchkd_utils.book.cli", "run", "02", "--preset", "smoke"]
     subprocess.run([*command, "-p", "data=real"], check=True, capture_output=True)
     (table,) = tmp_path.glob("02_mnist_m/*/results.csv")
     rows = results.read(table)

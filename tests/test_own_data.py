@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from cchkd_utils import cli, paths
+from cchkd_utils import paths
+from cchkd_utils.book import cli
 
 PAGE = (paths.ROOT / "book" / "own_data.md").read_text(encoding="utf-8")
 

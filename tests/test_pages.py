@@ -16,7 +16,8 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
-from cchkd_utils import book, runner, slides
+from cchkd_utils import runner
+from cchkd_utils.book import build, slides
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -48,7 +49,7 @@ def test_every_page_offers_its_source_and_every_notebook_its_tables(site, pages)
         if page.startswith(("book/", "notebooks/")):
             text = (site / page).read_text()
             assert re.search(r'href="[^"]*_sources/[^"]+\.(md|ipynb)"', text), page
-    for name in book.notebooks():
+    for name in build.notebooks():
         text = (site / "notebooks" / f"{name}.html").read_text()
         links = re.findall(r'href="([^"]*_downloads/[^"]+)"', text)
         found = {unquote(link).rpartition("/")[2] for link in links}
@@ -172,7 +173,7 @@ def test_every_figure_loads_and_has_alt_text(visits):
     pictures = {key: facts["images"] for key, facts in visits.items()}
     for key, images in pictures.items():
         assert all(len(alt.strip()) > 40 and width for alt, width in images), key
-    for page in [FIRST, *(f"notebooks/{name}.html" for name in book.notebooks())]:
+    for page in [FIRST, *(f"notebooks/{name}.html" for name in build.notebooks())]:
         assert pictures[page]
 
 

@@ -7,8 +7,14 @@ import pandas as pd
 import pytest
 
 from cchkd_utils import plots, results
-from cchkd_utils.plots import cancer, counterexamples, images, prediction, sentiment, synthetic
-from cchkd_utils.studies import cancer_summary, nearest
+from cchkd_utils.sections import nearest
+from cchkd_utils.sections.counterexamples import figures as counterexamples
+from cchkd_utils.sections.does_it_predict import figures as does_it_predict
+from cchkd_utils.sections.mnist_m import figures as mnist_m
+from cchkd_utils.sections.mosei import figures as mosei
+from cchkd_utils.sections.synthetic import figures as synthetic
+from cchkd_utils.sections.tcga import figures as tcga
+from cchkd_utils.sections.tcga import tables
 
 
 def points(gaps, gains, half=0.5, estimator="ksg", **columns):
@@ -30,13 +36,13 @@ def test_titles_count_the_signs_of_clear_gains():
         points([1, 1, -1, -1], [2, -2, -2, 0.1]),
         points([1, -1, -1, -1], [2, -2, -2, 0.1], estimator="lmi"),
     ])  # fmt: skip
-    fig = images.gap_panels(table)
+    fig = mnist_m.gap_panels(table)
     assert fig.get_suptitle() == "Of 3 clear gains the gap has the sign of 2 to 3, by estimator"
     titles = [ax.get_title("left") or ax.get_title() for ax in fig.axes]
     assert titles == ["ksg: sign right in 2 of 3", "lmi: sign right in 3 of 3"]
-    unclear = images.gap_panels(points([1, 1], [0.1, 0.2]))
+    unclear = mnist_m.gap_panels(points([1, 1], [0.1, 0.2]))
     assert unclear.get_suptitle() == "No gain is clear of zero"
-    assert images.gap_panels(points([1], [0.1], half=np.nan)).axes  # one blur, one seed
+    assert mnist_m.gap_panels(points([1], [0.1], half=np.nan)).axes  # one blur, one seed
 
 
 def test_rows_are_told_with_their_first_and_last_number():
@@ -65,7 +71,7 @@ def noise(levels, gains, metric="accuracy"):
     ],
 )
 def test_noise_goes_from_least_to_most_in_the_metric_s_own_digits(table, said):
-    fig = sentiment.noise_sweep(table)
+    fig = mosei.noise_sweep(table)
     assert said in fig.get_suptitle()
     (line, *_), *_ = fig.axes[0].containers
     assert (np.diff(line.get_xdata()) > 0).all()
@@ -84,28 +90,26 @@ def test_crossings_are_those_of_gains_that_are_drawn():
 
 def test_recorded_tables_can_be_cut_to_one_pair_and_one_estimator():
     rows, verdicts = results.recorded("tcga")
-    gains, judged = cancer_summary.at(rows, 0.5, 2.0), cancer_summary.judge(verdicts)
+    gains, judged = tables.at(rows, 0.5, 2.0), tables.judge(verdicts)
     gains = gains[gains["experiment"].isin(plots.SOFT_LABELS)]
     ragged = judged[(judged["estimator"] != "lmi") | (judged["dataset"] == "TCGA-BRCA")]
-    assert cancer.verdicts_and_gains(ragged, gains).axes
+    assert tcga.verdicts_and_gains(ragged, gains).axes
     pair = "dataset == 'TCGA-BRCA' and teacher == 'cnv' and student == 'mrna'"
-    fig = cancer.verdicts_and_gains(
-        judged.query(f"{pair} and estimator == 'ksg'"), gains.query(pair)
-    )
+    fig = tcga.verdicts_and_gains(judged.query(f"{pair} and estimator == 'ksg'"), gains.query(pair))
     assert re.search(r"cross-fitted: helps in \d, hurts in \d of 1", fig.get_suptitle())
 
 
 def test_one_section_one_score():
     fig, ax = plots.figure()
     row = {"section": "digits, real", "score": "gap", "rho": 0.5, "rho_lo": 0.1, "rho_hi": 0.9}
-    prediction.ranking_of_criteria(ax, pd.DataFrame([row]), {"gap": "MI gap"})
+    does_it_predict.ranking_of_criteria(ax, pd.DataFrame([row]), {"gap": "MI gap"})
     assert fig.get_suptitle().endswith("by section: 0.50")
 
 
 def test_ranking_without_intervals_is_drawn():
     table = pd.DataFrame([("ksg", one, 0.1, np.nan, np.nan) for one in ("text", "audio", "vision")],
                          columns=["estimator", "modality", "nats", "lo", "hi"])  # fmt: skip
-    assert "text 0.10" in sentiment.ranking(table).get_suptitle()
+    assert "text 0.10" in mosei.ranking(table).get_suptitle()
 
 
 def test_the_nearest_setting_is_one_setting():

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from cchkd_utils import cli, paths, results, runner
+from cchkd_utils import paths, results, runner
+from cchkd_utils.book import cli
 
 PAGES = [paths.ROOT / "book" / name for name in ("rerun.md", "sweep.md")]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)

@@ -5,8 +5,9 @@ import shlex
 
 import pytest
 
-from cchkd_utils import cli, paths, runner
-from cchkd_utils.explorer import SLIDERS
+from cchkd_utils import paths, runner
+from cchkd_utils.book import cli
+from cchkd_utils.book.explorer import SLIDERS
 from cchkd_utils.gaussian import JointGaussian, q_for_gap
 
 PAGE = (paths.ROOT / "book" / "teaching.md").read_text(encoding="utf-8")

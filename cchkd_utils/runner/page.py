@@ -11,12 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from cchkd_utils import paths, plots, resampling, results
-from cchkd_utils.plots import sweep as draw
+from cchkd_utils import paths, plots, results
+from cchkd_utils.results import intervals
 from cchkd_utils.runner import folders
+from cchkd_utils.runner import sweep_figure as draw
 from cchkd_utils.runner.parameters import ParameterError
 from cchkd_utils.runner.progress import text
-from cchkd_utils.studies.cells import SECTIONS
+from cchkd_utils.sections.cells import SECTIONS
 
 MARK = "% Below this line `cchkd page` writes."
 CONDITIONS = [
@@ -87,9 +88,9 @@ def _findings(frame: pd.DataFrame, record: Mapping[str, Any], picture: Path) -> 
     settings = _settings(frame, record["axes"])
     by = ["metric", *settings]
     rows = _repeats(frame, by)
-    intervals = INTERVALS.get(record["notebook"], resampling.summarise)
+    mean_gains = INTERVALS.get(record["notebook"], intervals.summarise)
     seeds = rows.groupby(by)["seed"].nunique().rename("repeats").reset_index()
-    means = intervals(rows, by).drop(columns="repeats", errors="ignore").merge(seeds, on=by)
+    means = mean_gains(rows, by).drop(columns="repeats", errors="ignore").merge(seeds, on=by)
     counts = ", ".join(f"{n} {word}" for word, n in means["outcome"].value_counts().items())
     alt = f"Mean gain with its 95 % interval at {len(means)} settings; distillation: {counts}."
     parts = [f"Gain is positive where distillation helped. Of {len(means)} settings: {counts}."]

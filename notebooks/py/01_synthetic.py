@@ -63,15 +63,16 @@ import pandas as pd
 
 from IPython.display import display
 
-from cchkd_utils import plots, results, tables
+from cchkd_utils import plots, results
+from cchkd_utils.results import readable
 from cchkd_utils.gaussian import JointGaussian, q_for_gap
-from cchkd_utils.plots import synthetic as figures
-from cchkd_utils.studies import synthetic as study
-from cchkd_utils.studies.exact import exact_case
+from cchkd_utils.sections.synthetic import figures
+from cchkd_utils.sections.synthetic import study
+from cchkd_utils.sections.exact import exact_case
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
-tables.typeset()
+readable.typeset()
 
 # %% [markdown]
 # ## The model

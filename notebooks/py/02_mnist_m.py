@@ -59,15 +59,17 @@ import warnings
 
 import pandas as pd
 
-from cchkd_utils import models, plots, results, tables
+from cchkd_utils.distill import networks
+from cchkd_utils import plots, results
+from cchkd_utils.results import readable
 from cchkd_utils.datasets import mnist_m
-from cchkd_utils.plots import images as figures
-from cchkd_utils.studies import image_tables, images
-from cchkd_utils.studies.nearest import near, nearest
+from cchkd_utils.sections.mnist_m import figures
+from cchkd_utils.sections.mnist_m import tables, study
+from cchkd_utils.sections.nearest import near, nearest
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
-tables.typeset()
+readable.typeset()
 
 # %% [markdown]
 # ## Data
@@ -112,16 +114,16 @@ options = {
 }  # fmt: skip
 
 
-def network() -> models.CNN:
+def network() -> networks.CNN:
     """Build the one architecture that teacher and student share."""
-    return models.CNN(3, size, 10, width=width)
+    return networks.CNN(3, size, 10, width=width)
 
 
-teachers = images.train_teachers(network, sets, seeds, blur, **options)
+teachers = study.train_teachers(network, sets, seeds, blur, **options)
 at = (nearest(lam, lam_control), nearest(temperature, temperature_control))
 controls = [one for one in controls if one not in ("none", pairing)]
-planned = images.plan(len(blur), n_seeds, lam, temperature, controls, at)
-students = images.train_students(network, sets, seeds, planned, teachers, **options)
+planned = study.plan(len(blur), n_seeds, lam, temperature, controls, at)
+students = study.train_students(network, sets, seeds, planned, teachers, **options)
 
 # %% [markdown]
 # ## Verdicts
@@ -130,8 +132,8 @@ students = images.train_students(network, sets, seeds, planned, teachers, **opti
 
 # %%
 pairings = [pairing] + ["class"] * ("class" in controls)
-judged = images.assess(sets, seeds, teachers, students, estimator, pairings, n_mi)
-rows, verdict_rows = images.tables(sets, seeds, blur, pairing, planned, students, judged)
+judged = study.assess(sets, seeds, teachers, students, estimator, pairings, n_mi)
+rows, verdict_rows = study.tables(sets, seeds, blur, pairing, planned, students, judged)
 results.save(rows, verdict_rows, "02_mnist_m")
 
 # %% [markdown]
@@ -142,10 +144,10 @@ results.save(rows, verdict_rows, "02_mnist_m")
 # a new sample of digits.
 
 # %%
-table = image_tables.in_points(results.check(rows))
-main = image_tables.paired(table, pairing)
-judged_here = image_tables.paired(results.check(verdict_rows, "verdicts"), pairing)
-points = image_tables.points(main, judged_here, temperature_control)
+table = tables.in_points(results.check(rows))
+main = tables.paired(table, pairing)
+judged_here = tables.paired(results.check(verdict_rows, "verdicts"), pairing)
+points = tables.points(main, judged_here, temperature_control)
 fig = figures.gap_panels(points)
 plots.mark_simulated(fig, kind)
 plots.show(
@@ -157,7 +159,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 print(f"accuracy of the student without teacher: {main['baseline'].mean():.3f}")
-by_blur = image_tables.by_blur(judged_here)
+by_blur = tables.by_blur(judged_here)
 report = points.drop_duplicates(["knob", "lam"]).pivot(index="knob", columns="lam")["outcome"]
 report = report.add_prefix("λ = ").rename_axis(None, axis=1)
 report.insert(0, "teacher accuracy", by_blur.loc[estimator[0], "teacher accuracy"].round(3))
@@ -179,7 +181,7 @@ mean_gain = near(main, lam=at[0], temperature=at[1])
 mean_gain = mean_gain.groupby("knob")["gain"].mean()
 changes = {}
 for word, one in (("best", mean_gain.idxmax()), ("worst", mean_gain.idxmin())):
-    change = images.confusion_change(planned, students, sets, blur.index(one), at)
+    change = study.confusion_change(planned, students, sets, blur.index(one), at)
     changes[f"{word} teacher: blur {one:g} px, {mean_gain[one]:+.1f} points"] = change
 plots.show(
     figures.confusion_differences(changes),
@@ -200,7 +202,7 @@ plots.show(
 
 # %%
 if set(controls):
-    contrast = image_tables.contrasts(table, *at)
+    contrast = tables.contrasts(table, *at)
     plots.show(
         figures.control_lines(contrast),
         "Accuracy gained against the blur of the teacher's images: with the answer to the same "
@@ -217,10 +219,10 @@ if set(controls):
 
 # %% tags=["hide-input"]
 kept, recorded_verdicts = results.recorded("mnist_m")
-recorded = image_tables.in_points(kept)
-real = image_tables.paired(recorded)
-real_verdicts = image_tables.paired(recorded_verdicts)
-real_points = image_tables.points(real, real_verdicts, 2.0)
+recorded = tables.in_points(kept)
+real = tables.paired(recorded)
+real_verdicts = tables.paired(recorded_verdicts)
+real_points = tables.points(real, real_verdicts, 2.0)
 plots.show(
     figures.gap_panels(real_points),
     "Recorded on MNIST and MNIST-M: accuracy gained against the gap, one panel for each of the "
@@ -242,17 +244,17 @@ plots.show(
 # Beside them, for each estimator, the mean gap (nats) and the verdict of most seeds. Last line: the share of the resolved cells that the verdicts foretold.
 
 # %% tags=["hide-input"]
-image_tables.foretold(real, real_verdicts)
+tables.foretold(real, real_verdicts)
 
 # %% [markdown]
 # Does a larger gap mean a larger gain? Spearman's rank correlation over blurs and seeds, the gain averaged over λ and $T$, with a 95 % interval that
 # resamples blurs; below the gaps, criteria that cost less.
 
 # %% tags=["hide-input"]
-image_tables.rank_correlations(real, real_verdicts).round(2).set_index("predictor")
+tables.rank_correlations(real, real_verdicts).round(2).set_index("predictor")
 
 # %% tags=["hide-input"]
-real_contrast = image_tables.contrasts(recorded, 0.5, 2.0)
+real_contrast = tables.contrasts(recorded, 0.5, 2.0)
 plots.show(
     figures.control_lines(real_contrast),
     "Recorded on MNIST and MNIST-M: accuracy gained against blur with the answer to the same "
@@ -264,7 +266,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 gaps = {
-    f"paired by {way}": image_tables.by_blur(image_tables.paired(recorded_verdicts, way))["gap"]
+    f"paired by {way}": tables.by_blur(tables.paired(recorded_verdicts, way))["gap"]
     for way in ("index", "class")
 }
 pd.DataFrame(gaps).unstack("estimator").round(2).rename_axis("blur (px)")
@@ -279,7 +281,7 @@ pd.DataFrame(gaps).unstack("estimator").round(2).rename_axis("blur (px)")
 columns = {"the paper": {True: "+1.0 … +3.5", False: "−46 … −12"}}
 for title, found in (("recorded", real_points), ("this build", points)):
     for one, some in found.groupby("estimator", sort=False):
-        columns[f"{title}, {one}"] = image_tables.spans(some)
+        columns[f"{title}, {one}"] = tables.spans(some)
 beside = pd.DataFrame(columns).T
 beside.rename(columns={True: "gap > 0: CCH says distil", False: "gap < 0: it does not"})
 
@@ -335,7 +337,7 @@ import math
 
 import torch
 
-from cchkd_utils import losses
+from cchkd_utils.distill import losses
 
 logits = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
 digit = torch.arange(6)
@@ -365,8 +367,8 @@ assert torch.isclose(distilled, smoothed - 0.3 * math.log(10), atol=1e-5)
 # %% tags=["solution"]
 from cchkd_utils import criterion
 
-other = images.partners(sets, seeds, "test")[0]
-y = images.labels(sets, "test")[0]
+other = study.partners(sets, seeds, "test")[0]
+y = study.labels(sets, "test")[0]
 by_class = criterion.assess(
     teachers.features[0, 0][other][:n_mi], students.features[0][:n_mi], y[:n_mi],
     estimator="ksg", rivals=False, bias_check=False,
@@ -393,7 +395,7 @@ print(by_class)
 # the interval is rough; it says above all that these data cannot separate criteria that rank the teachers alike.
 
 # %% tags=["solution"]
-image_tables.rank_correlations(main, judged_here, draws=300).round(2).set_index("predictor")
+tables.rank_correlations(main, judged_here, draws=300).round(2).set_index("predictor")
 
 # %% [markdown] tags=["solution"]
 # ```{solution-end}

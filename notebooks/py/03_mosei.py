@@ -59,14 +59,15 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from cchkd_utils import plots, results, tables
+from cchkd_utils import plots, results
 from cchkd_utils.datasets import mosei
-from cchkd_utils.plots import sentiment as figures
-from cchkd_utils.studies import agreement, sentiment, sentiment_tables
+from cchkd_utils.results import readable
+from cchkd_utils.sections import agreement
+from cchkd_utils.sections.mosei import figures, study, tables
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
-tables.typeset()
+readable.typeset()
 
 # %% [markdown]
 # ## Data
@@ -74,7 +75,7 @@ tables.typeset()
 # CMU-MOSEI holds 23 000 such utterances, each with its words, its sound and the face of the speaker in up to 50 steps, and a sentiment from −3 to 3
 # {cite}`zadeh2018mosei`. It must be asked for, so this build uses a **simulated stand-in** with its shapes: text of 300 features, audio of 74, vision
 # of 35. Every utterance has a sentiment and three style factors that all modalities share; text shows them with little noise, audio with
-# more, vision with most ({py:mod}`cchkd_utils.datasets.mosei_simulated`). Each repeat is a new data set. `data="real"` reads your own files of
+# more, vision with most ({py:mod}`cchkd_utils.datasets.mosei.simulated`). Each repeat is a new data set. `data="real"` reads your own files of
 # CMU-MOSEI, in the layouts of MMSA, MulT or the CMU-MultimodalSDK, or with `dataset="mosi"` those of the smaller CMU-**MOSI**.
 #
 # The label is *negative* against *non-negative* (`coding`).
@@ -83,13 +84,13 @@ tables.typeset()
 seeds = [seed + i for i in range(n_seeds)]
 if data == "embedded":
     sets = [mosei.load(coding=coding, n_train=n_train, n_test=n_test, seed=s) for s in seeds]
-    repeats, name = sentiment.repeats_of_sets(sets, encoder), "MOSEI stand-in"
+    repeats, name = study.repeats_of_sets(sets, encoder), "MOSEI stand-in"
 elif dataset == "mosei":
     sets = [mosei.load("real", coding=coding, seed=seed)] * n_seeds
-    repeats, name = sentiment.repeats_of_sets(sets, encoder), "CMU-MOSEI"
+    repeats, name = study.repeats_of_sets(sets, encoder), "CMU-MOSEI"
 else:  # the other parts of this file hold features that were fitted on their own labels
     sets = [mosei.load("real", coding="given", dataset="CMU-MOSI", parts=("test",))]
-    repeats, name = sentiment.repeats_of_folds(sets[0], n_seeds, encoder, seed=seed), "CMU-MOSI"
+    repeats, name = study.repeats_of_folds(sets[0], n_seeds, encoder, seed=seed), "CMU-MOSI"
 kind = sets[0].kind
 
 
@@ -122,14 +123,14 @@ options = {
     "schedule": "cosine", "lr": lr, "weight_decay": 0.01, "epochs": epochs,
     "batch_size": batch_size, "device": device,
 }  # fmt: skip
-study = sentiment.Study(repeats, seeds, encoder, width, options)
-cases = sentiment.cases(soft, noise)
+experiment = study.Study(repeats, seeds, encoder, width, options)
+cases = study.cases(soft, noise)
 for case in cases:
-    study.prepare(case)
+    experiment.prepare(case)
 
 # %%
 common = {"dataset": name, "kind": kind}
-rows = sentiment_tables.result_rows(study, cases, lam, temperature, common)
+rows = tables.result_rows(experiment, cases, lam, temperature, common)
 
 # %% [markdown]
 # ## Verdicts
@@ -138,7 +139,7 @@ rows = sentiment_tables.result_rows(study, cases, lam, temperature, common)
 # teachers $H_1$ is both layers side by side. How the soft labels arose does not change $H_1$ and $H_2$, so both kinds share one verdict.
 
 # %%
-verdicts = sentiment_tables.verdict_rows(study, cases, estimator, common, bias_check=bias_check)
+verdicts = tables.verdict_rows(experiment, cases, estimator, common, bias_check=bias_check)
 results.save(rows, verdicts, "03_mosei")
 
 # %% [markdown]
@@ -146,11 +147,11 @@ results.save(rows, verdicts, "03_mosei")
 
 # %% tags=["hide-input"]
 table, judged = results.check(rows), results.check(verdicts, "verdicts")
-share = 1 / sentiment.FOLDS if name == "CMU-MOSI" else None  # repeated folds overlap
-metric = "accuracy" if study.task == "classification" else "correlation"
+share = 1 / study.FOLDS if name == "CMU-MOSI" else None  # repeated folds overlap
+metric = "accuracy" if experiment.task == "classification" else "correlation"
 middle, heat = lam[len(lam) // 2], temperature[0]
-points = sentiment_tables.points(table, judged, middle, heat, share, metric)
-fig = figures.ranking(sentiment_tables.ranking(judged, share))
+points = tables.points(table, judged, middle, heat, share, metric)
+fig = figures.ranking(tables.ranking(judged, share))
 plots.mark_simulated(fig, kind)
 plots.show(
     fig,
@@ -191,10 +192,10 @@ both.round(3).unstack("estimator").swaplevel(axis=1).sort_index(axis=1)
 honest = "cross-fitted" if "cross-fitted" in soft else soft[0]
 columns = {}
 for one in table["metric"].unique():
-    some = sentiment_tables.points(table, judged, middle, heat, share, one)
+    some = tables.points(table, judged, middle, heat, share, one)
     some = some[(some["knob"] == 0) & (some["soft"] == honest)]
     some = some.drop_duplicates(["teacher", "student"]).set_index(["teacher", "student"])
-    columns[one] = some.apply(sentiment_tables.text, axis=1)
+    columns[one] = some.apply(tables.text, axis=1)
 pd.DataFrame(columns)
 
 # %% [markdown]
@@ -215,7 +216,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 swept = sweep.drop_duplicates(["student", "soft", "knob"]).groupby(["student", "soft"], sort=False)
-swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(sentiment_tables.crossing).to_frame("gain")
+swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(tables.crossing).to_frame("gain")
 
 # %% tags=["hide-input"]
 print("verdict and outcome, counted over the noisy teachers:")
@@ -232,9 +233,9 @@ agreement.tally(points[points["knob"] > 0])
 
 # %% tags=["hide-input"]
 mosi, mosi_judged = results.recorded("mosi")
-fold_share = 1 / sentiment.FOLDS
-mosi_points = sentiment_tables.points(mosi, mosi_judged, 0.5, 2.0, fold_share)
-fig = figures.ranking(sentiment_tables.ranking(mosi_judged, fold_share))
+fold_share = 1 / study.FOLDS
+mosi_points = tables.points(mosi, mosi_judged, 0.5, 2.0, fold_share)
+fig = figures.ranking(tables.ranking(mosi_judged, fold_share))
 plots.show(
     fig,
     "CMU-MOSI: mutual information of the hidden layer and the label, with a 95 % interval and one "
@@ -255,7 +256,7 @@ print("verdict and outcome, counted over pairs and kinds of soft labels:")
 agreement.tally(mosi_clean)
 
 # %% tags=["hide-input"]
-sentiment_tables.over_the_grid(mosi)
+tables.over_the_grid(mosi)
 
 # %% [markdown]
 # The table counts the outcomes over five λ and four $T$. And the noise (of which the recorded tables keep three λ at $T$ = 2):
@@ -274,11 +275,11 @@ plots.show(
 # ## Beside the paper
 
 # %% tags=["hide-input"]
-mosi_text = sentiment_tables.beside_the_paper(mosi_points, mosi_judged, "auto", fold_share)
-here = sentiment_tables.beside_the_paper(points, judged, estimator[-1], share)
+mosi_text = tables.beside_the_paper(mosi_points, mosi_judged, "auto", fold_share)
+here = tables.beside_the_paper(points, judged, estimator[-1], share)
 pd.DataFrame(
     {
-        "the paper: CMU-MOSEI": sentiment_tables.PAPER,
+        "the paper: CMU-MOSEI": tables.PAPER,
         "recorded: CMU-MOSI, real": mosi_text,
         f"this build: {name}, {kind}": here,
     }
@@ -331,7 +332,7 @@ pd.DataFrame(
 # %% tags=["solution"]
 y_train = repeats.of_train(repeats.y)
 for one in soft:
-    favoured = study.soft["text", max(noise), one].argmax(-1) == y_train
+    favoured = experiment.soft["text", max(noise), one].argmax(-1) == y_train
     print(f"noise {max(noise):g}, {one}: {favoured.mean():.2f} of the rows")
 
 # %% [markdown] tags=["solution"]
@@ -358,7 +359,7 @@ for one in soft:
 # %% tags=["solution"]
 import torch
 
-from cchkd_utils.encoders import ENCODERS
+from cchkd_utils.distill.sequences import ENCODERS
 
 x = torch.as_tensor(np.random.default_rng(0).normal(size=(4, 6, 3)), dtype=torch.float32)
 x[..., -1] = torch.tensor([1, 1, 1, 1, 0, 0])  # the mask: two padded steps
@@ -391,8 +392,8 @@ for name_of, build in ENCODERS.items():
 from cchkd_utils import mi
 
 for where, used in (("training", repeats.train[0]), ("held-out", repeats.test[0])):
-    h, labels = study.hidden["text", 0.0][0][used], repeats.y[0][used]
-    found = mi.estimate(h, labels, "ksg", discrete_y=study.task == "classification")
+    h, labels = experiment.hidden["text", 0.0][0][used], repeats.y[0][used]
+    found = mi.estimate(h, labels, "ksg", discrete_y=experiment.task == "classification")
     print(f"I(H;Y) of text on {where} rows: {found.nats:.2f} nats")
 
 # %% [markdown] tags=["solution"]

@@ -52,14 +52,15 @@ import warnings
 
 import pandas as pd
 
-from cchkd_utils import plots, results, tables
+from cchkd_utils import plots, results
+from cchkd_utils.results import readable
 from cchkd_utils.datasets import tcga
-from cchkd_utils.plots import cancer as draw
-from cchkd_utils.studies import cancer, cancer_folds, cancer_summary
+from cchkd_utils.sections.tcga import figures as draw
+from cchkd_utils.sections.tcga import verdicts, study, tables
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
-tables.typeset()
+readable.typeset()
 
 # %% [markdown]
 # ## Data
@@ -93,10 +94,10 @@ pd.DataFrame(steps).fillna("")
 # label comes from a teacher that was trained on the others. We try both.
 
 # %%
-recipe = cancer_folds.Recipe(n_features=n_features, epochs=epochs, lr=lr, device=device)
+recipe = study.Recipe(n_features=n_features, epochs=epochs, lr=lr, device=device)
 seeds = [seed + i for i in range(n_seeds)]
-crossed = [cancer_folds.repeated(s, recipe, seeds, n_folds) for s in sets]
-teachers = pd.DataFrame([row for cv in crossed for row in cancer_folds.teachers(cv)])
+crossed = [study.repeated(s, recipe, seeds, n_folds) for s in sets]
+teachers = pd.DataFrame([row for cv in crossed for row in study.teachers(cv)])
 teachers.set_index(["cohort", "modality"]).round(2)
 
 # %% [markdown]
@@ -111,7 +112,9 @@ teachers.set_index(["cohort", "modality"]).round(2)
 
 # %%
 main = 2.0 if 2.0 in temperature else temperature[0]
-rows = [row for cv in crossed for row in cancer.distil(cv, lam, temperature, main_temperature=main)]
+rows = [
+    row for cv in crossed for row in verdicts.distil(cv, lam, temperature, main_temperature=main)
+]
 
 # %% [markdown]
 # ## Verdicts
@@ -122,9 +125,9 @@ rows = [row for cv in crossed for row in cancer.distil(cv, lam, temperature, mai
 # therefore uses the logits of *all* patients, each from the fold that held him or her out.
 
 # %%
-halved = [cancer_folds.halves(s, recipe, seeds) for s in sets]
+halved = [study.halves(s, recipe, seeds) for s in sets]
 verdict_rows = [
-    row for cv, half in zip(crossed, halved) for row in cancer.judge(half, estimator, cv=cv)
+    row for cv, half in zip(crossed, halved) for row in verdicts.judge(half, estimator, cv=cv)
 ]
 results.save(rows, verdict_rows, "04_tcga")
 
@@ -136,16 +139,16 @@ results.save(rows, verdict_rows, "04_tcga")
 
 # %% tags=["hide-input"]
 lam_shown = 0.5 if 0.5 in lam else lam[0]
-alone = list(cancer_folds.SOFT)
+alone = list(study.SOFT)
 
 
 def shown(table: pd.DataFrame, experiments: list[str], weight: float, t: float) -> pd.DataFrame:
     """Pool the gains of some experiments at one λ and T."""
-    return cancer_summary.at(table[table["experiment"].isin(experiments)], weight, t)
+    return tables.at(table[table["experiment"].isin(experiments)], weight, t)
 
 
 gains = shown(results.check(rows), alone, lam_shown, main)
-judged = cancer_summary.judge(results.check(verdict_rows, "verdicts"))
+judged = tables.judge(results.check(verdict_rows, "verdicts"))
 fig = draw.verdicts_and_gains(judged, gains)
 plots.mark_simulated(fig, kind)
 plots.show(
@@ -172,7 +175,7 @@ plots.show(
 # %% tags=["hide-input"]
 recorded, recorded_verdicts = results.recorded("tcga")
 real_gains = shown(recorded, alone, 0.5, 2.0)
-real_judged = cancer_summary.judge(recorded_verdicts)
+real_judged = tables.judge(recorded_verdicts)
 plots.show(
     draw.verdicts_and_gains(real_judged, real_gains),
     "The same figure for the recorded real cohorts, ten ordered pairs: gap of mutual information "
@@ -180,7 +183,7 @@ plots.show(
 )
 
 # %% tags=["hide-input"]
-cancer_summary.overview(real_gains, real_judged)
+tables.overview(real_gains, real_judged)
 
 # %% [markdown]
 # Gains in percentage points with their 95 % interval, λ = 0.5, $T$ = 2; then the verdict of each estimator.
@@ -189,9 +192,7 @@ cancer_summary.overview(real_gains, real_judged)
 # a bare inequality does: the sign of the gap against the sign of the mean gain.
 
 # %% tags=["hide-input"]
-counts = {
-    name: cancer_summary.tally(some, real_judged) for name, some in real_gains.groupby("experiment")
-}
+counts = {name: tables.tally(some, real_judged) for name, some in real_gains.groupby("experiment")}
 pd.concat(counts, names=["soft labels", "estimator"])
 
 # %% [markdown]
@@ -199,14 +200,14 @@ pd.concat(counts, names=["soft labels", "estimator"])
 
 # %% tags=["hide-input"]
 some = recorded.query("experiment == 'cross-fitted' and metric == 'accuracy'")
-grid = cancer_summary.outcomes(some, ["temperature", "lam"]).unstack("temperature")
+grid = tables.outcomes(some, ["temperature", "lam"]).unstack("temperature")
 grid.swaplevel(axis=1)[sorted(recorded["temperature"].unique())].sort_index()
 
 # %% [markdown]
 # Accuracy is coarse. All pairs at all recorded λ and $T$, by metric:
 
 # %% tags=["hide-input"]
-cancer_summary.outcomes(recorded, ["experiment", "metric"])
+tables.outcomes(recorded, ["experiment", "metric"])
 
 # %% [markdown]
 # ## Which teacher?
@@ -219,8 +220,8 @@ for s, half in zip(sets, halved):
     of_cohort = gains[gains["dataset"] == f"TCGA-{s.provenance['cohort']}"]
     own = of_cohort[of_cohort["experiment"] == "cross-fitted"]
     for student in s.modalities if len(s.modalities) > 2 else []:
-        ranked = cancer.rank(half, student, estimator[-1])
-        found = cancer_summary.first_choices(ranked, own[own["student"] == student])
+        ranked = verdicts.rank(half, student, estimator[-1])
+        found = tables.first_choices(ranked, own[own["student"] == student])
         chosen.append({"cohort": s.provenance["cohort"], "student": student, **found})
 pd.DataFrame(chosen)
 
@@ -236,7 +237,7 @@ plots.show(
     "Accuracy of fusion with distillation less that of fusion without, per ordered pair of the "
     "recorded real cohorts, for late and early fusion, with 95 % intervals.",
 )
-text = fused.assign(pair=tables.pair_names(fused), text=cancer_summary.report(fused))
+text = fused.assign(pair=readable.pair_names(fused), text=tables.report(fused))
 text.pivot(index="pair", columns="experiment", values="text").rename_axis(None, axis=1)
 
 # %% [markdown]
@@ -245,9 +246,9 @@ text.pivot(index="pair", columns="experiment", values="text").rename_axis(None, 
 # Shuffle the labels. Nothing can be learned then, accuracy must fall to chance, and $I(H_2;Y)$ must be zero within its error.
 
 # %%
-shuffled = cancer_folds.permuted(sets[0], seed)
-control = cancer_folds.halves(shuffled, recipe, seeds)
-control_rows = pd.DataFrame(cancer.judge(control, estimator[:1], bias_check=False))
+shuffled = study.permuted(sets[0], seed)
+control = study.halves(shuffled, recipe, seeds)
+control_rows = pd.DataFrame(verdicts.judge(control, estimator[:1], bias_check=False))
 
 # %% tags=["hide-input"]
 control_rows["AUC of the student"] = [
@@ -276,12 +277,12 @@ late_real = fused[fused["experiment"] == "late fusion"]
 beside = {
     "the paper": ["agrees in all three cohorts", "fusion + KD beats fusion"],
     "recorded on real data": [
-        cancer_summary.agreed(crossed_real, real_judged),
-        cancer_summary.span(cancer_summary.holds(late_real, real_judged, by)),
+        tables.agreed(crossed_real, real_judged),
+        tables.span(tables.holds(late_real, real_judged, by)),
     ],
     f"this build ({kind})": [
-        cancer_summary.agreed(crossed_here, judged),
-        cancer_summary.span(cancer_summary.holds(late_here, judged, by)),
+        tables.agreed(crossed_here, judged),
+        tables.span(tables.holds(late_here, judged, by)),
     ],
 }
 lines = ["verdict and sign of the effect", f"late fusion where the gap is above 0 ({by})"]
@@ -335,7 +336,7 @@ from dataclasses import replace
 
 from numpy.random import default_rng
 
-small = cancer_folds.Recipe(n_features=20, hidden=(8,), epochs=40)
+small = study.Recipe(n_features=20, hidden=(8,), epochs=40)
 coins = default_rng(0).permutation([0, 1] * 30)
 noise = default_rng(1).standard_normal((60, 2000)).astype("float32")
 fake = replace(
@@ -345,7 +346,7 @@ fake = replace(
 leaky = replace(fake, modalities={"noise": small.prepare(noise, coins)(noise)})
 accuracy = []
 for patients in (leaky, fake):
-    cv = cancer_folds.repeated(patients, small, [0], 5)
+    cv = study.repeated(patients, small, [0], 5)
     accuracy.append(cv.score(cv.logits["noise"])["accuracy"].mean())
 print("selected on all patients: {:.2f}, in the training folds: {:.2f}".format(*accuracy))
 assert accuracy[0] > 0.75 > accuracy[1]
@@ -371,7 +372,7 @@ assert accuracy[0] > 0.75 > accuracy[1]
 # ```
 
 # %% tags=["solution"]
-from cchkd_utils.resampling import repeated_folds
+from cchkd_utils.results.intervals import repeated_folds
 
 fifty = default_rng(0).normal(0.01, 0.04, 50)  # any fifty gains: only their number matters
 _, low, high = repeated_folds(fifty, test_share=1 / 5)

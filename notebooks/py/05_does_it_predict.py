@@ -44,12 +44,14 @@ seed: int = 0  # base of the seeds; in [0, 1000000]
 import numpy as np
 import pandas as pd
 
-from cchkd_utils import plots, resampling, results, tables
-from cchkd_utils.plots import prediction as draw
-from cchkd_utils.studies import cells, choosing
-from cchkd_utils.studies import prediction as study
+from cchkd_utils import plots, results
+from cchkd_utils.results import intervals, readable
+from cchkd_utils.sections.does_it_predict import figures as draw
+from cchkd_utils.sections import cells
+from cchkd_utils.sections.does_it_predict import choosing
+from cchkd_utils.sections.does_it_predict import study
 
-tables.typeset()
+readable.typeset()
 
 # %% [markdown]
 # ## What is pooled
@@ -223,7 +225,7 @@ table = results.check(rows)
 error = table["metric"] == "mse"
 table["gain (% or points)"] = 100 * table["gain"] / np.where(error, table["baseline"], 1.0)
 value = "gain (% or points)"
-chosen = resampling.summarise(table, ["dataset", "knob", "condition", "experiment"], value)
+chosen = intervals.summarise(table, ["dataset", "knob", "condition", "experiment"], value)
 text = [f"{v:+.1f} [{lo:+.1f}, {hi:+.1f}]" for v, lo, hi in
         chosen[[value, f"{value}_lo", f"{value}_hi"]].to_numpy()]  # fmt: skip
 chosen.assign(text=text).pivot(

@@ -54,18 +54,19 @@ from functools import partial
 
 import numpy as np
 
-from cchkd_utils import plots, results, tables
+from cchkd_utils import plots, results
+from cchkd_utils.results import readable
 from cchkd_utils.gaussian import JointGaussian
-from cchkd_utils.plots.counterexamples import gain_against_gamma, verdicts_and_outcomes
-from cchkd_utils.studies import mfh, overfit
-from cchkd_utils.studies.counterexamples import Ledger, assess_each
-from cchkd_utils.studies.crossing import crossing_interval
-from cchkd_utils.studies.exact import exact_case
+from cchkd_utils.sections.counterexamples.figures import gain_against_gamma, verdicts_and_outcomes
+from cchkd_utils.sections.counterexamples import mfh, overfit
+from cchkd_utils.sections.counterexamples.study import Ledger, assess_each
+from cchkd_utils.sections.crossing import crossing_interval
+from cchkd_utils.sections.exact import exact_case
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
 
-tables.typeset()
+readable.typeset()
 ledger = Ledger()
 seeds = [seed + i for i in range(n_seeds)]
 assess = partial(assess_each, estimator=estimator)

@@ -50,16 +50,17 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from cchkd_utils import plots, results, tables
-from cchkd_utils.plots import estimators as draw
+from cchkd_utils import plots, results
+from cchkd_utils.results import readable
+from cchkd_utils.sections.estimators import figures as draw
 from cchkd_utils.mi import METHODS, estimate
-from cchkd_utils.studies import estimators as study
-from cchkd_utils.studies import recorded_estimators as recorded
+from cchkd_utils.sections.estimators import study
+from cchkd_utils.sections.estimators import tables as recorded
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
 seeds = range(seed, seed + n_seeds)
-tables.typeset()
+readable.typeset()
 
 # %% [markdown]
 # ## The five methods

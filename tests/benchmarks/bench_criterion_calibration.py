@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_criterion_calibration.py --trials 50 --estimators auto ksg
 
-Populations with a known gap (`cchkd_utils.studies.populations`), their constructions in turn. Not
+Populations with a known gap (`sections.estimators.populations`), their constructions in turn. Not
 collected by default.
 """
 
@@ -18,7 +18,7 @@ from record import write
 from scipy.stats import binomtest
 
 from cchkd_utils.criterion import assess
-from cchkd_utils.studies.populations import LAYERS, POPULATIONS, UNITS, markov
+from cchkd_utils.sections.estimators.populations import LAYERS, POPULATIONS, UNITS, markov
 
 N = 2000
 

@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from cchkd_utils.datasets import mnist_m
 from cchkd_utils.distill import Member, train_ensemble
-from cchkd_utils.models import CNN, MLP
-from cchkd_utils.studies import images
+from cchkd_utils.distill.networks import CNN, MLP
+from cchkd_utils.sections.mnist_m import study
 
 N, MEMBERS = 7000, 50
 # Forward, weight gradients and input gradients (none for the first layer) of 100-64-64-1.
@@ -126,8 +126,8 @@ def test_students_of_one_seed(record_property):
 def test_the_same_accuracy_as_a_plain_loop(record_property):
     """Eight seeds each way on the embedded digits; that the numbers agree is tested elsewhere."""
     sets = [mnist_m.load(seed=0)]
-    (x, x_test), y = images.inputs(sets, "mnist_m"), images.labels(sets, "train")
-    y_test = images.labels(sets, "test")[0]
+    (x, x_test), y = study.inputs(sets, "mnist_m"), study.labels(sets, "train")
+    y_test = study.labels(sets, "test")[0]
     seeds = range(8)
     options = dict(optimizer="sgd", lr=0.05, epochs=10, batch_size=64, device="cpu")
     together = train_ensemble(lambda: CNN(3, 16, 10), x, y, [Member(s) for s in seeds], **options)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cchkd_utils.datasets import mnist_m, mnist_m_files, mnist_m_recipe
+from cchkd_utils.datasets import mnist_m
+from cchkd_utils.datasets.mnist_m import files, recipe
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -31,7 +32,7 @@ def cache(tmp_path_factory):
     """Keep what is generated out of the user's cache folder."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mnist_m_recipe, "cache_root", lambda: folder)
+        patch.setattr(recipe, "cache_root", lambda: folder)
         yield folder
 
 
@@ -48,14 +49,14 @@ def test_blend_matches_a_loop_over_images():
     rng = np.random.default_rng(0)
     photos = [rng.integers(0, 256, (h, w, 3), np.uint8) for h, w in ((30, 50), (50, 30), (20, 20))]
     digits = rng.integers(0, 256, (300, 16, 16), np.uint8)
-    positions = mnist_m_recipe.patch_positions(photos, 16, 300, seed=3)
-    fast = np.moveaxis(mnist_m_recipe.blend(digits, photos, positions), -1, 1) / 255
+    positions = recipe.patch_positions(photos, 16, 300, seed=3)
+    fast = np.moveaxis(recipe.blend(digits, photos, positions), -1, 1) / 255
     np.testing.assert_allclose(fast, blend_slowly(digits, photos, positions), atol=1e-6)
 
 
 def test_patch_positions_reach_every_corner_and_stay_inside():
     photos = [np.zeros((6, 8, 3), np.uint8), np.zeros((5, 5, 3), np.uint8)]
-    photo, top, left = mnist_m_recipe.patch_positions(photos, 4, 5000, seed=0)
+    photo, top, left = recipe.patch_positions(photos, 4, 5000, seed=0)
     for k, (rows, columns) in enumerate(((2, 4), (1, 1))):
         assert set(top[photo == k]) == set(range(rows + 1))
         assert set(left[photo == k]) == set(range(columns + 1))
@@ -64,21 +65,21 @@ def test_patch_positions_reach_every_corner_and_stay_inside():
 def test_a_photograph_smaller_than_a_patch_is_refused():
     photos = [np.zeros((40, 40, 3), np.uint8), np.zeros((40, 20, 3), np.uint8)]
     with pytest.raises(ValueError, match=r"\(40, 20\) pixels holds no patch of 32 x 32"):
-        mnist_m_recipe.patch_positions(photos, 32, 10, seed=0)
+        recipe.patch_positions(photos, 32, 10, seed=0)
 
 
 def test_images_kept_of_another_recipe_are_made_anew(cache, monkeypatch, tmp_path):
     rng = np.random.default_rng(0)
     photos = [rng.integers(0, 256, (40, 40, 3), np.uint8)]
     digits, rows = rng.integers(0, 256, (5, 32, 32), np.uint8), np.arange(5)
-    first = mnist_m_recipe.kept(digits, photos, rows, 5, 0)
+    first = recipe.kept(digits, photos, rows, 5, 0)
     other = lambda *given: 255 - first  # noqa: E731
-    monkeypatch.setattr(mnist_m_recipe, "generate", other)
-    np.testing.assert_array_equal(mnist_m_recipe.kept(digits, photos, rows, 5, 0), first)
+    monkeypatch.setattr(recipe, "generate", other)
+    np.testing.assert_array_equal(recipe.kept(digits, photos, rows, 5, 0), first)
     changed = tmp_path / "recipe.py"
-    changed.write_text(mnist_m_recipe._SOURCE.read_text() + "# changed\n")
-    monkeypatch.setattr(mnist_m_recipe, "_SOURCE", changed)
-    np.testing.assert_array_equal(mnist_m_recipe.kept(digits, photos, rows, 5, 0), 255 - first)
+    changed.write_text(recipe._SOURCE.read_text() + "# changed\n")
+    monkeypatch.setattr(recipe, "_SOURCE", changed)
+    np.testing.assert_array_equal(recipe.kept(digits, photos, rows, 5, 0), 255 - first)
 
 
 def test_embedded_has_the_announced_shape(embedded):
@@ -190,13 +191,13 @@ def test_missing_mnist_says_where_and_what_to_do(tmp_path):
 
 def test_a_published_mnist_m_does_not_replace_the_photographs(tmp_path, monkeypatch):
     """Notebook 02 draws its own patches: it needs them in any case."""
-    from cchkd_utils.datasets import mnist_m_fetch
+    from cchkd_utils.datasets.mnist_m import fetch
 
     asked = []
     (tmp_path / "mnist_m").mkdir()
     (tmp_path / "mnist_m" / "keras_mnistm.pkl.gz").touch()
-    monkeypatch.setattr(mnist_m_fetch, "mnist", lambda folder: asked.append("mnist"))
-    monkeypatch.setattr(mnist_m_fetch, "photographs", lambda folder: asked.append("photographs"))
+    monkeypatch.setattr(fetch, "mnist", lambda folder: asked.append("mnist"))
+    monkeypatch.setattr(fetch, "photographs", lambda folder: asked.append("photographs"))
     assert mnist_m.download(tmp_path) == tmp_path
     assert asked == ["mnist", "photographs"]
 
@@ -218,8 +219,8 @@ def test_real_images_are_mnist_blended_with_bsds(real_root):
     assert modalities["mnist_m"].shape == (100, 3, 32, 32)
     assert data.kind == "real"
     assert data.provenance["files"] == "the four published files, by SHA-256"
-    photos = mnist_m_files.photographs(real_root / mnist_m_files.TRAIN, 32)
-    positions = mnist_m_recipe.patch_positions(photos, 32, 70000, seed=0)[:, :300]
+    photos = files.photographs(real_root / files.TRAIN, 32)
+    positions = recipe.patch_positions(photos, 32, 70000, seed=0)[:, :300]
     digits = np.rint(255 * data.take("train")[0]["mnist"][:, 0]).astype(np.uint8)
     slow = blend_slowly(255 * (digits > 0), photos, positions)
     np.testing.assert_allclose(data.take("train")[0]["mnist_m"], slow, atol=1e-6)
@@ -236,15 +237,16 @@ def test_colours_are_those_reported_for_the_published_set(real_root):
 @pytest.mark.real
 def test_a_student_does_as_well_over_photographs_nobody_used(real_root, monkeypatch):
     """Our stand-in for the published images: the same recipe over the 200 BSDS500 test pictures."""
-    from cchkd_utils import distill, models
-    from cchkd_utils.studies import images
+    from cchkd_utils import distill
+    from cchkd_utils.distill import networks
+    from cchkd_utils.sections.mnist_m import images
 
     own = mnist_m.load("real", real_root, n_train=5000, n_test=3000)
-    monkeypatch.setattr(mnist_m_files, "TRAIN", mnist_m_files.TRAIN.replace("train", "test"))
+    monkeypatch.setattr(files, "TRAIN", files.TRAIN.replace("train", "test"))
     other = mnist_m.load("real", real_root, n_train=1, n_test=3000, seed=9)
     train, test = images.inputs([own], "mnist_m")
     student = distill.train(
-        lambda: models.CNN(3, 32, 10), train[0], own.take("train")[1], optimizer="sgd", lr=0.1,
+        lambda: networks.CNN(3, 32, 10), train[0], own.take("train")[1], optimizer="sgd", lr=0.1,
         schedule="cosine", epochs=5, device="cpu",
     )  # fmt: skip
     raw = own.take("train")[0]["mnist_m"]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cchkd_utils.datasets import mnist_m, mnist_m_files, mnist_m_recipe
+from cchkd_utils.datasets import mnist_m
+from cchkd_utils.datasets.mnist_m import files, recipe
 
 STRANGE = "ignore:.*not the published MNIST:UserWarning"
 
@@ -21,7 +22,7 @@ def idx(array):
 def root(tmp_path, monkeypatch):
     """A small set under MNIST's names, and three photographs."""
     rng = np.random.default_rng(0)
-    raw, photos = tmp_path / "MNIST" / "raw", tmp_path / mnist_m_files.TRAIN
+    raw, photos = tmp_path / "MNIST" / "raw", tmp_path / files.TRAIN
     raw.mkdir(parents=True)
     photos.mkdir(parents=True)
     for part, n in (("train", 60), ("t10k", 20)):
@@ -30,8 +31,8 @@ def root(tmp_path, monkeypatch):
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels.astype(np.uint8)))
     for i in range(3):
         Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(photos / f"{i}.jpg")
-    monkeypatch.setattr(mnist_m_files, "COUNT", 3)
-    monkeypatch.setattr(mnist_m_recipe, "cache_root", lambda: tmp_path / "cache")
+    monkeypatch.setattr(files, "COUNT", 3)
+    monkeypatch.setattr(recipe, "cache_root", lambda: tmp_path / "cache")
     return tmp_path
 
 
@@ -44,7 +45,7 @@ def raw(root, name):
 
 
 def photo(root, name="1.jpg"):
-    return root / mnist_m_files.TRAIN / name
+    return root / files.TRAIN / name
 
 
 def refused(root, error, match):
@@ -67,7 +68,7 @@ def test_another_set_under_mnists_names_is_read_and_said_to_be_another(root):
 def test_the_files_are_read_as_torchvision_reads_them(real_data):
     from torchvision.datasets import MNIST
 
-    digits, labels, first, said = mnist_m_files.mnist(real_data)
+    digits, labels, first, said = files.mnist(real_data)
     parts = [MNIST(str(real_data), train=train) for train in (True, False)]
     np.testing.assert_array_equal(digits, np.concatenate([p.data.numpy() for p in parts]))
     np.testing.assert_array_equal(labels, np.concatenate([p.targets.numpy() for p in parts]))

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cchkd_utils.datasets import mnist_m, mnist_m_layouts, mnist_m_recipe
+from cchkd_utils.datasets import mnist_m
+from cchkd_utils.datasets.mnist_m import layouts, recipe
 
 N_TRAIN, N_TEST = 60, 30  # the published splits are shorter than MNIST's, too
 FIRST_TEST = 80
@@ -29,7 +30,7 @@ def published(digits):
     """The images of both splits, uint8, and their labels."""
     grey, labels = digits
     photos = mnist_m._sample_photographs()
-    images = mnist_m_recipe.generate(mnist_m_recipe.ink(grey), photos, np.arange(120), 120, 0)
+    images = recipe.generate(recipe.ink(grey), photos, np.arange(120), 120, 0)
     return {
         "train": (images[:N_TRAIN], labels[:N_TRAIN]),
         "test": (images[FIRST_TEST : FIRST_TEST + N_TEST], labels[FIRST_TEST:][:N_TEST]),
@@ -40,7 +41,7 @@ def published(digits):
 def small_mnist(digits, monkeypatch, tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setattr(mnist_m, "_mnist", lambda folder: (*digits, FIRST_TEST, "a small set"))
-    monkeypatch.setattr(mnist_m_recipe, "cache_root", lambda: cache)
+    monkeypatch.setattr(recipe, "cache_root", lambda: cache)
     yield
     assert not list(cache.iterdir()), "nothing is cached of a published set"
 
@@ -197,7 +198,7 @@ def test_a_sound_pickle_that_is_not_mnist_m(content, tmp_path):
 
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(mnist_m_layouts, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(layouts, "MAX_BYTES", 1 << 20)
     (tmp_path / "keras_mnistm.pkl.gz").write_bytes(gzip.compress(bytes(1 << 22)))
     with pytest.raises(ValueError, match="unpacks to more than"):
         read(tmp_path)
@@ -229,9 +230,9 @@ def test_labels_in_another_order_are_refused(published, tmp_path):
 def test_paired_share_tells_pairs_from_classmates(published, digits):
     images, labels = published["train"]
     grey = digits[0][:N_TRAIN]
-    assert mnist_m_layouts.paired_share(images, grey, labels) > 0.95
+    assert layouts.paired_share(images, grey, labels) > 0.95
     other, _ = shuffled_within_class(images, labels)
-    assert mnist_m_layouts.paired_share(other, grey, labels) < 0.7
+    assert layouts.paired_share(other, grey, labels) < 0.7
 
 
 def test_a_layout_that_is_not_there_says_what_to_put_where(tmp_path):
@@ -290,4 +291,4 @@ def test_tensors_that_are_not_plain_numbers_of_their_own(kind, tmp_path):
     path = tmp_path / "mnist_m_train.pt"
     torch.save(tensors(kind), path)
     with pytest.raises(ValueError, match=r"mnist_m_train\.pt: holds a tensor .* not plain"):
-        mnist_m_layouts.read("pt", tmp_path)
+        layouts.read("pt", tmp_path)

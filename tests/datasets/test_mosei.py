@@ -11,7 +11,8 @@ import pytest
 from sequences import write_csd
 from sklearn.linear_model import LogisticRegression
 
-from cchkd_utils.datasets import mosei, mosei_layouts, mosei_simulated
+from cchkd_utils.datasets import mosei
+from cchkd_utils.datasets.mosei import layouts, simulated
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 STEPS, WIDTH = 6, {"text": 5, "audio": 4, "vision": 3}
@@ -236,10 +237,10 @@ def test_published_files_are_recognised_by_their_sha256(tmp_path, monkeypatch):
     folder = write("aligned", content(), tmp_path)
     digest = hashlib.sha256((folder / "data.pkl").read_bytes()).hexdigest()
     assert "no published" in mosei.load("real", folder).provenance["files"]["data.pkl"]
-    monkeypatch.setitem(mosei_layouts.PUBLISHED, digest, "MMSA aligned_50.pkl")
+    monkeypatch.setitem(layouts.PUBLISHED, digest, "MMSA aligned_50.pkl")
     said = mosei.load("real", folder).provenance["files"]["data.pkl"]
     assert said.startswith(digest) and "recognised: MMSA aligned_50.pkl" in said
-    assert len(mosei_layouts.PUBLISHED) == 3 and all(len(k) == 64 for k in mosei_layouts.PUBLISHED)
+    assert len(layouts.PUBLISHED) == 3 and all(len(k) == 64 for k in layouts.PUBLISHED)
 
 
 class Evil:
@@ -310,35 +311,35 @@ def test_bad_options_name_the_choices(options, message):
 
 
 @pytest.fixture(scope="module")
-def simulated():
+def stand_in():
     return mosei.load(n_train=1500, n_test=1500, seed=3)
 
 
-def test_the_stand_in_has_moseis_shapes_and_says_it_is_simulated(simulated):
-    shapes = {name: x.shape[1:] for name, x in simulated.modalities.items()}
+def test_the_stand_in_has_moseis_shapes_and_says_it_is_simulated(stand_in):
+    shapes = {name: x.shape[1:] for name, x in stand_in.modalities.items()}
     assert shapes == {"text": (50, 301), "audio": (50, 75), "vision": (50, 36)}
-    assert simulated.kind == "simulated"
-    lengths = simulated.modalities["text"][..., -1].sum(1)
+    assert stand_in.kind == "simulated"
+    lengths = stand_in.modalities["text"][..., -1].sum(1)
     assert lengths.min() >= 5 and lengths.max() == 50
-    assert not set(mosei.videos(simulated)[:1500]) & set(mosei.videos(simulated)[1500:])
+    assert not set(mosei.videos(stand_in)[:1500]) & set(mosei.videos(stand_in)[1500:])
 
 
-def test_the_stand_in_repeats_and_varies_with_its_seed(simulated):
+def test_the_stand_in_repeats_and_varies_with_its_seed(stand_in):
     again, other = (mosei.load(n_train=1500, n_test=1500, seed=s) for s in (3, 4))
-    for name, x in simulated.modalities.items():
+    for name, x in stand_in.modalities.items():
         assert np.array_equal(x, again.modalities[name])
         assert not np.array_equal(x, other.modalities[name])
 
 
-def test_information_falls_from_text_to_audio_to_vision(simulated):
+def test_information_falls_from_text_to_audio_to_vision(stand_in):
     """By the known directions, and by a classifier that has to learn them."""
-    train, test = simulated.splits["train"], simulated.splits["test"]
+    train, test = stand_in.splits["train"], stand_in.splits["test"]
     exact, learned = [], []
-    for name, x in simulated.modalities.items():
+    for name, x in stand_in.modalities.items():
         mean = x[..., :-1].sum(1) / x[..., -1:].sum(1)
-        fit = LogisticRegression(C=0.05, max_iter=500).fit(mean[train], simulated.labels[train])
-        learned.append(fit.score(mean[test], simulated.labels[test]))
-        exact.append(mosei_simulated.NOISE[name])
+        fit = LogisticRegression(C=0.05, max_iter=500).fit(mean[train], stand_in.labels[train])
+        learned.append(fit.score(mean[test], stand_in.labels[test]))
+        exact.append(simulated.NOISE[name])
     assert learned[0] > learned[1] + 0.02 > learned[2] + 0.03
     assert exact == sorted(exact)
 

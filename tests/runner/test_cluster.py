@@ -172,7 +172,7 @@ def test_a_killed_scheduler_loses_no_finished_run(tiny, monkeypatch):
 
 
 def test_no_scheduler_is_one_line_and_soon(tiny, monkeypatch, capsys):
-    from cchkd_utils import cli
+    from cchkd_utils.book import cli
     from cchkd_utils.runner import cluster
 
     monkeypatch.setattr(cluster, "PATIENCE", 1)
@@ -183,7 +183,7 @@ def test_no_scheduler_is_one_line_and_soon(tiny, monkeypatch, capsys):
 
 
 def test_a_scheduler_without_workers_is_one_line_and_soon(tiny, monkeypatch, capsys):
-    from cchkd_utils import cli
+    from cchkd_utils.book import cli
     from cchkd_utils.runner import cluster
 
     monkeypatch.setattr(cluster, "PATIENCE", 1)
@@ -194,7 +194,7 @@ def test_a_scheduler_without_workers_is_one_line_and_soon(tiny, monkeypatch, cap
 
 
 def test_workers_with_threads_are_refused(tiny, capsys):
-    from cchkd_utils import cli
+    from cchkd_utils.book import cli
 
     with dask(tiny, threads=2) as (address, _):
         assert cli.main([*SWEEP, "--scheduler", address]) == 1
@@ -255,7 +255,7 @@ def test_ports_are_open_on_this_machine_only(tiny):
 
 
 def test_an_unwritable_folder_is_one_line(tiny, monkeypatch, capsys):
-    from cchkd_utils import cli
+    from cchkd_utils.book import cli
 
     (tiny / "file").touch()
     monkeypatch.setenv("CCHKD_RUNS", str(tiny / "file" / "runs"))

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from cchkd_utils import cli, paths, runner
+from cchkd_utils import paths, runner
+from cchkd_utils.book import cli
 from cchkd_utils.runner.grid import grid_points, read_grid
 
 

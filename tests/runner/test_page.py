@@ -7,9 +7,11 @@ import shutil
 import pandas as pd
 import pytest
 
-from cchkd_utils import cli, paths, resampling, results, runner
-from cchkd_utils.plots import sweep as draw
+from cchkd_utils import paths, results, runner
+from cchkd_utils.book import cli
+from cchkd_utils.results import intervals
 from cchkd_utils.runner import page
+from cchkd_utils.runner import sweep_figure as draw
 
 
 @pytest.fixture
@@ -96,6 +98,6 @@ def test_repeated_folds_are_no_seeds_and_no_experiment_is_lost(tmp_path):
     record = {"notebook": "04_tcga", "axes": {}}
     text, *_ = page._findings(rows, record, tmp_path / "gain.png")
     settings = ["experiment", "dataset", "teacher", "student", "lam", "temperature", "metric"]
-    pooled = resampling.pooled_folds(rows, settings)
+    pooled = intervals.pooled_folds(rows, settings)
     hurts = (pooled["outcome"] == "hurts").sum()
     assert f"Of {len(pooled)} settings" in text and f"{hurts} hurts" in text

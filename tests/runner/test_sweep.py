@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cchkd_utils import cli, paths, results, runner
+from cchkd_utils import paths, results, runner
+from cchkd_utils.book import cli
 from cchkd_utils.runner import cluster
 
 

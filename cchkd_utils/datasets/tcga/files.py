@@ -45,18 +45,18 @@ def xena(part: str, modalities, folder: Path) -> None:
 
 
 def _first(part, names, folder):
-    from cchkd_utils.datasets import download  # here: who reads what is there needs no network
+    from cchkd_utils.datasets import fetch  # here: who reads what is there needs no network
 
     reasons = []
     for name in names:
         try:
-            download.fetch([host.format(part=part, name=name) for host in HOSTS], folder, name)
+            fetch.fetch([host.format(part=part, name=name) for host in HOSTS], folder, name)
             return
-        except download.DownloadError as error:
+        except fetch.DownloadError as error:
             reasons.append(str(error))
             if not error.missing:
                 break
-    raise download.DownloadError("; ".join(reasons))
+    raise fetch.DownloadError("; ".join(reasons))
 
 
 def standing(path: Path, study: str | None) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cchkd_utils.datasets import npz
 from cchkd_utils.datasets.tcga.participants import is_primary, one_per_participant, participant
 from cchkd_utils.datasets.tcga.tables import (
     MAX_BYTES,
@@ -18,6 +17,7 @@ from cchkd_utils.datasets.tcga.tables import (
     samples_by_features,
     text_table,
 )
+from cchkd_utils.untrusted import npz
 
 XENA = {
     "mrna": ("HiSeqV2",),

@@ -1,0 +1,1 @@
+"""The command line and the book: built, exported, published; no science."""

@@ -1,0 +1,213 @@
+"""The book: run what is missing, stage the sources, render.
+
+Staging copies the sources to ``_build/src`` under the names they have in the repository, with
+each notebook replaced by its executed run. Files that did not change are not touched, so that
+Sphinx renders only what did.
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cchkd_utils import paths, results, runner
+from cchkd_utils.book import citation, explorer
+from cchkd_utils.runner import identity
+from cchkd_utils.sections.cells import Tables, of_section, recorded
+from cchkd_utils.sections.intro import study
+from cchkd_utils.sections.ledger import page
+
+CARD = """\
+:::{{admonition}} This page is a run
+:class: note run-card
+Preset **{preset}** · data: **{data}** · {seconds:.0f} s on {threads} · commit `{git_sha}` ·
+{finished}. [Run it again with other parameters](../book/rerun.md) ·
+[words and symbols](../book/glossary.md).
+Tables of this run: {downloads}.
+{more}
+
+```{{dropdown}} Parameters and versions
+{table}
+
+{versions}
+```
+:::
+"""
+
+
+class BuildError(runner.RunError):
+    """A book that did not render without warnings."""
+
+
+def build(
+    preset: str = "book",
+    *,
+    data: str = "embedded",
+    threads: int = 1,
+    output: Path = paths.ROOT,
+) -> Path:
+    """Build the book and return the path of its first page.
+
+    Parameters
+    ----------
+    preset : smoke, book or paper
+    data : embedded or real, for the notebooks that take ``data``
+    threads : threads of each notebook that has to run; as many run at once as the cores allow
+    output : folder that receives ``_build/html``
+
+    Raises
+    ------
+    runner.RunError
+        When a notebook fails.
+    BuildError
+        When rendering gives a warning or an error; they are printed above the message.
+    """
+    files, tables = _sources(), {}
+    for done in _run_all(preset, data, threads):
+        files |= _run_files(done)
+        if {"results", "verdicts"} <= set(done.record["tables"]):
+            tables[done.record["notebook"]] = _tables(done)
+    kept = recorded()
+    files |= study.staged(kept, tables)
+    shown = page.page(kept, tables)
+    files["book/ledger.md"] = files["book/ledger.md"].replace(b"LEDGER", shown.encode())
+    staged = output / "_build" / "src"
+    return _render(staged, output, stage(files, staged) + identity.digest(paths.LOCK))
+
+
+def _tables(run: runner.Run) -> Tables:
+    return tuple(results.read(run.folder / f"{name}.csv", name) for name in ("results", "verdicts"))
+
+
+def _run_all(preset: str, data: str, threads: int) -> Iterator[runner.Run]:
+    """Run every notebook of the book; those done are reused."""
+    plans = []
+    for name in notebooks():
+        takes_data = "data" in runner.declared(runner.find_notebook(name))
+        given = {"data": data} if takes_data else {}
+        plans.append(runner.plan(name, given, preset=preset, threads=threads))
+    started = time.monotonic()
+    for position, done in runner.run_many(plans):
+        if isinstance(done, runner.RunError):
+            raise done
+        state = "reused" if done.reused else f"ran in {done.record['seconds']:.0f} s"
+        print(
+            f"[{time.monotonic() - started:4.0f} s] {plans[position].notebook.stem}: {state}",
+            flush=True,
+        )
+        yield done
+
+
+def notebooks() -> list[str]:
+    """List the notebooks of ``_toc.yml``, in reading order."""
+    toc = yaml.safe_load((paths.ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return [Path(file).stem for file in chapters if file.startswith("notebooks/")]
+
+
+def _sources() -> dict[str, bytes]:
+    """Read the book's own files: name in the repository to content."""
+    names = ["_config.yml", "_toc.yml"]
+    own = (p.relative_to(paths.ROOT) for p in (paths.ROOT / "book").rglob("*.*") if p.is_file())
+    names += [p.as_posix() for p in own if not any(part[0] == "." for part in p.parts)]
+    files = {name: (paths.ROOT / name).read_bytes() for name in sorted(names)}
+    made = {"book/_static/explorer.html": explorer.page(), "book/cite.txt": citation.page()}
+    return files | {name: text.encode() for name, text in made.items()}
+
+
+def _run_files(run: runner.Run) -> dict[str, bytes]:
+    """Turn a run into the files of its page: the notebook and its tables."""
+    stem = run.record["notebook"]
+    page = json.dumps(page_notebook(run), indent=1, sort_keys=True) + "\n"
+    tables = {
+        f"notebooks/{stem}.{table}.csv": (run.folder / f"{table}.csv").read_bytes()
+        for table in run.record["tables"]
+    }
+    return {f"notebooks/{stem}.ipynb": page.encode(), **tables}
+
+
+def page_notebook(run: runner.Run) -> dict[str, Any]:
+    """Return a run's notebook as the book shows it: run card on top, figures with alt text."""
+    notebook = json.loads(run.notebook.read_text(encoding="utf-8"))
+    notebook["metadata"].pop("papermill", None)
+    for cell in notebook["cells"]:
+        cell["metadata"] = {"tags": cell["metadata"].get("tags", [])} | _alt_text(cell)
+    card = {"cell_type": "markdown", "id": "run-card", "metadata": {}}
+    notebook["cells"].insert(1, card | {"source": run_card(run.record)})
+    return notebook
+
+
+def _code(text: str) -> str:
+    """Set text as code in a cell of a table, whatever is in it."""
+    plain = escape(text, quote=False)
+    for mark in "|`*_[]\\$\"'":  # these mean something to Markdown, in HTML too
+        plain = plain.replace(mark, f"&#{ord(mark)};")
+    return f"<code>{plain}</code>"
+
+
+def run_card(record: Mapping[str, Any]) -> str:
+    """Say in MyST how a page was made: preset, data, time, commit, parameters, versions."""
+    values = record["parameters"]
+    rows = [f"| `{name}` | {_code(json.dumps(value))} |" for name, value in values.items()]
+    versions = record["versions"] | {"cchkd": record["version"]}
+    stem = record["notebook"]
+    downloads = [f"{{download}}`{name} <{stem}.{name}.csv>`" for name in record["tables"]]
+    more = [f"{{download}}`notebook <{stem}.ipynb>`"]
+    more += [f"{{download}}`{p.stem} <../book/results/{p.name}>`" for p in of_section(stem)]
+    return CARD.format(
+        **{key: record[key] for key in ("preset", "seconds", "git_sha")},
+        threads=f"{record['threads']} thread{'s' * (record['threads'] > 1)}",
+        finished=record["finished"][:10],
+        downloads=", ".join(downloads),
+        more=f"To download: {', '.join(more)}.",
+        data=", ".join(dict.fromkeys(filter(None, [values.get("data"), record["kind"]]))),
+        table="\n".join(["| parameter | value |", "|---|---|", *rows]),
+        versions=", ".join(f"{name} {version}" for name, version in versions.items()),
+    )
+
+
+def _alt_text(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Lift the alt text of a cell's figure to where MyST-NB looks for it."""
+    pictures = [o.get("metadata", {}).get("image/png", {}) for o in cell.get("outputs", [])]
+    texts = [picture["alt"] for picture in pictures if "alt" in picture]
+    return {"mystnb": {"image": {"alt": texts[0]}}} if texts else {}
+
+
+def stage(files: Mapping[str, bytes], folder: Path) -> str:
+    """Make `folder` hold exactly `files`, touching only what differs; return their hash."""
+    wanted = {folder / name: content for name, content in files.items()}
+    for old in [path for path in folder.rglob("*") if path.is_file() and path not in wanted]:
+        old.unlink()
+    for path, content in wanted.items():
+        if not (path.is_file() and path.read_bytes() == content):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    total = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        total.update(f"{name}\0{len(content)}\0".encode() + content)
+    return total.hexdigest()
+
+
+def _render(source: Path, output: Path, state: str) -> Path:
+    build_folder = output / "_build"
+    index, mark = build_folder / "html" / "index.html", build_folder / "rendered"
+    if index.is_file() and mark.is_file() and mark.read_text() == state:
+        mark.touch()  # as new as its sources, whatever their dates
+        return index
+    mark.unlink(missing_ok=True)
+    start = "from jupyter_book.cli.main import main; main()"
+    words = ["build", source, "--path-output", output, "-W", "--keep-going", "--quiet"]
+    if subprocess.run([sys.executable, "-c", start, *words], check=False).returncode:
+        # Sphinx would not repeat the warnings of pages it believes done.
+        shutil.rmtree(build_folder / ".doctrees", ignore_errors=True)
+        raise BuildError("the book did not render; the warnings above say why")
+    mark.write_text(state)
+    return index

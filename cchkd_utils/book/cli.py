@@ -1,0 +1,240 @@
+"""The command ``cchkd``: a thin face on the modules; no logic of its own."""
+
+import argparse
+import sys
+
+from cchkd_utils import __version__, runner
+
+SHOWN = 5  # failures that are printed; all are in the sweep's failures.json
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.call(arguments) or 0
+    except (ValueError, OSError, runner.RunError) as error:
+        print(f"cchkd: {' '.join(str(error).splitlines())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("cchkd: stopped; finished runs are kept, call again to go on", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "cchkd", description="Run the notebooks with parameters, and build the book."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("run", help="run one notebook with parameters")
+    one.add_argument("notebook", help="number, name or path, e.g. 02")
+    one.add_argument(
+        "-p", dest="given", action="append", default=[], metavar="NAME=VALUE",
+        help="set a parameter; commas make a list; may be repeated",
+    )  # fmt: skip
+    one.add_argument("--force", action="store_true", help="run again although the result is there")
+    one.set_defaults(call=_run)
+
+    grid = commands.add_parser("sweep", help="run one notebook at every point of a grid")
+    grid.add_argument("notebook", help="number, name or path, e.g. 02")
+    grid.add_argument(
+        "-p", dest="given", action="append", default=[], metavar="NAME=VALUES",
+        help="an axis of the grid: commas make points, also 0..9 and 0..1..0.25; "
+        "[0.2,0.5] is one point; may be repeated",
+    )  # fmt: skip
+    grid.add_argument("--grid", metavar="FILE", help="axes from a YAML file, one name a line")
+    grid.add_argument("--workers", type=_positive, help="runs at a time (default: one per core)")
+    grid.add_argument("--scheduler", metavar="TCP", help="a Dask scheduler, tcp://host:port")
+    grid.add_argument("--dry-run", action="store_true", help="print the points and run none")
+    grid.set_defaults(call=_sweep)
+
+    found = commands.add_parser("results", help="list the runs and sweeps of a notebook")
+    found.add_argument("notebook", help="number, name or path, e.g. 02")
+    found.add_argument(
+        "-p", dest="given", action="append", default=[], metavar="NAME=VALUES",
+        help="only runs with one of these values, typed as for sweep; may be repeated",
+    )  # fmt: skip
+    found.add_argument("--preset", help="only runs of this preset")
+    found.set_defaults(call=_results)
+
+    page = commands.add_parser("page", help="fill book/sweep.md with a sweep")
+    page.add_argument("sweep", help="its name or folder, as printed by cchkd results")
+    page.set_defaults(call=_page)
+
+    listing = commands.add_parser("list", help="list the notebooks, or a notebook's parameters")
+    listing.add_argument("notebook", nargs="?")
+    listing.set_defaults(call=_list)
+
+    real = commands.add_parser("data", help="list the real data: what is there, how to get more")
+    real.add_argument("--get", metavar="NOTEBOOK", help="download what it lacks, e.g. 02")
+    real.set_defaults(call=_data)
+
+    build = commands.add_parser("book", help="run what is missing and render the book")
+    build.add_argument("--data", choices=["embedded", "real"], default="embedded")
+    build.set_defaults(call=_book)
+
+    handouts = commands.add_parser("export", help="notebooks for a class, or slides")
+    handouts.add_argument("notebook", nargs="*", help="number, name or path (default: all)")
+    what = handouts.add_mutually_exclusive_group(required=True)
+    what.add_argument("--student", metavar="DIR", help="notebooks without solutions")
+    what.add_argument("--solutions", metavar="DIR", help="notebooks with solutions")
+    what.add_argument("--slides", metavar="DIR", help="slides of executed notebooks, HTML")
+    handouts.add_argument("--preset", default="book", help="of the runs that slides show")
+    handouts.add_argument("--force", action="store_true", help="overwrite files that are there")
+    handouts.set_defaults(call=_export)
+
+    own = commands.add_parser("assess", help="verdict on your own representations")
+    own.add_argument("file", help="reps.npz with the arrays teacher, student, labels")
+    own.add_argument("--task", default="auto", help="auto (default), classification, regression")
+    own.add_argument("--estimator", default="auto", help="auto (default), ksg, gaussian, mine, lmi")
+    own.add_argument("--seed", type=_seed, default=0, help="of the estimate (default 0)")
+    own.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    own.set_defaults(call=_assess)
+
+    for command in (one, grid, build):
+        command.add_argument("--preset", default="book", help="smoke, book (default) or paper")
+        command.add_argument(
+            "--threads", type=_positive, default=1, help="threads of each notebook (default 1)"
+        )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"must be a positive whole number, not {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not (text.isdecimal() and text.isascii()):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, not {text!r}")
+    return int(text)
+
+
+def _pairs(words: list[str]) -> dict[str, str]:
+    given = {}
+    for pair in words:
+        name, sign, value = pair.partition("=")
+        if not (sign and name.strip()):
+            raise runner.ParameterError(f"-p takes NAME=VALUE, not '{pair}'")
+        if name.strip() in given:
+            raise runner.ParameterError(f"-p {name.strip()} is given twice")
+        given[name.strip()] = value
+    return given
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    done = runner.run(
+        arguments.notebook, _pairs(arguments.given), preset=arguments.preset,
+        threads=arguments.threads, force=arguments.force,
+    )  # fmt: skip
+    word = "reused" if done.reused else f"ran in {done.record['seconds']} s"
+    print(f"{done.record['notebook']}: {word}: {done.folder}")
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    grid = _pairs(arguments.given)
+    if arguments.grid:
+        read = runner.read_grid(arguments.grid)
+        if twice := sorted(set(read) & set(grid)):
+            raise runner.ParameterError(f"{twice[0]} is given by -p and by {arguments.grid}")
+        grid = read | grid
+    options = {"preset": arguments.preset, "threads": arguments.threads}
+    where = {"workers": arguments.workers, "scheduler": arguments.scheduler}
+    if arguments.dry_run:
+        print(runner.preview(arguments.notebook, grid, **options, **where))
+        return 0
+    done = runner.sweep(arguments.notebook, grid, **options, **where)
+    for point, error in done.failed[:SHOWN]:
+        print(f"cchkd: {runner.setting(point)}: {error}", file=sys.stderr)
+    if len(done.failed) > SHOWN:
+        print(f"cchkd: and {len(done.failed) - SHOWN} more failed", file=sys.stderr)
+    if done.failed:
+        print(f"cchkd: all failures: {done.folder / 'failures.json'}", file=sys.stderr)
+    if done.done + done.reused:
+        print(f"tables of all points: {done.folder}")
+    print(f"{done.done} done, {done.reused} reused, {len(done.failed)} failed")
+    return 1 if done.failed else 0
+
+
+def _results(arguments: argparse.Namespace) -> None:
+    grid = _pairs(arguments.given)
+    print(runner.overview(arguments.notebook, grid, preset=arguments.preset))
+
+
+def _page(arguments: argparse.Namespace) -> None:
+    from cchkd_utils.runner import page
+
+    print(f"wrote {page.write(arguments.sweep)}; build the book to see it")
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    if arguments.notebook is None:
+        print("\n".join(path.stem for path in runner.notebooks()))
+        return
+    for one in runner.declared(runner.find_notebook(arguments.notebook)).values():
+        print(f"{one.name}: {one.type} = {one.default!r}")
+        print("    " + "; ".join(filter(None, [one.meaning, one.allowed])))
+
+
+def _data(arguments: argparse.Namespace) -> None:
+    from cchkd_utils.runner import data
+
+    if arguments.get:
+        data.get(arguments.get)
+    print(f"real data are looked for in {data.paths.data_root()} (set CCHKD_DATA to change it)")
+    for need in data.needs():
+        word = "there" if need.complete else "missing"
+        print(f"{need.notebook}: {word}")
+        print("\n".join(f"    {count:6d} × {pattern}" for pattern, count in need.files.items()))
+        if not need.complete:
+            print(f"    {need.how}")
+
+
+def _book(arguments: argparse.Namespace) -> None:
+    from cchkd_utils.book import build
+
+    index = build.build(arguments.preset, data=arguments.data, threads=arguments.threads)
+    print(f"the book is at {index}")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from cchkd_utils.book import handouts
+
+    names, force = arguments.notebook, arguments.force
+    if arguments.slides is not None:
+        from cchkd_utils.book import slides
+
+        written = slides.slides(names, arguments.slides, preset=arguments.preset, force=force)
+    elif arguments.student is not None:
+        written = handouts.student(names, arguments.student, force=force)
+    else:
+        written = handouts.solutions(names, arguments.solutions, force=force)
+    print("\n".join(map(str, written)))
+
+
+def _assess(arguments: argparse.Namespace) -> None:
+    import json
+    import warnings
+
+    from cchkd_utils import criterion
+    from cchkd_utils.criterion import representations
+
+    arrays = representations.read(arguments.file)
+    options = {name: getattr(arguments, name) for name in ("task", "estimator", "seed")}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            verdict = criterion.assess(**arrays, **options)
+        except ValueError as error:
+            raise ValueError(f"{arguments.file}: {error}") from None
+    for message in dict.fromkeys(str(one.message) for one in caught):  # each once
+        print(f"cchkd: warning: {message}", file=sys.stderr)
+    values = verdict.to_dict()
+    print(json.dumps(representations.finite(values), indent=1) if arguments.json else verdict)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

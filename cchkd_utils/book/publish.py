@@ -1,0 +1,96 @@
+"""Copy the rendered book to a static host. ``make publish DEST=…`` runs this file.
+
+Standard library only: it works before ``.venv`` is there, and says then that there is no book.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+REMOTE = re.compile(r"^([\w.-]+@)?[\w.-]+:[^\s]*$")  # [user@]host:path, as rsync writes it
+AWAY = re.compile(r"^([\w.-]+@)?[\w.-]{2,}:")  # meant as one; a single letter is a drive
+SOURCES = ("_config.yml", "_toc.yml", "book", "notebooks", "cchkd_utils")
+
+
+class PublishError(RuntimeError):
+    """What keeps the book from being published."""
+
+
+def publish(dest: str, root: Path = ROOT) -> None:
+    """Copy ``_build/html`` to a folder or, with rsync, to another machine.
+
+    Parameters
+    ----------
+    dest : a folder, or ``[user@]host:path``
+    root : the repository
+
+    Raises
+    ------
+    PublishError
+        When there is no finished book, a source is newer than it, or `dest` is no place for it.
+    """
+    site = ready(root)
+    if not dest or dest.startswith("-"):
+        raise PublishError("say where to: make publish DEST=user@host:/path, or DEST=/a/folder")
+    if AWAY.match(dest) and not Path(dest).exists():
+        if not REMOTE.match(dest):
+            raise PublishError(f"{dest!r}: a place on another machine is written user@host:/path")
+        if not shutil.which("rsync"):
+            raise PublishError("rsync is needed to reach another machine; install it")
+        # "host:" is the home folder there and "host:/" the root: one must not become the other
+        place = dest if dest.endswith((":", "/")) else f"{dest}/"
+        done = subprocess.run(["rsync", "-rtz", f"{site}/", place], check=False)
+        if done.returncode:
+            raise PublishError(f"rsync could not copy to {dest}; its message is above")
+        return
+    folder = Path(dest).expanduser().resolve()
+    if folder.exists() and not folder.is_dir():
+        raise PublishError(f"{folder} is not a folder")
+    if folder.is_relative_to(site) or site.is_relative_to(folder):
+        raise PublishError(f"{folder} holds the book itself; choose another place")
+    try:
+        shutil.copytree(site, folder, dirs_exist_ok=True)
+    except (OSError, shutil.Error) as error:
+        raise PublishError(f"cannot copy to {folder}: {error}") from None
+
+
+def ready(root: Path = ROOT) -> Path:
+    """Return the folder of the rendered book when it is whole and newer than its sources."""
+    build = root / "_build"
+    if not (build / "html" / "index.html").is_file():
+        raise PublishError("there is no book to publish: run `make book` first")
+    mark = build / "rendered"
+    if not mark.is_file():
+        raise PublishError("the last build did not finish: run `make book`")
+    built = mark.stat().st_mtime
+    for source in _sources(root):
+        if source.stat().st_mtime > built:
+            name = source.relative_to(root)
+            raise PublishError(f"{name} is newer than the book: run `make book`")
+    return build / "html"
+
+
+def _sources(root: Path) -> list[Path]:
+    found = []
+    for path in (root / name for name in SOURCES):
+        inside = path.rglob("*") if path.is_dir() else [path]
+        found += [p for p in inside if p.is_file() and p.suffix != ".pyc"]
+    return found
+
+
+def main(words: list[str]) -> int:
+    """Publish to the one place named, or say in one line why not."""
+    try:
+        publish(words[0] if words else "")
+    except PublishError as error:
+        print(f"publish: {error}", file=sys.stderr)
+        return 1
+    print(f"the book is at {words[0]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

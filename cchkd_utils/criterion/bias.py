@@ -1,0 +1,117 @@
+"""Is the estimator biased at this n and d? One simulation with known informations."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from scipy.optimize import brentq
+
+from cchkd_utils.mi import estimate
+from cchkd_utils.mi._cca import full_rank
+from cchkd_utils.mi._manifold import intrinsic_dimension, is_sheet
+from cchkd_utils.mi.tasks import Representations
+
+CALIBRATION_ROWS = 4000
+CEILING = 4.0  # nats; beyond, the simulation would say little
+
+
+def simulated_bias(
+    teacher, student, labels, discrete: bool, mi_ts: float, mi_sy: float, method: str, seed: int
+) -> float:
+    """Bias in nats of the estimated gap on simulated data that resemble the given ones.
+
+    Same n, same numbers of units, about the same two informations: jointly normal for regression,
+    Gaussian classes and a shared nuisance for classification. Where the data lie near a
+    low-dimensional sheet (few factors, many units), so do the simulated ones: as many factors
+    behind a random ReLU layer. The sample mean of the true pointwise information is the
+    reference, which takes most of the sampling noise out of the difference.
+    """
+    rng = np.random.default_rng(seed + 11)
+    n, sizes = len(teacher), (teacher.shape[1], student.shape[1])
+    factors = tuple(_factors(h) for h in (teacher, student))
+    simulate = _classes if discrete else _normal
+    z1, z2, y, truth = simulate(n, factors, labels, min(mi_ts, CEILING), min(mi_sy, CEILING), rng)
+    h1, h2 = (_expand(z, size, rng) for z, size in zip((z1, z2), sizes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # dead units of the random layer
+        groups = y if discrete else None
+        ts = estimate(h1, h2, method, seed=seed, groups=groups)
+        sy = estimate(h2, y, method, discrete_y=discrete, seed=seed)
+    rows = np.isfinite(ts.pointwise) & np.isfinite(sy.pointwise)
+    return float(ts.nats - sy.nats - truth[rows].mean())
+
+
+def _factors(h) -> int:
+    """Factors behind the columns: the intrinsic dimension of a sheet, else the rank."""
+    principal, dimension = full_rank(h), intrinsic_dimension(h)
+    if is_sheet(principal, dimension):
+        return max(2, int(np.ceil(dimension)))
+    return principal.shape[1]
+
+
+def _expand(z, width, rng):
+    if z.shape[1] >= width:
+        return z
+    w = rng.standard_normal((z.shape[1], width)) / np.sqrt(z.shape[1])
+    return np.maximum(z @ w + rng.normal(scale=0.5, size=width), 0.0)
+
+
+def _correlation(nats: float) -> float:
+    return float(np.sqrt(-np.expm1(-2.0 * max(nats, 0.0))))
+
+
+def _pair_information(a, b, rho):
+    v = 1.0 - rho**2
+    return 0.5 * ((2 * rho * a * b - rho**2 * (a**2 + b**2)) / v - np.log(v))
+
+
+def _normal(n, factors, labels, mi_ts, mi_sy, rng):
+    """Jointly normal factors; y follows the one shared factor, and the next ones, equally.
+
+    Targets beyond the number of factors are noise: two that followed one factor would share what
+    they know of it.
+    """
+    z1, z2 = (rng.standard_normal((n, d)) for d in factors)
+    m = min(labels.shape[1], factors[1])
+    q, r = _correlation(mi_ts), _correlation(mi_sy / m)
+    z2[:, 0] = q * z1[:, 0] + np.sqrt(1 - q**2) * z2[:, 0]
+    y = rng.standard_normal((n, labels.shape[1]))
+    y[:, :m] = r * z2[:, :m] + np.sqrt(1 - r**2) * y[:, :m]
+    truth = _pair_information(z1[:, 0], z2[:, 0], q)
+    return z1, z2, y, truth - _pair_information(z2[:, :m], y[:, :m], r).sum(1)
+
+
+def _classes(n, factors, labels, mi_ts, mi_sy, rng):
+    """Gaussian classes in up to three factors, one factor of shared nuisance."""
+    k = int(labels.max()) + 1
+    m = max(1, min(3, *(f - 1 for f in factors)))
+    shape = rng.standard_normal((k, m))
+
+    def model(scale1, scale2, rho=0.0):
+        return Representations(scale1 * shape, scale2 * shape, 1, rho)
+
+    def informations(scale1, scale2):
+        return model(scale1, scale2).truth(np.random.default_rng(0), CALIBRATION_ROWS)
+
+    scale2 = _solve(lambda s: informations(s, s)[1], mi_sy)
+    scale1 = _solve(lambda s: informations(s, scale2)[0], mi_ts)
+    rho = _correlation(mi_ts - informations(scale1, scale2)[0])
+    chosen = model(scale1, scale2, rho)
+    z1, z2, y = chosen.latents(n, rng)
+    both, label = chosen.pointwise(z1, z2, y)
+    pad = [
+        rng.standard_normal((n, f - z.shape[1])) if f > z.shape[1] else np.empty((n, 0))
+        for f, z in zip(factors, (z1, z2))
+    ]
+    return np.hstack([z1, pad[0]]), np.hstack([z2, pad[1]]), y, both - label
+
+
+def _solve(information, target) -> float:
+    """The scale of the class means that gives `target` nats, or the largest tried."""
+    low, high = 0.02, 8.0
+    if information(low) >= target:
+        return low
+    if information(high) <= target:
+        return high
+    return float(brentq(lambda s: information(s) - target, low, high, xtol=0.01))

@@ -1,0 +1,97 @@
+"""Representations from a file that somebody else wrote; `untrusted.npz` does not trust it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from cchkd_utils.untrusted import npz
+
+REQUIRED = ("teacher", "student", "labels")
+OPTIONAL = ("teacher_logits", "student_logits", "units")
+MISSING = ("", "nan", "None", "NaN", "<NA>", "NaT")  # what numpy and pandas make of no name
+
+Arrays = dict[str, np.ndarray]
+
+
+def read(path: Path | str) -> Arrays:
+    """Read the arrays that `cchkd_utils.criterion.assess` takes, by name.
+
+    Parameters
+    ----------
+    path : file written by ``numpy.savez`` with `teacher` [n, d1], `student` [n, d2], `labels` [n]
+        (or [n, p]) and, if wanted, `teacher_logits`, `student_logits` and `units` [n]: integers or
+        text that name the independent unit of each row (participant, video). Other arrays in it
+        are not looked at.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The optional ones only where the file has them.
+
+    Raises
+    ------
+    ValueError
+        One line that names the file and says what to do: no such file, not an ``.npz``, damaged,
+        an array missing, pickled objects, not numbers, too large, of another length, or units
+        that are not one name per row.
+    """
+    arrays = npz.read(path, _wanted, kinds=_kinds)
+    try:
+        _check_lengths(arrays)
+        if "units" in arrays:
+            _check_units(arrays["units"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return arrays
+
+
+def _wanted(held: list[str]) -> list[str]:
+    if missing := [name for name in REQUIRED if name not in held]:
+        there = ascii(", ".join(sorted(held)[:8]))[1:-1] or "nothing"
+        raise ValueError(
+            f"lacks {', '.join(missing)} (it holds {there}); "
+            "save with numpy.savez(file, teacher=..., student=..., labels=...)"
+        )
+    return [name for name in (*REQUIRED, *OPTIONAL) if name in held]
+
+
+def _kinds(name: str) -> str:
+    """Names of classes and of units may be text."""
+    return npz.NUMBERS + npz.TEXT if name in ("labels", "units") else npz.NUMBERS
+
+
+def _check_units(units: np.ndarray) -> None:
+    if units.ndim != 1 or units.dtype.kind not in "iuUS":
+        raise ValueError(
+            f"units is {units.dtype} {list(units.shape)}; save one integer or text per row [n], "
+            "the participant or video it comes from"
+        )
+    if units.dtype.kind in "iu":
+        return
+    missing = MISSING if units.dtype.kind == "U" else [name.encode() for name in MISSING]
+    if (rows := np.flatnonzero(np.isin(units, missing))).size:
+        raise ValueError(
+            f"units has no name in {rows.size} rows, row {rows[0]} first; name the unit of every "
+            "row, or leave these rows out of all arrays"
+        )
+
+
+def _check_lengths(arrays: Arrays) -> None:
+    if scalars := [name for name, array in arrays.items() if array.ndim == 0]:
+        raise ValueError(f"{', '.join(scalars)} has no rows; save one row per sample")
+    if len({len(array) for array in arrays.values()}) > 1:
+        lengths = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
+        raise ValueError(
+            f"the arrays differ in their number of rows ({lengths}); "
+            "all must hold the same samples in the same order"
+        )
+
+
+def finite(value: object) -> object:
+    """Return `value` (dicts, numbers, text) with None for NaN and inf, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

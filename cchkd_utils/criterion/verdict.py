@@ -1,0 +1,301 @@
+"""The verdict: is I(teacher; student) above I(student; label), and how sure is that?
+
+The Cross-modal Complementarity Hypothesis (arXiv 2510.13182) distils a teacher of modality 1
+into a student of modality 2 when I(H1;H2) > I(H2;Y). Here the two sides are estimated on the same
+held-out rows and the answer carries its uncertainty.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import norm
+
+from cchkd_utils.mi import MIEstimate, estimate
+from cchkd_utils.mi._base import check_labels, check_matrix, check_same_length
+
+from .bias import simulated_bias
+from .rivals import rival_criteria
+from .stderr import check_units, default_subsamples, paired_stderr, subsampled_stderr
+
+ALPHA = 0.025  # a sign is called when its opposite has at most this probability
+DECISIONS = ("distil", "do not distil", "undecided")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Both sides of the criterion, their difference and what follows from it; nats.
+
+    Attributes
+    ----------
+    mi_teacher_student : float
+        I(H1;H2).
+    mi_student_label : float
+        I(H2;Y).
+    gap : float
+        I(H1;H2) - I(H2;Y).
+    ci : tuple of float
+        Confidence interval of the gap at `level`.
+    p_wrong : float
+        Probability that the sign of the gap is wrong, under a flat prior on the gap.
+    decision : {"distil", "do not distil", "undecided"}
+        "distil" iff P(gap <= 0) <= .025, "do not distil" iff P(gap >= 0) <= .025.
+    stderr : float
+        Standard error of the gap.
+    rivals : dict
+        Rival criteria by name; empty when not asked for.
+    bias : float or None
+        Bias of the gap found by simulation at the same n and d; None when not asked for.
+    estimates : dict
+        The two `MIEstimate` values, keys "teacher_student" and "student_label".
+    """
+
+    mi_teacher_student: float
+    mi_student_label: float
+    gap: float
+    ci: tuple[float, float]
+    p_wrong: float
+    decision: str
+    stderr: float
+    level: float
+    estimator: str
+    task: str
+    n: int
+    seconds: float
+    rivals: dict[str, float] = field(default_factory=dict)
+    bias: float | None = None
+    estimates: dict[str, MIEstimate] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_dict(self) -> dict:
+        """Plain numbers and strings, ready for JSON."""
+        names = ("mi_teacher_student", "mi_student_label", "gap", "p_wrong", "decision", "stderr")
+        out = {name: getattr(self, name) for name in names}
+        out |= {"gap_lo": self.ci[0], "gap_hi": self.ci[1], "level": self.level}
+        out |= {"estimator": self.estimator, "task": self.task, "n": self.n}
+        return out | {"bias": self.bias, "rivals": dict(self.rivals), "seconds": self.seconds}
+
+    def __str__(self) -> str:
+        """A small table."""
+        rows = [
+            ("I(teacher; student)", f"{self.mi_teacher_student:8.3f} nats"),
+            ("I(student; label)", f"{self.mi_student_label:8.3f} nats"),
+            ("gap", f"{self.gap:8.3f} nats"),
+            (f"{self.level:.0%} interval", f"[{self.ci[0]:.3f}, {self.ci[1]:.3f}]"),
+            ("P(sign is wrong)", f"{self.p_wrong:8.3f}"),
+        ]
+        if self.bias is not None:
+            rows.append(("bias in simulation", f"{self.bias:8.3f} nats"))
+        rows += [(name, f"{value:8.3f}") for name, value in self.rivals.items()]
+        rows.append(("verdict", self.decision))
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def assess(
+    teacher,
+    student,
+    labels,
+    *,
+    task: str = "auto",
+    estimator: str = "auto",
+    teacher_logits=None,
+    student_logits=None,
+    units=None,
+    n_subsamples: int | None = None,
+    level: float = 0.90,
+    rivals: bool = True,
+    bias_check: bool = True,
+    seed: int = 0,
+) -> Verdict:
+    """Estimate both sides of the criterion on the same held-out rows and decide.
+
+    Parameters
+    ----------
+    teacher, student : array_like
+        Representations H1 `[n, d1]` and H2 `[n, d2]` on held-out rows, in the same order. H2 is
+        of the student trained without distillation.
+    labels : array_like
+        `[n]` class labels, or `[n]` / `[n, p]` regression targets.
+    task : {"auto", "classification", "regression"}
+        "auto": integers, strings, booleans and one-hot rows are classes.
+    estimator : str
+        A method of `cchkd_utils.mi.estimate`.
+    teacher_logits, student_logits : array_like, optional
+        Predictions `[n, K]` or `[n]` for the rivals that need them; a held-out probe stands in.
+        Labels 0 to K - 1 name their columns, whether or not every class has a row here.
+    units : array_like, optional
+        `[n]`, the independent unit of each row: participant, video, document. By default each
+        row is one. Rows of one unit may vary together; the interval is then over units.
+    n_subsamples : int, optional
+        0: the interval comes from the influence function of the difference (paired rows).
+        Otherwise from that many (2 or more) paired subsamples of half the units, without
+        replacement. Default: 16 where `auto` chose codes of hidden layers on the same rows, which
+        the influence function does not see; else 0.
+    level : float
+        Of the confidence interval, between 0 and 1.
+    rivals, bias_check : bool
+        Compute the rival criteria, and the bias of the gap by simulation at the same n and d.
+    seed : int
+        Same seed, same verdict.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    ValueError
+        As `cchkd_utils.mi.estimate`, an unknown task, or an interval that cannot be computed.
+    """
+    start = time.perf_counter()
+    discrete = _is_classification(labels, task)
+    classes = _columns(labels) if discrete else None
+    teacher, student, labels = _checked(teacher, student, labels, discrete)
+    codes = check_units(units, labels)
+    _check_interval(level, n_subsamples)
+    data = teacher, student, labels
+    both = _both_sides(*data, discrete, estimator, seed)
+    gap = both[0].nats - both[1].nats
+    repeats = default_subsamples(both[0], codes) if n_subsamples is None else n_subsamples
+    if repeats:
+
+        def gap_of(rows):
+            some = _both_sides(*(a[rows] for a in data), discrete, estimator, seed)
+            return some[0].nats - some[1].nats
+
+        stderr = subsampled_stderr(gap_of, codes, repeats, seed)
+    else:
+        pointwise = both[0].pointwise, both[1].pointwise
+        stderr = paired_stderr(*pointwise, None if units is None else codes)
+    p_wrong = probability_wrong(gap, stderr)
+    bias = None
+    if bias_check:
+        nats = [e.nats for e in both]
+        bias = simulated_bias(teacher, student, labels, discrete, *nats, estimator, seed)
+    others = {}
+    if rivals:
+        logits = teacher_logits, student_logits
+        others = rival_criteria(teacher, student, labels, discrete, *logits, seed, classes)
+    z = float(norm.ppf(0.5 + level / 2))
+    return Verdict(
+        mi_teacher_student=both[0].nats,
+        mi_student_label=both[1].nats,
+        gap=gap,
+        ci=(gap - z * stderr, gap + z * stderr),
+        p_wrong=p_wrong,
+        decision=decide(gap, stderr, bias),
+        stderr=stderr,
+        level=level,
+        estimator=estimator,
+        task="classification" if discrete else "regression",
+        n=both[0].n,
+        seconds=time.perf_counter() - start,
+        rivals=others,
+        bias=bias,
+        estimates={"teacher_student": both[0], "student_label": both[1]},
+    )
+
+
+def probability_wrong(gap: float, stderr: float) -> float:
+    """Probability that the true gap has the other sign, under a flat prior."""
+    if stderr <= 0:
+        return 0.5 if gap == 0 else 0.0
+    return float(norm.cdf(-abs(gap) / stderr))
+
+
+def decide(gap: float, stderr: float, bias: float | None = None) -> str:
+    """The decision rule: call the sign when the opposite has probability <= .025.
+
+    Where the simulation finds a bias of more than two standard errors, the sign must hold with
+    and without it; one simulation is too noisy to correct the estimate by.
+    """
+    plain = _call(gap, stderr)
+    if bias is None or abs(bias) <= 2.0 * stderr:
+        return plain
+    return plain if _call(gap - bias, stderr) == plain else "undecided"
+
+
+def _call(gap, stderr):
+    if not probability_wrong(gap, stderr) <= ALPHA:  # NaN decides nothing
+        return "undecided"
+    return "distil" if gap > 0 else "do not distil"
+
+
+def rank_teachers(candidates: dict, student, labels, **options) -> dict[str, Verdict]:
+    """Verdicts of several candidate teachers of one student, largest gap first.
+
+    Parameters
+    ----------
+    candidates : dict
+        `{name: representation [n, d]}`, rows in the student's order.
+    student, labels, **options
+        As in `assess`.
+
+    Returns
+    -------
+    dict
+        `{name: Verdict}` ordered by falling gap.
+
+    Raises
+    ------
+    ValueError
+        No candidates, or as `assess`.
+    """
+    if not candidates:
+        raise ValueError("No candidate teachers; pass {name: representation [n, d]}.")
+    verdicts = {name: assess(rows, student, labels, **options) for name, rows in candidates.items()}
+    return dict(sorted(verdicts.items(), key=lambda item: -item[1].gap))
+
+
+def _checked(teacher, student, labels, discrete):
+    """Checked copies: constant columns dropped, labels as codes `[n]` or targets `[n, p]`."""
+    check_same_length(teacher, student, ("teacher", "student"))
+    check_same_length(student, labels, ("student", "labels"))
+    teacher, student = check_matrix(teacher, "teacher"), check_matrix(student, "student")
+    if discrete:
+        return teacher, student, check_labels(labels, "labels")
+    labels = check_matrix(labels, "labels")
+    if (labels == np.round(labels)).all():
+        # Counts as regression targets: uniform noise within the unit loses no information.
+        labels = labels + np.random.default_rng(0).uniform(-0.5, 0.5, labels.shape)
+    return teacher, student, labels
+
+
+def _is_classification(labels, task: str) -> bool:
+    if task not in ("auto", "classification", "regression"):
+        raise ValueError(f"Unknown task {task!r}; choose auto, classification or regression.")
+    if task != "auto":
+        return task == "classification"
+    y = np.asarray(labels)
+    if y.dtype.kind not in "f":
+        return True
+    one_column = y.ndim == 1 or y.shape[-1] == 1
+    if one_column:
+        return bool((y == np.round(y)).all())
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=-1) == 1).all())
+
+
+def _columns(labels) -> np.ndarray | None:
+    """Columns of logits that belong to the classes in use, where labels are such numbers."""
+    y = np.asarray(labels)
+    if y.ndim == 2 and y.shape[1] > 1:  # one-hot
+        return np.flatnonzero(y.any(axis=0))
+    whole = y.dtype.kind in "iu" or (y.dtype.kind == "f" and (y == np.round(y)).all())
+    return np.unique(y).astype(int) if whole else None
+
+
+def _check_interval(level: float, n_subsamples: int | None) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1, such as 0.9.")
+    if n_subsamples is not None and (n_subsamples < 0 or n_subsamples == 1):
+        raise ValueError(f"n_subsamples is {n_subsamples}; 0, or at least 2, is needed.")
+
+
+def _both_sides(teacher, student, labels, discrete, method, seed):
+    groups = labels if discrete else None
+    return (
+        estimate(teacher, student, method, seed=seed, groups=groups),
+        estimate(student, labels, method, discrete_y=discrete, seed=seed),
+    )

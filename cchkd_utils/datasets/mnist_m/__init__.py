@@ -1,0 +1,254 @@
+"""MNIST paired with MNIST-M: a clean digit, and the same digit blended with a photograph.
+
+Recipe of MNIST-M (Ganin et al., 2016): pad the digit to 32 x 32, draw a random patch of a natural
+photograph, and invert its pixels where the digit has ink, ``|patch - ink|`` in each colour channel.
+The set is generated so (`mnist_m_recipe`), or read as others publish it (`mnist_m_layouts`).
+"""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d, zoom
+
+from cchkd_utils.datasets.base import Multimodal, require_choice, require_count
+from cchkd_utils.datasets.mnist_m import files, layouts, recipe
+from cchkd_utils.paths import data_root
+
+DATA = ("embedded", "real")
+LAYOUTS = ("auto", "generated", *layouts.MARKS)
+PAIRINGS = ("index", "class")
+SOURCES = {
+    "embedded": {
+        "digits": "scikit-learn load_digits (UCI optical digits), CC BY 4.0",
+        "photographs": "scikit-learn load_sample_images (china, flower), CC BY",
+    },
+    "real": {
+        "digits": "MNIST (LeCun et al.), CC BY-SA 3.0",
+        "photographs": "BSDS500 train (Berkeley), non-commercial research",
+    },
+}
+_EMBEDDED_TRAIN = 1000  # of 1797 digits; the other 797 are the test split: MI needs held-out rows
+_SHRINK = 3  # at a third of their size, 16-pixel patches of the sample photographs have structure
+
+
+def load(
+    data="embedded", root=None, n_train=None, n_test=None, pairing="index", seed=0, layout="auto"
+):
+    """Load digits (modality ``mnist``) paired with digits on photographs (``mnist_m``).
+
+    The patch behind an image depends on `seed` and on the image only, not on how many are loaded.
+
+    Parameters
+    ----------
+    data : {"embedded", "real"}
+        ``embedded``: scikit-learn's 1797 digits and two sample photographs, 16 x 16, no download.
+        ``real``: MNIST and MNIST-M found under `root`, 32 x 32; `download` gets what is missing.
+    root : path-like, optional
+        Folder with ``MNIST/raw`` and ``BSR/BSDS500`` or ``mnist_m``; see `paths.data_root`. Unused
+        if embedded.
+    n_train, n_test : int, optional
+        Use only the first rows of each split (the embedded split is a fixed shuffle).
+    pairing : {"index", "class"}
+        ``index``: both modalities show the same handwritten digit. ``class``: the clean digit is
+        another image of the same class and split, never the same; ``mnist_m`` and the labels are
+        as under ``index``, so a student without teacher is the same under both.
+    seed : int
+        Chooses the patches, and the partners under ``class``.
+    layout : {"auto", "generated", "png", "keras", "pt"}
+        Of the real MNIST-M: generated from the BSDS500 photographs and kept in the user's cache
+        folder, or a published set (`mnist_m_layouts.read`), whose images do not depend on `seed`.
+        ``auto``: a published set if one is there, else generated; the provenance says which.
+
+    Returns
+    -------
+    Multimodal
+        ``mnist`` float32 [n, 1, S, S] and ``mnist_m`` float32 [n, 3, S, S], both in [0, 1];
+        integer labels; splits ``train`` and ``test``. The ids are the rows of MNIST, test digits
+        after the training digits. The provenance says whether the files are MNIST as published.
+
+    Warns
+    -----
+    UserWarning
+        When the MNIST files are not the published ones.
+
+    Raises
+    ------
+    ValueError
+        For an unknown option, more rows than there are, a damaged file, images that do not show
+        the digits they are paired with, or a number of photographs other than the archive's.
+    FileNotFoundError
+        When the real data are not under `root`; nothing is downloaded.
+    """
+    for name, value, choices in (
+        ("data", data, DATA), ("pairing", pairing, PAIRINGS), ("layout", layout, LAYOUTS),
+    ):  # fmt: skip
+        require_choice(name, value, choices)
+    folder = data_root(root)
+    digits, labels, first_test, *source_files = (
+        _embedded_digits() if data == "embedded" else _mnist(folder)
+    )
+    published = None
+    if data == "embedded":
+        layout = "generated"
+    elif layout == "auto":
+        layout = layouts.find(folder) or "generated"
+    if layout != "generated":
+        published = layouts.read(layout, folder)
+    n = len(digits)
+    rows = _rows_there(published, first_test, n)
+    n_train = require_count("n_train", n_train, len(rows["train"]))
+    n_test = require_count("n_test", n_test, len(rows["test"]))
+    used = np.concatenate([rows["train"][:n_train], rows["test"][:n_test]])
+    first = {"train": slice(0, n_train), "test": slice(n_train, None)}
+    splits = {split: np.arange(len(used))[part] for split, part in first.items()}
+    digits, labels = digits[used], labels[used]
+    if published:
+        images = _published(published, digits, labels, first)
+    elif data == "embedded":
+        images = recipe.generate(digits, _sample_photographs(), used, n, seed)
+    else:
+        photos = files.photographs(folder / files.TRAIN, digits.shape[-1])
+        images = recipe.kept(recipe.ink(digits), photos, used, n, seed)
+    if pairing == "class":
+        digits = digits[class_partners(labels, splits, seed)]
+    source = {"data": data, "pairing": pairing, "seed": seed, "layout": layout, **SOURCES[data]}
+    if source_files:
+        source["files"] = source_files[0]
+    if published:
+        source["photographs"] = f"MNIST-M as published, {published['train'].name}"
+    return Multimodal(
+        modalities={
+            "mnist": _as_float(digits[:, None]),
+            "mnist_m": _as_float(np.moveaxis(images, -1, 1)),
+        },
+        labels=labels,
+        ids=used,
+        splits=splits,
+        kind="real",
+        provenance=source,
+    )
+
+
+def download(root=None):
+    """Download what real data lack under `root`: MNIST and the BSDS500 photographs.
+
+    MNIST's hashes are those that torchvision publishes; that of BSDS500 is recorded at the first
+    download, as there is no citable one.
+
+    Returns
+    -------
+    Path
+        The folder, to be passed to `load`.
+
+    Raises
+    ------
+    download.DownloadError
+        One line with the file, its address and where to put it.
+    """
+    from cchkd_utils.datasets.mnist_m import fetch
+
+    folder = data_root(root)
+    fetch.mnist(folder)
+    # A published MNIST-M does not replace them: notebook 02 draws new patches for each seed.
+    fetch.photographs(folder)
+    return folder
+
+
+def blur(images, sigma):
+    """Blur images by a Gaussian of `sigma` pixels; edges are continued outwards.
+
+    Parameters
+    ----------
+    images : ndarray [..., S, S]
+    sigma : float
+        Standard deviation in pixels; 0 leaves the images as they are.
+
+    Returns
+    -------
+    ndarray float32, shape of `images`
+
+    Raises
+    ------
+    ValueError
+        When `sigma` is negative or not finite.
+    """
+    if not 0 <= sigma < np.inf:
+        raise ValueError(f"sigma is {sigma}: give a number of pixels, 0 or more")
+    images = np.asarray(images, dtype=np.float32)
+    if sigma == 0:
+        return images
+    # Blurring is linear and separable: one matrix per axis makes it two matrix products.
+    down, across = (
+        gaussian_filter1d(np.eye(size), sigma, axis=0, mode="nearest").astype(np.float32)
+        for size in images.shape[-2:]
+    )
+    return down @ images @ across.T
+
+
+def _as_float(pixels):
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+def _embedded_digits():
+    """Return the 1797 digits as uint8 [n, 16, 16] in a fixed shuffle, labels, first test row."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    # The file is ordered by writer; the shuffle is part of the data, not of the seed.
+    order = np.random.default_rng(1797).permutation(len(labels))
+    small = images[order].reshape(-1, 8, 8) / 16
+    large = np.clip(zoom(small, (1, 1.75, 1.75), order=1), 0, 1)
+    digits = np.pad(np.rint(255 * large).astype(np.uint8), ((0, 0), (1, 1), (1, 1)))
+    return digits, labels[order].astype(np.int64), _EMBEDDED_TRAIN
+
+
+def _sample_photographs():
+    """Return scikit-learn's sample photographs, uint8 [h, w, 3], averaged down by `_SHRINK`."""
+    from sklearn.datasets import load_sample_images
+
+    return [_shrink(image) for image in load_sample_images().images]
+
+
+def _shrink(image):
+    height, width = (side // _SHRINK for side in image.shape[:2])
+    cut = image[: height * _SHRINK, : width * _SHRINK].astype(float)
+    return np.rint(cut.reshape(height, _SHRINK, width, _SHRINK, 3).mean((1, 3))).astype(np.uint8)
+
+
+def _mnist(folder):
+    """Return the MNIST digits as uint8 [n, 32, 32], labels, first test row, whose files."""
+    digits, *others = files.mnist(folder)
+    return np.pad(digits, ((0, 0), (2, 2), (2, 2))), *others
+
+
+def _rows_there(published, first_test, n):
+    """Return for each split the rows of the digits [0, n) that it has an image of."""
+    if not published:
+        return {"train": np.arange(first_test), "test": np.arange(first_test, n)}
+    rows = {"train": published["train"].rows, "test": first_test + published["test"].rows}
+    for split, limit in (("train", first_test), ("test", n)):
+        if rows[split].max() >= limit:
+            raise ValueError(
+                f"{published[split].name}: has an image number {published[split].rows.max()}, "
+                f"MNIST's {split} split has no such digit: this is not MNIST-M"
+            )
+    return rows
+
+
+def _published(published, digits, labels, first):
+    """Return the images of a published set, uint8 [n, 32, 32, 3], their pairing checked."""
+    parts = []
+    for split, part in first.items():
+        images = layouts.to_size(published[split].images(len(labels[part])))
+        layouts.check_paired(published[split], images, digits[part], labels[part])
+        parts.append(images)
+    return np.concatenate(parts)
+
+
+def class_partners(labels, splits, seed):
+    """Return for each row another row of the same class and split, chosen at random."""
+    rng = recipe.stream(seed, "partners")
+    partner = np.arange(len(labels))
+    for rows in splits.values():
+        for label in np.unique(labels[rows]):
+            members = rng.permutation(rows[labels[rows] == label])
+            partner[members] = np.roll(members, 1)  # a shift of a shuffle pairs no row with itself
+    return partner

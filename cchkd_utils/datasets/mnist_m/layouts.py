@@ -1,0 +1,299 @@
+"""MNIST-M as others publish it: three layouts, read without trusting the files.
+
+Whatever is damaged or of another kind is refused in one line that names the file. The images must
+show MNIST's digits row by row: labels are compared, and edges with the edges of the digit claimed.
+"""
+
+import gzip
+import lzma
+import pickle
+import re
+import struct
+import warnings
+import zipfile
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from cchkd_utils.untrusted import pickles
+
+MARKS = {  # a file by which a layout is known
+    "png": "mnist_m_train_labels.txt",
+    "keras": "keras_mnistm.pkl.gz",
+    "pt": "mnist_m_train.pt",
+}
+PLACES = (".", "mnist_m", "MNIST-M", "MNISTM", "MNISTM/processed")
+SPLITS = ("train", "test")
+SIZE = 32
+MAX_BYTES = 1 << 30  # of an unpacked pickle; 75000 images of 28 x 28 x 3 are 176 MB
+PAIRED = 0.8  # share of images closer to their own digit than to another of its class; chance: .5
+_NOT_TORCH = (  # what the readers of zips and pickles raise for bytes that are not theirs
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, TypeError,
+    ValueError,
+)  # fmt: skip
+_LINE = re.compile(r"((\d+)\.png)\s+(\d)")
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a published set: where its images lie and which MNIST rows they claim to show.
+
+    Attributes
+    ----------
+    name : file that stands in messages
+    rows : ndarray [n], row in MNIST's split, ascending
+    labels : ndarray [n], or None where the layout has none
+    images : callable (n) -> uint8 [n, size, size, 3], the first n
+    """
+
+    name: object
+    rows: np.ndarray
+    labels: np.ndarray | None
+    images: object
+
+    def __len__(self):
+        return len(self.rows)
+
+
+def find(folder):
+    """Return the name of the first published layout that lies below `folder`, or None."""
+    return next((layout for layout in MARKS if _place(layout, folder)), None)
+
+
+def _place(layout, folder):
+    places = (folder / place for place in PLACES)
+    return next((place for place in places if (place / MARKS[layout]).is_file()), None)
+
+
+def read(layout, folder):
+    """Return both splits of a published set.
+
+    Parameters
+    ----------
+    layout : {"png", "keras", "pt"}
+        ``png``: folders ``mnist_m_train`` and ``mnist_m_test`` with ``*_labels.txt``; ``keras``:
+        ``keras_mnistm.pkl.gz``; ``pt``: the tensors ``mnist_m_train.pt`` and ``mnist_m_test.pt``.
+    folder : Path
+        Where data are looked for; see `PLACES`.
+
+    Returns
+    -------
+    dict of str to Split
+
+    Raises
+    ------
+    FileNotFoundError
+        When a file is missing.
+    ValueError
+        When a file is damaged or holds something else.
+    """
+    mark, place = MARKS[layout], _place(layout, folder)
+    if place is None:
+        raise FileNotFoundError(
+            f"MNIST-M in the layout {layout!r} is not there: put {mark} and what belongs to it in "
+            f"{folder / 'mnist_m'}, or set CCHKD_DATA to the folder that holds mnist_m/"
+        )
+    if layout == "keras":
+        return _keras(place / mark)
+    reader = _png if layout == "png" else _pt
+    return {split: reader(place, split) for split in SPLITS}
+
+
+def check_paired(split, images, digits, labels):
+    """Refuse images that do not show the digits they are said to show.
+
+    Parameters
+    ----------
+    split : Split
+    images : uint8 [n, S, S, 3]
+    digits : uint8 [n, S, S]
+        The MNIST digits of the same rows.
+    labels : [n]
+        Their labels.
+
+    Raises
+    ------
+    ValueError
+        When labels differ, or too few images are closer to their digit than to another digit of
+        the same class.
+    """
+    if split.labels is not None and (split.labels[: len(labels)] != labels).any():
+        row = int(np.flatnonzero(split.labels[: len(labels)] != labels)[0])
+        raise ValueError(
+            f"{split.name}: image {row} is labelled {split.labels[row]}, MNIST's digit "
+            f"{labels[row]}: not paired with MNIST by index; use the set as it was published"
+        )
+    share = paired_share(images, digits, labels)
+    if share < PAIRED:
+        raise ValueError(
+            f"{split.name}: only {share:.0%} of the images are closer to their MNIST digit than to "
+            "another one of its class (chance: 50%): they are not paired by index"
+        )
+
+
+def paired_share(images, digits, labels, most=500):
+    """Share of images whose edges follow their own digit more than another of its class.
+
+    Parameters
+    ----------
+    images : uint8 [n, S, S, 3]
+    digits : uint8 [n, S, S]
+    labels : [n]
+    most : int
+        Rows to look at, spread over all.
+    """
+    some = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(int))
+    own = some[np.argsort(labels[some], kind="stable")]
+    other = np.concatenate(
+        [np.roll(own[labels[own] == c], 1) for c in np.unique(labels[own])]
+    )  # the next image of the class
+    both = own != other
+    if not both.any():
+        return 1.0  # one image a class: nothing to compare with
+    seen, ink, wrong = (
+        _edges(a) for a in (images[own].astype(float).mean(-1), digits[own], digits[other])
+    )
+    return float(((seen * ink).sum(1) > (seen * wrong).sum(1))[both].mean())
+
+
+def _edges(grey):
+    """Return the strength of edges [n, S * S], each row centred and of unit length."""
+    grey = grey.astype(float)
+    down, across = np.gradient(grey, axis=(1, 2))
+    strength = np.hypot(down, across).reshape(len(grey), -1)
+    strength -= strength.mean(1, keepdims=True)
+    return strength / np.linalg.norm(strength, axis=1, keepdims=True).clip(1e-12)
+
+
+def to_size(images):
+    """Return images of 32 x 32; those of 28 x 28 have their edges continued by 2 pixels."""
+    margin = (SIZE - images.shape[1]) // 2
+    pad = ((0, 0), (margin, margin), (margin, margin), (0, 0))
+    return np.pad(images, pad, mode="edge") if margin else images
+
+
+def _checked(images, path):
+    """Return uint8 images [n, size, size, 3], or refuse them."""
+    shape = tuple(images.shape)
+    if len(shape) == 4 and shape[1] == 3 and shape[3] != 3:
+        images, shape = np.moveaxis(images, 1, -1), (shape[0], *shape[2:], 3)
+    good = len(shape) == 4 and shape[1] == shape[2] and shape[1] in (28, SIZE) and shape[3] == 3
+    if not good or images.dtype != np.uint8 or not shape[0]:
+        raise ValueError(
+            f"{path}: holds {images.dtype} {list(shape)}, not uint8 images [n, 28 or 32, ..., 3]; "
+            "this is not MNIST-M"
+        )
+    return images
+
+
+def _keras(path):
+    again = "fetch it again"
+    try:
+        with gzip.open(path) as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: not a whole gzip file ({error}); {again}") from None
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"{path}: unpacks to more than {MAX_BYTES >> 20} MB; {again}")
+    held = pickles.loads(data, str(path))
+    held = {_text(k): v for k, v in held.items()} if isinstance(held, dict) else {}
+    if not all(isinstance(held.get(split), np.ndarray) for split in SPLITS):
+        raise ValueError(f"{path}: has no arrays named train and test; {again}")
+    images = {split: _checked(held[split], path) for split in SPLITS}
+    return {
+        split: Split(path, np.arange(len(some)), None, lambda n, some=some: some[:n])
+        for split, some in images.items()
+    }
+
+
+def _text(key):
+    return key.decode("latin-1") if isinstance(key, bytes) else key
+
+
+def _pt(folder, split):
+    import torch
+
+    path = folder / f"mnist_m_{split}.pt"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file; put it beside the other one")
+    again = "fetch it again, or save (images, labels) anew with torch.save"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()  # torch itself does not look at the checksums
+        with warnings.catch_warnings():  # what torch warns of is refused below
+            warnings.simplefilter("ignore")
+            held = None if bad else torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        message = "holds more than tensors and was not run"
+        raise ValueError(f"{path}: {message}; {again}") from None
+    except _NOT_TORCH:
+        raise ValueError(f"{path}: not a whole file of torch.save; {again}") from None
+    if bad:
+        raise ValueError(f"{path}: {bad} is damaged; {again}")
+    pair = list(held) if isinstance(held, tuple | list) else []
+    if len(pair) != 2 or not all(isinstance(one, torch.Tensor) for one in pair):
+        raise ValueError(f"{path}: is not the pair (images, labels); {again}")
+    if strange := [one for one in pair if not _plain(one)]:
+        shown = f"{strange[0].dtype}, {strange[0].layout}, {list(strange[0].shape)}"
+        raise ValueError(f"{path}: holds a tensor ({shown}) that is not plain bytes or integers "
+                         f"of its own; {again}")  # fmt: skip
+    images, labels = _checked(pair[0].numpy(), path), pair[1].numpy()
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        raise ValueError(f"{path}: {len(images)} images have labels {list(labels.shape)}; {again}")
+    return Split(path, np.arange(len(images)), labels, lambda n: images[:n])
+
+
+def _plain(tensor):
+    """Whether a tensor is of whole numbers that all lie in the file: none sparse or repeated."""
+    import torch
+
+    whole = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+    if tensor.layout != torch.strided or tensor.dtype not in whole or tensor.device.type != "cpu":
+        return False
+    return tensor.untyped_storage().nbytes() >= tensor.numel() * tensor.element_size()
+
+
+def _png(folder, split):
+    path = folder / f"mnist_m_{split}_labels.txt"
+    try:
+        lines = path.read_text(encoding="ascii").split("\n")
+    except OSError as error:
+        raise FileNotFoundError(f"{path}: there is no such file; unpack the set again") from error
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is not text; unpack the set again") from None
+    found = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        match = _LINE.fullmatch(line.strip())
+        if not match:
+            raise ValueError(
+                f"{path}: line {number} is not like '00000000.png 5'; unpack the set again"
+            )
+        found.append((int(match[2]), match[1], int(match[3])))
+    found.sort()  # the published list is in no order
+    rows = np.array([row for row, _, _ in found])
+    if not len(rows) or len(np.unique(rows)) < len(rows):
+        raise ValueError(f"{path}: is empty or names an image twice; unpack the set again")
+    files = [folder / f"mnist_m_{split}" / name for _, name, _ in found]
+    labels = np.array([label for _, _, label in found])
+    return Split(path, rows, labels, lambda n: np.stack([_image(file) for file in files[:n]]))
+
+
+def _image(path):
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            picture.verify()  # the checksums, which loading does not look at
+        with Image.open(path, formats=["PNG"]) as picture:
+            if max(picture.size) > SIZE:
+                raise ValueError(f"{path}: {picture.size} pixels, not {SIZE} x {SIZE}")
+            pixels = np.asarray(picture.convert("RGB"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: is in the list but not there; unpack again") from None
+    except (OSError, SyntaxError, EOFError, zlib.error, Image.DecompressionBombError):
+        raise ValueError(f"{path}: not a whole PNG image; unpack the set again") from None
+    return to_size(_checked(pixels[None], path))[0]

@@ -1,0 +1,257 @@
+"""CMU-MOSEI: what people say in videos, as text, audio and vision, with their sentiment.
+
+There is no anonymous download: ask for the data at the addresses in `REQUEST`. Files in the layouts
+of `mosei_layouts` and `mosei_csd` are read as they are; the default is a simulated stand-in
+(`mosei_simulated`).
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+
+from cchkd_utils.datasets.base import Multimodal, require_choice
+from cchkd_utils.datasets.mosei import csd, layouts
+from cchkd_utils.datasets.mosei.csd import MODALITIES, video_of
+from cchkd_utils.datasets.mosei.simulated import simulate
+from cchkd_utils.paths import data_root
+
+DATA = ("embedded", "real")
+LAYOUTS = ("auto", "pickle", "csd", "npz")
+REQUEST = (
+    "ask for it at https://github.com/thuiar/MMSA (aligned_50.pkl, unaligned_50.pkl), "
+    "https://github.com/pliang279/MultiBench (mosei_senti_data.pkl) or "
+    "https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK (.csd)"
+)
+CODINGS = {
+    "acc2_nonneg": "negative against non-negative (Acc-2, Zadeh et al., 2016)",
+    "acc2_nonzero": "negative against positive, neutral left out (Acc-2, Tsai et al., 2019)",
+    "acc7": "seven classes, sentiment rounded to -3 ... 3 (Acc-7, Tsai et al., 2019)",
+    "regression": "sentiment from -3 to 3 as it is (MAE, correlation)",
+    "given": "classes as they stand in the file",
+}
+
+
+def load(
+    data="embedded",
+    root=None,
+    layout="auto",
+    coding="acc2_nonneg",
+    dataset="CMU-MOSEI",
+    parts=None,
+    n_train=1000,
+    n_test=600,
+    seed=0,
+):
+    """Load text, audio and vision of utterances, with their sentiment.
+
+    Parameters
+    ----------
+    data : {"embedded", "real"}
+        ``embedded``: simulated, no download. ``real``: files found under `root`.
+    root : path-like, optional
+        A file, or a folder to look in (``mosei/`` below `paths.data_root` by default; ``mosi/``
+        when `dataset` is CMU-MOSI). Unused if embedded.
+    layout : {"auto", "pickle", "csd", "npz"}
+        ``auto`` takes the only layout that is there.
+    coding : {"acc2_nonneg", "acc2_nonzero", "acc7", "regression", "given"}
+        What the label is; see `CODINGS`.
+    dataset : str
+        Name to show; the two data sets must not be mixed up.
+    parts : sequence of str, optional
+        Splits to load, all that there are by default; the others are not looked at.
+    n_train, n_test, seed
+        Of the simulated set, see `mosei_simulated.simulate`.
+
+    Returns
+    -------
+    Multimodal
+        ``text``, ``audio``, ``vision`` float32 [n, steps, d + 1]: the last channel is 1 where the
+        step was measured and 0 where it is padding (see `cchkd_utils.encoders`). NaN and infinite
+        features are 0. Splits as they stand in the file; those of computational sequences come
+        from ``folds.json``, or are drawn at random without it. ``provenance`` names files,
+        SHA-256, coding, and where the splits come from.
+
+    Raises
+    ------
+    ValueError
+        For an unknown option, a file that is not what its layout says, arrays of a split that
+        differ in their number of rows, labels that do not fit the coding, or a video that stands
+        in two splits.
+    FileNotFoundError
+        When there is no such file; nothing is downloaded.
+    """
+    require_choice("data", data, DATA)
+    require_choice("layout", layout, LAYOUTS)
+    require_choice("coding", coding, tuple(CODINGS))
+    if data == "embedded":
+        found, files, origin = simulate(n_train, n_test, seed), {}, "simulated"
+    else:
+        found, files, origin = _read(_place(root, dataset), layout, dataset, seed)
+    parts = tuple(found) if parts is None else parts
+    if not parts or any(part not in found for part in parts):
+        missing = ", ".join(part for part in parts if part not in found) or "named"
+        raise ValueError(f"no split {missing}: there are {', '.join(found)}")
+    counts = ", ".join(f"{name} {len(part['labels'])}" for name, part in found.items())
+    found = {name: found[name] for name in parts}
+    _require_disjoint(found)
+    provenance = {"data": data, "dataset": dataset, "coding": CODINGS[coding], "files": files}
+    provenance["splits"] = f"{origin} ({counts} utterances)"
+    return _assemble(found, coding, "real" if data == "real" else "simulated", provenance)
+
+
+def videos(data):
+    """Return the video of every utterance, [n]: the independent unit.
+
+    The numbers that repeated ids get (``#2``) are no part of a video's name.
+    """
+    return np.array([video_of(re.sub(r"#\d+$", "", one)) for one in data.ids])
+
+
+def code(sentiment, coding):
+    """Turn sentiment in [-3, 3] into labels.
+
+    Parameters
+    ----------
+    sentiment : array [n]
+    coding : str
+        A key of `CODINGS`.
+
+    Returns
+    -------
+    labels : ndarray [n]
+        int64 classes from 0, or float64 for ``regression``.
+    kept : ndarray of bool [n]
+        False where the coding leaves an utterance out.
+
+    Raises
+    ------
+    ValueError
+        When values are not finite, or do not fit the coding.
+    """
+    sentiment = np.asarray(sentiment, float)
+    kept = np.ones(len(sentiment), bool)
+    if not np.isfinite(sentiment).all():
+        raise ValueError("some labels are not finite: these utterances have no sentiment")
+    if coding == "given":
+        if (sentiment != np.rint(sentiment)).any() or sentiment.min() < 0:
+            raise ValueError("coding 'given' needs classes 0, 1, ...; choose acc2_nonneg")
+        return sentiment.astype(np.int64), kept
+    if set(np.unique(sentiment)) == {0.0, 1.0}:
+        raise ValueError(f"the labels are classes 0 and 1, not sentiment: {coding} needs -3 ... 3")
+    if abs(sentiment).max() > 3:
+        raise ValueError(f"sentiment reaches {abs(sentiment).max():g}: the scale ends at 3")
+    if coding == "regression":
+        return sentiment, kept
+    if coding == "acc7":
+        return np.rint(sentiment).astype(np.int64) + 3, kept
+    if coding == "acc2_nonzero":
+        return (sentiment > 0).astype(np.int64), sentiment != 0
+    return (sentiment >= 0).astype(np.int64), kept
+
+
+def _place(root, dataset):
+    return Path(root).expanduser() if root else data_root() / dataset.lower().removeprefix("cmu-")
+
+
+def _read(place, layout, dataset, seed):
+    """Read the one data set at `place`; return its splits, the SHA-256 of its files, their origin.
+
+    Names that start with a dot (``._x.pkl``, as macOS adds them) are left.
+    """
+    suffixes = {"pickle": ".pkl", "csd": ".csd", "npz": ".npz"}
+    every = [place] if place.is_file() else []
+    if place.is_dir():
+        every = sorted(file for file in place.iterdir() if not file.name.startswith("."))
+    there = {name: [f for f in every if f.suffix == end] for name, end in suffixes.items()}
+    # one sequence alone is no data set
+    there["csd"] = there["csd"] if len(there["csd"]) > 3 else []
+    wanted = [name for name in suffixes if there[name] and layout in ("auto", name)]
+    if not wanted:
+        raise FileNotFoundError(
+            f"{dataset} is not at {place} (layout {layout}): {REQUEST}, put the files there, set "
+            'CCHKD_DATA to the folder above it, or use data="embedded"'
+        )
+    files = there[wanted[0]]
+    if len(wanted) > 1 or (wanted[0] != "csd" and len(files) > 1):
+        names = ", ".join(f.name for name in wanted for f in there[name])
+        raise ValueError(f"{place} holds several data sets ({names}): name one file as root")
+    if wanted[0] == "csd":
+        found, origin = csd.read_csd_folder(place, seed=seed)
+        files += [file for file in every if file.name == "folds.json"]
+    else:
+        read = {"pickle": layouts.read_pickle, "npz": layouts.read_npz}[wanted[0]]
+        found, origin = read(files[0]), "as in the file"
+    return found, {file.name: _checksum(file) for file in files}, origin
+
+
+def _checksum(file):
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    published = layouts.PUBLISHED.get(digest)
+    return f"{digest} ({f'recognised: {published}' if published else 'no published SHA-256'})"
+
+
+def _require_disjoint(found):
+    seen = {}
+    for split, part in found.items():
+        for video in {video_of(one) for one in part["ids"]}:
+            if seen.setdefault(video, split) != split:
+                raise ValueError(
+                    f"video {video} stands in {seen[video]} and in {split}: the splits must not "
+                    "share videos, or the test is no test"
+                )
+
+
+def _assemble(found, coding, kind, provenance):
+    modalities = {name: [] for name in MODALITIES}
+    labels, ids, splits, n = [], [], {}, 0
+    for split, part in found.items():
+        own, kept = code(part["labels"], coding)
+        for name in MODALITIES:
+            lengths = part.get(f"{name}_lengths")
+            masked = _masked(part[name], lengths)
+            modalities[name].append(masked if kept.all() else masked[kept])
+        labels.append(own[kept])
+        ids.append(part["ids"][kept])
+        splits[split] = n + np.arange(kept.sum())
+        n += int(kept.sum())
+    return Multimodal(
+        modalities={name: np.concatenate(each) for name, each in modalities.items()},
+        labels=np.concatenate(labels),
+        ids=_unique(np.concatenate(ids)),
+        splits=splits,
+        kind=kind,
+        provenance=provenance,
+    )
+
+
+def _masked(features, lengths=None):
+    """Append the mask, [n, steps, d] to [n, steps, d + 1]; what is not finite in float32 becomes 0.
+
+    A step is padding when it lies beyond the utterance's length or when nothing was measured:
+    all features 0, as aligned files pad, some of them at the front.
+    """
+    with np.errstate(over="ignore"):
+        features = np.asarray(features, np.float32)
+    if not np.isfinite(features).all():
+        features = np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0)
+    measured = (features != 0).any(-1)
+    if lengths is not None:
+        measured &= np.arange(features.shape[1]) < np.asarray(lengths)[:, None]
+        features = features * measured[..., None]
+    out = np.empty((*features.shape[:2], features.shape[2] + 1), np.float32)
+    out[..., :-1], out[..., -1] = features, measured
+    return out
+
+
+def _unique(ids):
+    """Number the ids that some files repeat, by names that no other id has."""
+    seen, out, taken = {}, [], set(ids)
+    for one in ids:
+        seen[one] = seen.get(one, 0) + 1
+        while seen[one] > 1 and f"{one}#{seen[one]}" in taken:
+            seen[one] += 1
+        out.append(one if seen[one] == 1 else f"{one}#{seen[one]}")
+    return np.array(out)

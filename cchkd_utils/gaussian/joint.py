@@ -1,0 +1,309 @@
+"""The joint Gaussian model of cross-modal distillation, solved exactly.
+
+Teacher modality x1, student modality x2 and label y are jointly Gaussian with mean zero. The
+teacher is linear and fixed, t = w1·x1. The student is least squares on x2, distilled with weight
+lam: argmin_w  sum (y - w·x2)^2 + lam * sum (w·x2 - t)^2. Its expected risk has a closed form,
+which the chapter "theory" of the book derives. All information is in nats.
+
+Sources: model, objective and criterion from arXiv 2510.13182 (linear model, Theorem 1); the exact
+finite-sample risk and everything computed from it is this project's own derivation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cchkd_utils.gaussian import risk
+from cchkd_utils.gaussian.covariances import (
+    admissible_g,
+    block_mi,
+    check_correlations,
+    check_positive_definite,
+    covariance_from_correlations,
+    q_for_gap,
+    random_rotation,
+)
+
+__all__ = ["JointGaussian", "admissible_g", "block_mi", "q_for_gap"]
+
+_RELATIVE_ZERO = 1e-12  # below this share of Var y, the best linear student counts as constant
+
+
+@dataclass(frozen=True, eq=False)
+class JointGaussian:
+    """Joint Gaussian (x1, x2, y), mean zero, with a fixed linear teacher t = w1·x1.
+
+    Build it with :meth:`from_correlations` or :meth:`from_covariance`; both validate.
+
+    Attributes
+    ----------
+    cov : array [p1 + p2 + 1, p1 + p2 + 1]
+        Covariance of (x1, x2, y), in this order. Read-only.
+    p1 : int
+        Dimensions of the teacher's modality.
+    p2 : int
+        Dimensions of the student's modality.
+    w1 : array [p1]
+        Teacher weights. Read-only.
+    """
+
+    cov: NDArray
+    p1: int
+    p2: int
+    w1: NDArray
+
+    @classmethod
+    def from_covariance(
+        cls, cov: ArrayLike, p1: int, p2: int, w1: ArrayLike | None = None
+    ) -> JointGaussian:
+        """Build the model from the full covariance of (x1, x2, y), in this order.
+
+        Parameters
+        ----------
+        cov : array_like [p1 + p2 + 1, p1 + p2 + 1]
+        p1, p2 : int
+            Dimensions of x1 and x2, at least 1.
+        w1 : array_like [p1], optional
+            Teacher weights. Default: the calibrated teacher, t = E[y | x1].
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, or `cov` is not finite, symmetric and positive definite.
+        """
+        cov = np.array(cov, float)
+        d = p1 + p2 + 1
+        if p1 < 1 or p2 < 1:
+            raise ValueError(f"p1 and p2 must be at least 1, got p1={p1}, p2={p2}")
+        if cov.shape != (d, d):
+            raise ValueError(f"cov must be [{d}, {d}] (p1 + p2 + 1), got {list(cov.shape)}")
+        check_positive_definite(cov)
+        w1 = np.linalg.solve(cov[:p1, :p1], cov[:p1, -1]) if w1 is None else np.array(w1, float)
+        if w1.shape != (p1,) or not np.isfinite(w1).all():
+            raise ValueError(f"w1 must be [{p1}] (p1) finite numbers, got {list(w1.shape)}")
+        cov = (cov + cov.T) / 2
+        cov.flags.writeable = w1.flags.writeable = False
+        return cls(cov, int(p1), int(p2), w1)
+
+    @classmethod
+    def from_correlations(
+        cls,
+        r: float,
+        q: float,
+        g: float,
+        p: int,
+        teacher_sd: float | str = 1.0,
+        p1: int | None = None,
+        *,
+        nuisance: float = 0.0,
+        rotate: int | None = None,
+    ) -> JointGaussian:
+        """Build the model from three correlations; Var y = 1 and E[t|x2] is collinear with s.
+
+        x1 and x2 are standard normal. The first coordinate of x2 carries s, the first of x1 carries
+        t; the others are noise.
+
+        Parameters
+        ----------
+        r : float
+            corr(s, y) in (0, 1); s = E[y | x2] is the best linear student.
+        q : float
+            corr(t, s) in (-1, 1).
+        g : float
+            corr(y, t), inside ``admissible_g(r, q)``.
+        p : int
+            Dimension of x2.
+        teacher_sd : float or "calibrated"
+            Standard deviation of t; 0 is the constant teacher (then I(t;s) = 0 whatever q). With
+            "calibrated" it is g, so that t = E[y | x1], what a well-trained teacher predicts.
+        p1 : int, optional
+            Dimension of x1. Default p.
+        nuisance : float
+            Correlation in (-1, 1) of the second coordinates of x1 and x2: content the modalities
+            share and that leaves t, s and y untouched. Not 0 needs p, p1 >= 2.
+        rotate : int, optional
+            Seed of a random rotation of x1 and another of x2, so that no axis is special. None of
+            the exact quantities changes.
+
+        Raises
+        ------
+        ValueError
+            If a correlation is out of range; for g the message gives the admissible interval.
+        """
+        p1 = p if p1 is None else p1
+        teacher_sd = check_correlations(r, q, g, teacher_sd)
+        cov = covariance_from_correlations(r, q, g, p, p1, nuisance)
+        w1 = np.eye(1, p1)[0] * teacher_sd
+        if rotate is not None:
+            turn = random_rotation(p1, p, np.random.default_rng(rotate))
+            cov, w1 = turn @ cov @ turn.T, turn[:p1, :p1] @ w1
+        return cls.from_covariance(cov, p1, p, w1)
+
+    @cached_property
+    def student_weights(self) -> NDArray:
+        """w* [p2]: weights of the best linear student s = w*·x2 = E[y | x2]."""
+        return np.linalg.solve(self._s22, self.cov[self.p1 : -1, -1])
+
+    @cached_property
+    def teacher_projection(self) -> NDArray:
+        """v* [p2]: weights of E[t | x2] = v*·x2, all of the teacher that x2 can express."""
+        return np.linalg.solve(self._s22, self.cov[self.p1 : -1, : self.p1] @ self.w1)
+
+    @cached_property
+    def correlations(self) -> tuple[float, float, float]:
+        """(r, q, g) = (corr(s, y), corr(t, s), corr(y, t)); 0 where a variable is constant."""
+        var_y, var_t, var_s = self.cov[-1, -1], self._var_t, self._var_s
+        cov_ts = self.teacher_projection @ self._s22 @ self.student_weights
+        student, teacher = var_s > _RELATIVE_ZERO * var_y, var_t > 0
+        r = np.sqrt(var_s / var_y) if student else 0.0
+        q = cov_ts / np.sqrt(var_t * var_s) if student and teacher else 0.0
+        g = self._cov_yt / np.sqrt(var_t * var_y) if teacher else 0.0
+        return float(r), float(q), float(g)
+
+    @cached_property
+    def sigma2(self) -> float:
+        """Var(y | x2): the risk of the best linear student."""
+        return float(self.cov[-1, -1] - self._var_s)
+
+    @cached_property
+    def tau2(self) -> float:
+        """Var(t | x2): the part of the teacher that the student cannot express."""
+        v = self.teacher_projection
+        return float(self._var_t - v @ self._s22 @ v)
+
+    @cached_property
+    def c(self) -> float:
+        """Cov(y, t | x2)."""
+        return float(self._cov_yt - self.teacher_projection @ self._s22 @ self.student_weights)
+
+    @cached_property
+    def delta(self) -> float:
+        """(v* - w*)' S22 (v* - w*): squared bias of a student that copies the teacher."""
+        d = self.teacher_projection - self.student_weights
+        return float(d @ self._s22 @ d)
+
+    @cached_property
+    def residual_alignment(self) -> float:
+        """E[(y - t)(y - s)], equal to sigma2 - c: small-lam distillation helps iff it is > 0."""
+        cov_ys = self.cov[self.p1 : -1, -1] @ self.student_weights
+        cov_ts = self.w1 @ self.cov[: self.p1, self.p1 : -1] @ self.student_weights
+        return float(self.cov[-1, -1] - self._cov_yt - cov_ys + cov_ts)
+
+    @property
+    def mi_teacher_student(self) -> float:
+        """I(t;s) = I(w1·x1; w*·x2) in nats, the left side of the criterion."""
+        return float(-0.5 * np.log1p(-(self.correlations[1] ** 2)))
+
+    @property
+    def mi_student_label(self) -> float:
+        """I(s;y) = I(w*·x2; y) in nats, the right side of the criterion."""
+        return float(-0.5 * np.log1p(-(self.correlations[0] ** 2)))
+
+    @property
+    def gap(self) -> float:
+        """I(t;s) - I(s;y) in nats; the Cross-modal Complementarity Hypothesis holds iff > 0."""
+        return self.mi_teacher_student - self.mi_student_label
+
+    def risk(self, n: ArrayLike, lam: ArrayLike) -> NDArray | float:
+        """Exact expected squared error E R(lam) of the student distilled on n rows.
+
+        Parameters
+        ----------
+        n : array_like
+            Training rows, > p2 + 1; ``np.inf`` is the population.
+        lam : array_like
+            Distillation weight >= 0; ``np.inf`` copies the teacher. Broadcasts with n.
+
+        Returns
+        -------
+        array or float, of the broadcast shape
+            Expected over training sets, on a fresh row.
+
+        Raises
+        ------
+        ValueError
+            If n <= p2 + 1 (the expectation is infinite or the fit not unique) or lam < 0.
+        """
+        return (self._risk.undistilled(n) * (1 + self.relative_change(n, lam)))[()]
+
+    def relative_change(self, n: ArrayLike, lam: ArrayLike) -> NDArray | float:
+        """R(lam) / R(0) - 1: negative where distillation helps. Arguments as in :meth:`risk`."""
+        return self._risk.relative_change(n, lam)[()]
+
+    def risk_slope(self, n: ArrayLike) -> NDArray | float:
+        """dR/dlam at lam = 0, equal to -2 kappa E[(y - t)(y - s)], kappa = p2 / (n - p2 - 1)."""
+        return (2 * self._risk.kappa(n) * (self.c - self.sigma2))[()]
+
+    def best_lambda(self, n: ArrayLike) -> NDArray | float:
+        """Weight of least expected risk: 0 where no weight helps, inf where copying is best."""
+        return risk.weight(self._risk.best_share(n))
+
+    def largest_helpful_lambda(self, n: ArrayLike) -> NDArray | float:
+        """Supremum of the weights that help: 0 where none does, inf where every weight does."""
+        return risk.weight(2 * self._risk.best_share(n))
+
+    def sample(self, n: int, rng: np.random.Generator) -> tuple[NDArray, NDArray, NDArray]:
+        """Draw n independent rows: x1 [n, p1], x2 [n, p2], y [n]."""
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        rows = rng.standard_normal((n, len(self.cov))) @ self._cholesky.T
+        return rows[:, : self.p1], rows[:, self.p1 : -1], rows[:, -1]
+
+    def simulate_risk(
+        self, n: int, lam: ArrayLike, draws: int, rng: np.random.Generator
+    ) -> NDArray:
+        """Fit the distilled student on fresh training sets; return the true risk of each fit.
+
+        Parameters
+        ----------
+        n : int
+            Training rows of each draw, > p2 + 1.
+        lam : array_like [k]
+            Finite distillation weights >= 0; each draw fits all of them on the same rows.
+        draws : int
+            Number of training sets.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        array [draws, k]
+            Squared error on a fresh row; the mean over draws estimates ``risk(n, lam)``.
+        """
+        self._risk.kappa(n)  # refuses too few rows
+        m = np.atleast_1d(risk.share(lam))
+        risks = np.empty((draws, m.size))
+        for i in range(draws):
+            x1, x2, y = self.sample(n, rng)
+            # Least squares is linear in the label, so two fits give the student for every lam.
+            fit = np.linalg.solve(x2.T @ x2, x2.T @ np.column_stack([y, x1 @ self.w1]))
+            error = fit @ np.stack([1 - m, m]) - self.student_weights[:, None]
+            risks[i] = self.sigma2 + np.einsum("ik,ij,jk->k", error, self._s22, error)
+        return risks
+
+    @cached_property
+    def _risk(self) -> risk.Risk:
+        return risk.Risk(self.sigma2, self.tau2, self.c, self.delta, self.p2)
+
+    @property
+    def _s22(self) -> NDArray:
+        return self.cov[self.p1 : -1, self.p1 : -1]
+
+    @cached_property
+    def _var_t(self) -> float:
+        return self.w1 @ self.cov[: self.p1, : self.p1] @ self.w1
+
+    @cached_property
+    def _var_s(self) -> float:
+        return self.student_weights @ self._s22 @ self.student_weights
+
+    @cached_property
+    def _cov_yt(self) -> float:
+        return self.w1 @ self.cov[: self.p1, -1]
+
+    @cached_property
+    def _cholesky(self) -> NDArray:
+        return np.linalg.cholesky(self.cov)

@@ -1,0 +1,219 @@
+"""The figures of the book: one style, one function per figure, alt text with each.
+
+Colours are Okabe and Ito's, told apart under the common forms of colour blindness; where colour
+carries a number, lightness carries it too. Figures of simulated data carry a mark.
+"""
+
+import io
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import matplotlib.ticker
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from cchkd_utils.results.readable import minus
+
+STYLE = {
+    "figure.dpi": 100,
+    "figure.constrained_layout.use": True,
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "legend.frameon": False,
+    "lines.markersize": 6,
+}
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "0.45"
+ESTIMATORS = {  # colour and marker: each tells the methods apart on its own
+    "auto": ("black", "o"),
+    "ksg": (ORANGE, "s"),
+    "gaussian": (GREEN, "^"),
+    "mine": (PURPLE, "v"),
+    "lmi": (BLUE, "D"),
+}
+SOFT_LABELS = {"cross-fitted": ("#882255", "o"), "in-sample": ("0.6", "s")}
+OUTCOMES = {"helps": BLUE, "hurts": ORANGE, "unresolved": "0.6"}
+MARKERS = {"distil": "o", "undecided": "D", "do not distil": "v"}
+REGION = "#56B4E9"
+
+
+def figure(columns: int = 1, rows: int = 1, *, width: float = 7.0, height: float = 4.2) -> tuple:
+    """Return a figure in the book's style and its axes [rows, columns] (squeezed)."""
+    with mpl.rc_context(STYLE):
+        fig = Figure(figsize=(width, height), layout="constrained")
+        return fig, fig.subplots(rows, columns)
+
+
+def headline(fig: Figure, finding: str) -> None:
+    """Write above the axes what the figure shows, computed from what it draws."""
+    lines = textwrap.fill(minus(finding), int(11.5 * fig.get_figwidth()))
+    fig.suptitle(lines, x=0.01, ha="left", fontsize=12)
+
+
+def helped(points: pd.DataFrame) -> str:
+    """Count the gains that are clear of zero: "helps in 3, hurts in 1 of 9"."""
+    helps, hurts = (points["gain_lo"] > 0).sum(), (points["gain_hi"] < 0).sum()
+    return f"helps in {helps}, hurts in {hurts} of {len(points)}"
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Display a figure with its alternative text: what a reader who cannot see it should know.
+
+    Raises
+    ------
+    ValueError
+        For a figure without a title: readers also meet it alone.
+    """
+    from IPython.display import Image, display
+
+    places = ("left", "center", "right")
+    if not (fig.get_suptitle() or any(ax.get_title(loc=p) for ax in fig.axes for p in places)):
+        raise ValueError("the figure has no title: see `headline`")
+
+    data = io.BytesIO()
+    fig.savefig(data, format="png", dpi=200, facecolor="white")
+    width = int(fig.get_size_inches()[0] * 100)
+    display(Image(data.getvalue(), format="png", alt=alt, width=width))
+
+
+def mark_simulated(fig: Figure, kind: str) -> None:
+    """Write on the figure that its data are simulated, if they are."""
+    if kind == "simulated":
+        fig.supxlabel("simulated data", x=0.99, ha="right", color=GREY, fontsize=9)
+
+
+def colours(values: Sequence[float]) -> dict[float, tuple]:
+    """Return a colour per value, light to dark, legible on white."""
+    ordered = sorted(set(values))
+    palette = sns.color_palette("viridis_r", n_colors=len(ordered) + 1)[1:]
+    return dict(zip(ordered, palette))
+
+
+def gain_against_gap(
+    ax: Axes, points: pd.DataFrame, *, gap: str = "gap", curves: Mapping | None = None
+) -> None:
+    """Draw the gain of distillation against the gap of mutual information, one colour per λ.
+
+    Parameters
+    ----------
+    ax : axes to draw on
+    points : rows with lam, gain, gain_lo, gain_hi, decision, the column `gap`, and where the gap is
+        an estimate, gap_lo and gap_hi
+    gap : name of the column on the x axis, nats
+    curves : λ to (gaps, gains), the exact theory, drawn as lines
+    """
+    colour = colours(points["lam"])
+    _verdict_region(ax, points, gap, curves)
+    for lam, (x, y) in (curves or {}).items():
+        ax.plot(x, y, color=colour[lam], lw=1.6)
+    estimated = {"gap_lo", "gap_hi"} <= set(points)
+    for lam, group in points.groupby("lam"):
+        y = group["gain"].to_numpy()
+        bars = {"yerr": [y - group["gain_lo"], group["gain_hi"] - y]}
+        if estimated:
+            bars["xerr"] = [group[gap] - group["gap_lo"], group["gap_hi"] - group[gap]]
+        ax.errorbar(group[gap], y, **bars, fmt="none", color=colour[lam], lw=1, alpha=0.7)
+        for decision, some in group.groupby("decision"):
+            ax.scatter(some[gap], some["gain"], marker=MARKERS[decision], color=colour[lam],
+                       s=42, edgecolor="white", linewidth=0.6, zorder=3)  # fmt: skip
+    ax.set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
+
+
+def signs_right(points: pd.DataFrame) -> tuple[int, int]:
+    """Count how often the gap has the sign of the gain, and the gains that are clear of zero."""
+    clear = points[(points["gain_lo"] > 0) | (points["gain_hi"] < 0)]
+    return int(((clear["gap"] > 0) == (clear["gain"] > 0)).sum()), len(clear)
+
+
+def title_estimators(fig: Figure, axes: Mapping[str, Axes], points: pd.DataFrame) -> None:
+    """Write above each estimator's axes how often its gap has the sign of a clear gain."""
+    counts = {name: signs_right(points[points["estimator"] == name]) for name in axes}
+    for name, ax in axes.items():
+        right, clear = counts[name]
+        ax.set_title(f"{name}: sign right in {right} of {clear}" if clear else name)
+    most = max(clear for _, clear in counts.values())
+    told = sorted({right for right, _ in counts.values()})
+    rights = f"{told[0]} to {told[-1]}, by estimator" if len(told) > 1 else f"{told[0]}"
+    found = f"Of {most} clear gains the gap has the sign of {rights}"
+    headline(fig, found if most else "No gain is clear of zero")
+
+
+def share_limits(axes: Sequence[Axes]) -> None:
+    """Give all axes the limits that hold everything on any of them, to be compared by eye."""
+    for name in ("xlim", "ylim"):
+        limits = np.array([getattr(ax, f"get_{name}")() for ax in axes])
+        for ax in axes:
+            getattr(ax, f"set_{name}")(limits[:, 0].min(), limits[:, 1].max())
+
+
+def mark_zeros(ax: Axes) -> None:
+    """Draw no gain and no gap, and shade where the criterion says "distil": a gap above zero."""
+    ax.axhline(0, color="0.2", lw=1)
+    ax.axvline(0, color="0.2", lw=1)
+    ax.axvspan(0, 1e3, color=REGION, alpha=0.13, lw=0, zorder=0)  # to the edge of a shared axis
+
+
+def _verdict_region(ax: Axes, points: pd.DataFrame, gap: str, curves: Mapping | None) -> None:
+    """Mark both zeros, and choose limits and ticks that hold all gaps."""
+    mark_zeros(ax)
+    values = [points[column] for column in (gap, "gap_lo", "gap_hi") if column in points]
+    values += [np.asarray(x) for x, _ in (curves or {}).values()]
+    flat = np.concatenate([np.asarray(value, float) for value in values])
+    low, high = min(flat.min(), 0), max(flat.max(), 0)
+    pad = 0.05 * (high - low or 1)
+    ax.set_xlim(low - pad, high + pad)
+    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6))
+
+
+def gap_legend(fig: Figure, points: pd.DataFrame, *, curve: str = "") -> None:
+    """Explain colours, markers and shading of `gain_against_gap`, below the axes."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    entries = [
+        Line2D([], [], color=colour, lw=4, label=f"λ = {lam:g}")
+        for lam, colour in colours(points["lam"]).items()
+    ]
+    if curve:
+        entries.append(Line2D([], [], color="0.3", lw=1.6, label=curve))
+    entries += [
+        Line2D([], [], color="0.3", ls="", marker=MARKERS[name], label=f"verdict: {name}")
+        for name in MARKERS
+        if name in set(points["decision"])
+    ]
+    entries.append(Patch(color=REGION, alpha=0.2, label="gap > 0: CCH says distil"))
+    fig.legend(handles=entries, loc="outside lower center", ncols=3, fontsize=10, frameon=False)
+
+
+def image_grid(columns: Mapping[str, NDArray], rows: Sequence[str]) -> Figure:
+    """Show examples side by side, one column per kind of input.
+
+    Parameters
+    ----------
+    columns : title to images [n, channels, height, width] in [0, 1], n the same for all
+    rows : name of each of the n examples
+    """
+    count = len(columns)
+    fig, axes = figure(count, len(rows), width=1.15 * count + 0.5, height=1.15 * len(rows) + 0.4)
+    axes = np.reshape(axes, (len(rows), count))
+    for j, (title, images) in enumerate(columns.items()):
+        axes[0, j].set_title(title, fontsize=10, loc="center")
+        for i, image in enumerate(images):
+            picture = np.moveaxis(image, 0, -1)
+            picture = picture[..., 0] if picture.shape[-1] == 1 else picture
+            axes[i, j].imshow(picture, cmap="gray", vmin=0, vmax=1)
+            axes[i, j].set(xticks=[], yticks=[])
+            axes[i, j].grid(False)
+            axes[i, j].spines[:].set_visible(False)
+    for i, name in enumerate(rows):
+        axes[i, 0].set_ylabel(name, rotation=0, ha="right", va="center")
+    return fig

@@ -1,0 +1,1 @@
+"""One folder per notebook: what it computes, its tables and its figures."""

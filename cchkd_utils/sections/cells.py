@@ -1,0 +1,200 @@
+"""Cells: what happened beside what was foretold, one row per pair, condition, λ and temperature.
+
+Shared by the page that asks whether the criterion predicts, the ledger and the first figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cchkd_utils import paths, results
+from cchkd_utils.results import intervals
+from cchkd_utils.sections.agreement import pooled
+
+CLUSTER = ["dataset", "teacher", "student", "condition"]
+CELL = [*CLUSTER, "experiment", "lam", "weight", "temperature", "metric", "kind", "knob"]
+SKILL = {"teacher R2": "teacher accuracy"}  # one name for how well the teacher predicts
+RIVALS = {
+    "gap": "MI gap (CCH)",
+    "mi_teacher_student": "I(H1;H2) alone",
+    "ignorance": "−I(H2;Y) alone",
+    "teacher accuracy": "teacher accuracy (or R²)",
+    "advantage": "teacher − student accuracy",
+    "linear CKA": "linear CKA",
+    "residual alignment": "residual alignment",
+    "I(teacher; label | student)": "I(H1;Y | H2)",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """Where a section's rows are, which of them are pooled, and what its repeats are.
+
+    Attributes
+    ----------
+    title, notebook, table : str
+        Name for readers, the notebook, and the recorded table, ``book/results/<table>.csv``.
+    metric : str
+        The one that stands for the section.
+    query : str
+        Rows of the results to keep; the rest are controls, or other forms of the same students.
+    intervals : callable (rows, by) -> DataFrame
+        Mean gain of each group with its interval: over independent seeds
+        (`intervals.summarise`), or over folds that share rows.
+    """
+
+    title: str
+    notebook: str
+    table: str
+    metric: str
+    query: str
+    intervals: Callable[[pd.DataFrame, list[str]], pd.DataFrame]
+
+
+def over_folds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Mean gain and interval where a row is one of five folds, or one simulated data set."""
+    share = None if set(rows["kind"]) == {"simulated"} else 1 / 5
+    return intervals.fold_gains(rows, by, share)
+
+
+SECTIONS = (
+    Section(
+        "Gaussian", "01_synthetic", "synthetic", "mse", "experiment == 'mlp'", intervals.summarise
+    ),
+    Section(
+        "digits", "02_mnist_m", "mnist_m", "accuracy",
+        "experiment == 'distillation' and condition.str.endswith('by index')", intervals.summarise,
+    ),
+    Section(
+        "sentiment", "03_mosei", "mosi", "accuracy", "condition.str.contains('cross-fitted')",
+        over_folds,
+    ),
+    Section("cancer", "04_tcga", "tcga", "accuracy", "experiment == 'cross-fitted'",
+        intervals.pooled_folds,
+    ),
+)  # fmt: skip
+
+Tables = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def recorded() -> dict[str, Tables]:
+    """Return results and verdicts of the recorded runs, by notebook."""
+    return {
+        "01_synthetic": results.recorded("synthetic"),
+        "02_mnist_m": results.recorded("mnist_m"),
+        "03_mosei": results.recorded("mosi"),
+        "04_tcga": results.recorded("tcga"),
+    }
+
+
+def of_section(notebook: str) -> list[Path]:
+    """List the recorded tables of a notebook's section."""
+    tables = [section.table for section in SECTIONS if section.notebook == notebook]
+    names = [f"{table}{end}.csv" for table in tables for end in ("", "_verdicts")]
+    return [paths.RECORDED / name for name in names if (paths.RECORDED / name).is_file()]
+
+
+def this_build() -> dict[str, Tables]:
+    """Return results and verdicts of the runs of this build, by notebook."""
+    rows, verdicts = results.of_runs(), results.of_runs("verdicts")
+    return {name: (rows[name], verdicts[name]) for name in rows}
+
+
+def by_section(source: Mapping[str, Tables], estimator: str) -> dict[str, pd.DataFrame]:
+    """Return the `cells` of every section that has verdicts of this estimator.
+
+    By title and kind of data, e.g. ``"digits, real"``.
+    """
+    out = {}
+    for section in SECTIONS:
+        if section.notebook in source and estimator in set(source[section.notebook][1].estimator):
+            table = cells(section, *source[section.notebook], estimator)
+            out[f"{section.title}, {'+'.join(sorted(set(table['kind'])))}"] = table
+    return out
+
+
+def cells(
+    section: Section, rows: pd.DataFrame, verdicts: pd.DataFrame, estimator: str
+) -> pd.DataFrame:
+    """Join what happened with what was foretold, one row per cell.
+
+    Parameters
+    ----------
+    section : Section
+    rows, verdicts : DataFrame
+        The tables of `results`.
+    estimator : str
+        One estimator: mixing them would count one outcome several times.
+
+    Returns
+    -------
+    DataFrame
+        Columns `CELL`, gain, gain_lo, gain_hi, outcome, baseline; percent, percent_lo, percent_hi
+        (the gain in percentage points, or in per cent of the baseline error); means over repeats of
+        gap, gap_lo, gap_hi (nats), p_distil = P(gap > 0), the rivals; the decision most repeats
+        gave; cluster.
+
+    Raises
+    ------
+    ValueError
+        When no row is left of the metric and query, or no verdict of the estimator.
+    """
+    some = rows.query(section.query)
+    some = some[some["metric"] == section.metric]
+    judged = verdicts[verdicts["estimator"] == estimator]
+    for found, name in ((some, f"metric {section.metric}"), (judged, f"estimator {estimator}")):
+        if found.empty:
+            raise ValueError(f"{section.title}: no row has the {name}")
+    baseline = some.groupby(CELL, sort=False)["baseline"].mean().rename("baseline").reset_index()
+    gains = section.intervals(some, CELL).drop(columns="baseline", errors="ignore")
+    out = gains.merge(baseline, on=CELL).merge(_foretold(judged), on=CLUSTER, how="inner")
+    if "teacher accuracy" in out and section.metric == "accuracy":
+        out["advantage"] = out["teacher accuracy"] - out["baseline"]
+    scale = out["baseline"] if results.SIGNS[section.metric] < 0 else 1.0
+    for end in ("", "_lo", "_hi"):
+        out[f"percent{end}"] = 100 * out[f"gain{end}"] / scale
+    cluster = out[CLUSTER].agg(" | ".join, axis=1)
+    return out.assign(cluster=cluster, estimator=estimator)
+
+
+def _foretold(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Means of the verdicts' numbers over repeats, and the decision most of them gave."""
+    verdicts = verdicts.rename(columns=SKILL).assign(
+        p_distil=_p_distil(verdicts), ignorance=-verdicts["mi_student_label"]
+    )
+    numbers = [
+        "gap",
+        "gap_lo",
+        "gap_hi",
+        "p_distil",
+        "took",
+        *[name for name in RIVALS if name != "gap"],
+    ]
+    numbers = [name for name in numbers if name in verdicts]
+    return pooled(verdicts, CLUSTER, numbers).reset_index()
+
+
+def _p_distil(verdicts: pd.DataFrame) -> np.ndarray:
+    """P(gap > 0) under a flat prior; the stated probability of the verdict's sign."""
+    wrong = verdicts["p_wrong"].to_numpy()
+    return np.where(verdicts["gap"] > 0, 1 - wrong, wrong)
+
+
+def size(table: pd.DataFrame) -> dict[str, int]:
+    """Count what is pooled: clusters, cells, resolved cells, those that help."""
+    return {
+        "clusters": table["cluster"].nunique(),
+        "cells": len(table),
+        "resolved": len(resolved(table)),
+        "helps": int((table["outcome"] == "helps").sum()),
+    }
+
+
+def resolved(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the cells whose gain has a sign."""
+    return table[table["outcome"] != "unresolved"]

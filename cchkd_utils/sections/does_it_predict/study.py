@@ -1,0 +1,179 @@
+"""Does a criterion foretell what distillation does? Scores of `cells`, and their intervals.
+
+Cells that differ only in λ or T share their verdict, so that intervals resample whole clusters
+(pair and condition), not cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, spearmanr
+from sklearn.isotonic import IsotonicRegression
+
+from cchkd_utils.results import intervals
+from cchkd_utils.sections.agreement import agreement
+from cchkd_utils.sections.cells import RIVALS, resolved
+
+
+def hits(table: pd.DataFrame) -> dict[str, float]:
+    """Count how often the decided verdicts of resolved cells are right.
+
+    Returns
+    -------
+    dict
+        cells, resolved, decided (of the resolved), clusters (of the decided), right (share of the
+        decided) with right_lo and right_hi by bootstrap over clusters (Clopper and Pearson's, with
+        clusters as trials, where all or none are right), and always (share right of "always distil"
+        on the same cells). NaN where there is nothing to divide by.
+    """
+    kept = resolved(table)
+    decided = kept[kept["decision"] != "undecided"]
+    helps = (decided["outcome"] == "helps").to_numpy()
+    right = agreement(decided["decision"], decided["outcome"]) == "agree"
+    share, low, high = intervals.cluster_interval(lambda r: right[r].mean(), decided["cluster"])
+    clusters = decided["cluster"].nunique()
+    if share in (0, 1):  # the bootstrap cannot see beyond what never happened
+        exact = binomtest(int(share * clusters), clusters).proportion_ci()
+        low, high = exact.low, exact.high
+    return {
+        "cells": len(table),
+        "resolved": len(kept),
+        "decided": len(decided),
+        "clusters": clusters,
+        "right": share,
+        "right_lo": low,
+        "right_hi": high,
+        "always": helps.mean() if len(helps) else np.nan,
+    }
+
+
+def report(found: Mapping[str, float]) -> dict[str, object]:
+    """Set the numbers of `hits` for readers; blank where there is nothing to say."""
+    counts = {name: int(found[name]) for name in ("resolved", "decided", "clusters")}
+    if not counts["decided"]:
+        return counts | {"right": "", "always distil": ""}
+    interval = f"{found['right']:.2f} [{found['right_lo']:.2f}, {found['right_hi']:.2f}]"
+    return counts | {"right": interval, "always distil": f"{found['always']:.2f}"}
+
+
+def auc(
+    table: pd.DataFrame, score: str, *, within: str = "dataset"
+) -> tuple[float, float, float, int]:
+    """Chance that a cell that helps scores above one that hurts, with an interval.
+
+    Only pairs of cells with the same `within` are compared, because scores of different
+    datasets are in different units; ties count half. This is the area under the ROC curve.
+
+    Returns
+    -------
+    value, low, high : float
+        0.5 is chance; NaN without a pair to compare.
+    pairs : int
+        Pairs compared.
+    """
+    kept = resolved(table).dropna(subset=[score])
+    helps = (kept["outcome"] == "helps").to_numpy()
+    values, strata = kept[score].to_numpy(), pd.factorize(kept[within])[0]
+
+    def concordance(rows: np.ndarray) -> tuple[float, int]:
+        wins = pairs = 0
+        for stratum in np.unique(strata[rows]):
+            own = rows[strata[rows] == stratum]
+            up, down = values[own[helps[own]]], values[own[~helps[own]]]
+            difference = np.subtract.outer(up, down)
+            wins += (difference > 0).sum() + 0.5 * (difference == 0).sum()
+            pairs += difference.size
+        return (wins / pairs if pairs else np.nan), pairs
+
+    value = intervals.cluster_interval(lambda rows: concordance(rows)[0], kept["cluster"])
+    return *value, concordance(np.arange(len(kept)))[1]
+
+
+def rank_correlation(table: pd.DataFrame, score: str = "gap") -> tuple[float, float, float]:
+    """Spearman correlation of a score with the gain, over cells, with a cluster interval."""
+    kept = table.dropna(subset=[score])
+    x, y = kept[score].to_numpy(), kept["gain"].to_numpy()
+
+    def rho(rows: np.ndarray) -> float:
+        constant = np.ptp(x[rows]) == 0 or np.ptp(y[rows]) == 0
+        return np.nan if constant else spearmanr(x[rows], y[rows]).statistic
+
+    return intervals.cluster_interval(rho, kept["cluster"])
+
+
+def outcome_by_decision(table: pd.DataFrame) -> pd.DataFrame:
+    """Share of cells that help, stay unresolved and hurt, for each decision; and their count."""
+    counts = pd.crosstab(table["decision"], table["outcome"]).reindex(
+        index=["do not distil", "undecided", "distil"],
+        columns=["hurts", "unresolved", "helps"],
+        fill_value=0,
+    )
+    return counts.div(counts.sum(axis=1).clip(lower=1), axis=0).assign(cells=counts.sum(axis=1))
+
+
+def brier(table: pd.DataFrame) -> dict[str, float]:
+    """Mean squared error of P(gap > 0) as a forecast of "helps", on resolved cells.
+
+    Returns
+    -------
+    dict
+        brier with brier_lo, brier_hi (bootstrap over clusters); reference: that of always saying
+        the share of cells that help, which needs no criterion; 0.25 is a coin's.
+    """
+    kept = resolved(table)
+    helps = (kept["outcome"] == "helps").to_numpy(float)
+    error = (kept["p_distil"].to_numpy() - helps) ** 2
+    value, low, high = intervals.cluster_interval(lambda rows: error[rows].mean(), kept["cluster"])
+    reference = helps.mean() * (1 - helps.mean()) if len(helps) else np.nan
+    return {"brier": value, "brier_lo": low, "brier_hi": high, "reference": reference}
+
+
+def shape_of_response(table: pd.DataFrame, score: str = "gap") -> dict[str, float]:
+    """Ask whether the gain responds to the gap along a line or along a bent, monotone curve.
+
+    Both are fitted without one cluster at a time and judged on it.
+
+    Returns
+    -------
+    dict
+        Share of the variance of the gain explained on left-out clusters: line, monotone. Below
+        zero: worse than the mean. NaN for fewer than four clusters.
+    """
+    x, y = table[score].to_numpy(), table["percent"].to_numpy()
+    cluster = table["cluster"].to_numpy()
+    if len(np.unique(cluster)) < 4:  # a line needs two of those that stay
+        return {"line": np.nan, "monotone": np.nan}
+    fitted = {name: np.full(len(y), np.nan) for name in ("mean", "line", "monotone")}
+    for one in np.unique(cluster):
+        out = cluster == one
+        rest = ~out
+        fitted["mean"][out] = y[rest].mean()
+        fitted["line"][out] = np.polyval(np.polyfit(x[rest], y[rest], 1), x[out])
+        bent = IsotonicRegression(out_of_bounds="clip").fit(x[rest], y[rest])
+        fitted["monotone"][out] = bent.predict(x[out])
+    errors = {name: ((y - f) ** 2).sum() for name, f in fitted.items()}
+    return {name: 1 - errors[name] / errors["mean"] for name in ("line", "monotone")}
+
+
+def compare(
+    tables: Mapping[str, pd.DataFrame], scores: Sequence[str] = tuple(RIVALS)
+) -> pd.DataFrame:
+    """Rank correlation with the gain, and area under the ROC curve, of each score in each table.
+
+    Returns
+    -------
+    DataFrame
+        section, score, rho, rho_lo, rho_hi, auc, auc_lo, auc_hi, pairs. The area is NaN where all
+        resolved cells have the same sign.
+    """
+    rows = []
+    for section, table in tables.items():
+        for score in scores:
+            if score in table and table[score].notna().any():
+                found = *rank_correlation(table, score), *auc(table, score)
+                rows.append([section, score, *found])
+    measured = ["rho", "rho_lo", "rho_hi", "auc", "auc_lo", "auc_hi", "pairs"]
+    return pd.DataFrame(rows, columns=["section", "score", *measured])

@@ -1,0 +1,201 @@
+"""Estimators and verdicts against known informations: samplers, measurements, intervals.
+
+Each measurement is a row of the ``estimates`` table, each trial a row of ``verdicts`` with the true
+gap as its knob. Everything is simulated, since only then the truth is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from cchkd_utils import results
+from cchkd_utils.criterion import assess
+from cchkd_utils.mi import estimate, tasks
+from cchkd_utils.sections.estimators.populations import LAYERS, POPULATIONS, UNITS, rotated
+
+FAMILIES = (
+    "Normal 1x1",
+    "Uniform 1x1 (noise=0.1)",
+    "Bimodal @ Nm CDF @ Normal 1x1",
+    "Swiss roll @ Nm CDF @ Normal 1x1",
+    "Mn 25x25 (dense)",
+    "Hc @ Mn 25x25 (2-pair)",
+    "Asinh @ St 3x3 (dof=2)",
+    "Sp @ Mn 3x3 (2-pair)",
+    "Sp @ Mn 25x25 (2-pair)",
+)
+STEPS = (0.0, 0.02, 0.1, 0.25, 0.5)  # classes of p_wrong
+
+
+def measure(
+    task: str, x, y, truth: float, methods: Iterable[str], seed: int, *, classes=False, groups=None
+) -> list[dict]:
+    """Estimate I(X;Y) by each method; one row of the estimates table per method.
+
+    Parameters
+    ----------
+    task : name of the joint distribution
+    x, y : arrays [n, d] and [n, d'] or, with `classes`, [n]
+    truth : the true I(X;Y), nats
+    methods, seed, groups : as `cchkd_utils.mi.estimate`
+    """
+    rows = []
+    for method in methods:
+        found = estimate(x, y, method, discrete_y=classes, seed=seed, groups=groups)
+        rows.append(
+            {
+                "task": task,
+                "kind": "simulated",
+                "n": len(x),
+                "dim": x.shape[1],
+                "y": "classes" if classes else "continuous",
+                "method": method,
+                "seed": seed,
+                "true_mi": max(truth, 0.0),  # a Monte Carlo mean may fall below
+                "nats": found.nats,
+                "stderr": found.stderr,
+                "took": found.seconds,
+            }
+        )
+    return rows
+
+
+def shared_pairs(d: int, nats: float = 1.0) -> tasks.Task:
+    """Jointly normal x, y [n, d] that share `nats` in two pairs (one where d is 1), rotated."""
+    pairs = min(d, 2)
+    rho = float(np.sqrt(-np.expm1(-2 * nats / pairs)))
+    plain = tasks.normal(tasks.pair_cov(d, d, pairs, rho), d, "jointly normal")
+
+    def sample(n, rng):
+        return tuple(rotated(a, rng) for a in plain.sample(n, rng))
+
+    return tasks.Task(plain.name, plain.nats, sample)
+
+
+def families() -> list[tasks.Task]:
+    """A selection of the forty tasks of Czyż et al. (2023): one or two of each shape."""
+    known = {task.name: task for task in tasks.beyond_normal()}
+    return [known[name] for name in FAMILIES]
+
+
+def measure_networks(count: int, n: int, methods: Sequence[str], seed: int) -> list[dict]:
+    """Both sides of the criterion on `count` random pairs of hidden layers of 64 units."""
+    rows = []
+    for i in range(count):
+        pair = tasks.representations(seed + i)
+        shared, label = pair.truth(np.random.default_rng([seed, i]))
+        h1, h2, y = pair.sample(n, np.random.default_rng([seed, i, 1]))
+        name = f"network pair {i}"
+        rows += measure(f"{name}: I(H1;H2)", h1, h2, shared, methods, seed + i, groups=y)
+        rows += measure(f"{name}: I(H2;Y)", h2, y, label, methods, seed + i, classes=True)
+    return rows
+
+
+def measure_classes(
+    spread: float, k: int, n: int, methods: Sequence[str], seed: int, d: int = 8
+) -> list[dict]:
+    """I(X;Y) of `k` Gaussian classes on a circle of radius `spread`, in `d` dimensions."""
+    angle = 2 * np.pi * np.arange(k) / k
+    means = spread * np.column_stack([np.cos(angle), np.sin(angle)])
+    model = tasks.Representations(means, means, 0, 0.0)
+    truth = model.truth(np.random.default_rng(0))[1]
+    rng = np.random.default_rng([seed, k])
+    _, z, y = model.latents(n, rng)
+    x = rotated(np.hstack([z, rng.standard_normal((n, d - 2))]), rng)
+    return measure(f"{k} classes, spread {spread:g}", x, y, truth, methods, seed, classes=True)
+
+
+def measure_copies(
+    share: float, n: int, methods: Sequence[str], seed: int, d: int = 4
+) -> list[dict]:
+    """I(X;Y) = 1 nat from `n` rows of which the given share are copies of others."""
+    task, rng = shared_pairs(d), np.random.default_rng([seed, d])
+    copies = round(share * n)
+    x, y = task.sample(n - copies, rng)
+    which = np.r_[np.arange(n - copies), rng.permutation(n - copies)[:copies]]
+    name = f"copies {share:g}"
+    return measure(name, x[which], y[which], task.nats, methods, seed)
+
+
+def judge_populations(
+    dims: Iterable[int], trials: int, n: int, estimator: str, seed: int
+) -> list[dict]:
+    """Verdicts on populations whose true gap (the knob) is uniform in ±0.3 nats.
+
+    Returns
+    -------
+    list of dict
+        ``trials`` rows of the verdicts table for each kind of label and dimension (2 or more),
+        and for hidden layers of `populations.UNITS` units.
+    """
+    rows = []
+    kinds = [(*one, dims) for one in POPULATIONS.items()]
+    kinds += [(*one, [UNITS]) for one in LAYERS.items()]
+    for j, (dataset, draws, sizes) in enumerate(kinds):
+        for d in sizes:
+            for i in range(trials):
+                rng, draw = np.random.default_rng([seed, i, d, j]), draws[i % len(draws)]
+                h1, h2, y, gap = draw(rng.uniform(-0.3, 0.3), d, n, rng)
+                found = assess(
+                    h1, h2, y, estimator=estimator, rivals=False, bias_check=False, seed=seed + i
+                )
+                case = {
+                    "teacher": "H1", "student": "H2", "condition": f"{d} dimensions",
+                    "dataset": f"{dataset} labels", "kind": "simulated", "knob": gap,
+                    "seed": seed + i,
+                }  # fmt: skip
+                rows.append(results.verdict(found, **case))
+    return rows
+
+
+def coverage(verdicts: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """How often the interval holds the true gap, per group, with a 95 % interval of its own.
+
+    Returns
+    -------
+    DataFrame
+        `by`, trials, coverage, low, high (Clopper and Pearson 1934), and bias: mean of the
+        estimated minus the true gap, nats.
+    """
+    rows = []
+    for key, group in verdicts.groupby(by, sort=False):
+        hits = int(((group["gap_lo"] <= group["knob"]) & (group["knob"] <= group["gap_hi"])).sum())
+        rows.append([*key, *_share(hits, len(group)), (group["gap"] - group["knob"]).mean()])
+    return pd.DataFrame(rows, columns=[*by, "trials", "coverage", "low", "high", "bias"])
+
+
+def reliability(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """How often the sign was wrong against how often `p_wrong` said so, in classes of `p_wrong`.
+
+    Returns
+    -------
+    DataFrame
+        said (mean of p_wrong), trials, wrong, low, high (95 %, Clopper and Pearson).
+    """
+    wrong = np.sign(verdicts["gap"]) != np.sign(verdicts["knob"])
+    classes = pd.cut(verdicts["p_wrong"], STEPS, include_lowest=True)
+    rows = [
+        [verdicts.loc[group.index, "p_wrong"].mean(), *_share(int(group.sum()), len(group))]
+        for _, group in wrong.groupby(classes, observed=True)
+    ]
+    return pd.DataFrame(rows, columns=["said", "trials", "wrong", "low", "high"])
+
+
+def _share(hits: int, trials: int) -> tuple[int, float, float, float]:
+    interval = binomtest(hits, trials).proportion_ci()
+    return trials, hits / trials, interval.low, interval.high
+
+
+def flips_in_bits(shared, label) -> np.ndarray:
+    """Say where leaving I(H1;H2) in bits beside I(H2;Y) in nats turns the sign of the gap.
+
+    Parameters
+    ----------
+    shared, label : arrays of I(H1;H2) and I(H2;Y), nats
+    """
+    shared, label = np.asarray(shared), np.asarray(label)
+    return (shared > label) != (shared / np.log(2) > label)

@@ -1,0 +1,125 @@
+"""The figures of notebook 01."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cchkd_utils import plots
+from cchkd_utils.gaussian import JointGaussian
+
+STUDENTS = {"linear": "Linear student", "mlp": "Network"}
+
+
+def gain_against_true_gap(points: pd.DataFrame, curves: Mapping[float, tuple]) -> Figure:
+    """Draw the gain against the true gap, a panel per kind of student, the exact curve on both.
+
+    Parameters
+    ----------
+    points : rows with experiment, knob, lam, gain, gain_lo, gain_hi, decision
+    curves : λ to (gaps, exact gains of the linear student)
+    """
+    fig, axes = plots.figure(2, width=9.5, height=5.2)
+    for ax, (name, title) in zip(axes, STUDENTS.items()):
+        some = points[points["experiment"] == name]
+        plots.gain_against_gap(ax, some, gap="knob", curves=curves)
+        ax.set_title(title)
+    networks = points[points["experiment"] == "mlp"]
+    sides = {"> 0": networks[networks["knob"] > 0], "< 0": networks[networks["knob"] < 0]}
+    counts = [f"gap {side}: {plots.helped(some)}" for side, some in sides.items() if len(some)]
+    plots.headline(fig, "Networks, true " + "; ".join(counts) + " cells")
+    axes[0].set_ylabel("MSE saved by distillation (% of baseline)")
+    for ax in axes:
+        ax.set_xlabel("true MI gap  I(t;s) − I(s;y)  (nats)")
+    plots.share_limits(axes)
+    plots.gap_legend(fig, points, curve="exact, linear student")
+    return fig
+
+
+def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str]) -> Figure:
+    """Draw the networks' gain against the estimated gap, a panel per estimator.
+
+    Parameters
+    ----------
+    points : rows with estimator, gap, gap_lo, gap_hi, knob, lam, gain, gain_lo, gain_hi, decision
+    estimators : in the order of the panels
+    """
+    columns = min(2, len(estimators))
+    lines = -(-len(estimators) // columns)
+    fig, axes = plots.figure(columns, lines, width=9.5, height=1.2 + 3.4 * lines)
+    axes = np.ravel(axes)
+    for ax in axes[len(estimators) :]:
+        ax.remove()
+    for ax, name in zip(axes, estimators):
+        some = points[points["estimator"] == name]
+        plots.gain_against_gap(ax, some)
+        ax.set_ylabel("MSE saved (%)")
+    plots.title_estimators(fig, dict(zip(estimators, axes)), points)
+    plots.share_limits(axes[: len(estimators)])
+    plots.gap_legend(fig, points)
+    return fig
+
+
+def gain_against_rows(
+    points: pd.DataFrame, world: Callable[[float], JointGaussian], gap: float
+) -> Figure:
+    """Draw how gain and room for λ shrink with the number of training rows.
+
+    Parameters
+    ----------
+    points : rows of `sections.synthetic.study.gains`
+    world : true gap to its model
+    gap : the world whose gains are drawn; nats
+    """
+    fig, axes = plots.figure(3, width=11.5, height=4.8)
+    sizes = points["n_train"]
+    model = world(gap)
+    n = np.geomspace(max(1.6 * model.p2, 0.6 * sizes.min()), 2 * sizes.max(), 200)
+    colour = plots.colours(points["lam"])
+    for ax in axes:  # the scale first: limits found on a linear axis may reach below zero
+        ax.set(xscale="log", xlabel="training rows n")
+        ax.set_xticks(sorted(set(sizes)), [f"{size:,}" for size in sorted(set(sizes))])
+        ax.xaxis.minorticks_off()
+    for ax, (name, title) in zip(axes, STUDENTS.items()):
+        ax.axhline(0, color="0.2", lw=1)
+        some = points[(points["experiment"] == name) & (points["knob"] == gap)]
+        for lam, one in some.groupby("lam"):
+            ax.plot(n, -100 * model.relative_change(n, lam), color=colour[lam], lw=1.4)
+            bars = [one["gain"] - one["gain_lo"], one["gain_hi"] - one["gain"]]
+            ax.errorbar(one["n_train"], one["gain"], bars, fmt="o", color=colour[lam], ms=5, lw=1,
+                        capsize=2, label=f"λ = {lam:g}")  # fmt: skip
+        ax.set_title(f"{title}, gap {gap:+g}", fontsize=11)
+        ax.set_ylabel("MSE saved (% of baseline)")
+    plots.headline(fig, _shrinking(points[points["knob"] == gap]))
+    plots.share_limits(axes[:2])
+    _room(axes[2], points, world, n)
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    return fig
+
+
+def _shrinking(points: pd.DataFrame) -> str:
+    """Say what the largest weight saves with the fewest rows and with the most."""
+    lam = points["lam"].max()
+    table = points[points["lam"] == lam].pivot(index="experiment", columns="n_train", values="gain")
+    sizes = sorted({table.columns.min(), table.columns.max()})
+    gains = {name: " → ".join(f"{row[n]:.1f}" for n in sizes) for name, row in table.iterrows()}
+    told = [f"{STUDENTS[name].lower()} {gain} %" for name, gain in gains.items()]
+    rows = " → ".join(f"{n:,}" for n in sizes) + " rows"
+    return f"Error saved at λ = {lam:g}, {rows}: {', '.join(told)}"
+
+
+def _room(ax, points, world, n) -> None:
+    """Draw the largest helpful λ of the exact theory, a line per world."""
+    knobs = sorted(set(points["knob"]))
+    chosen = [knobs[i] for i in sorted({0, len(knobs) // 3, 2 * len(knobs) // 3, len(knobs) - 1})]
+    for gap, style in zip(chosen, ("-", "--", "-.", ":")):
+        largest = world(gap).largest_helpful_lambda(n)
+        # log scale: no helpful weight is off the picture, every weight is its upper edge
+        ax.plot(n, np.clip(largest, 1e-9, 1e9), style, color="0.2", lw=1.5, label=f"{gap:+g}")
+    lam = points["lam"]
+    ax.axhspan(lam.min(), lam.max(), color=plots.REGION, alpha=0.2, lw=0)
+    ax.set(yscale="log", ylim=(1e-3, 1e2), ylabel="largest λ that helps")
+    ax.set_title("Room for λ, exact (band: λ used here)", fontsize=11)
+    ax.legend(title="true gap (nats)", fontsize=9, frameon=False, loc="lower left")

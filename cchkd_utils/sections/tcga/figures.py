@@ -1,0 +1,95 @@
+"""The two figures of notebook 04: verdicts beside gains, and what distillation does to fusion."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from cchkd_utils import plots
+from cchkd_utils.results.readable import pair_names
+
+LOOK = {  # colour, marker
+    **plots.ESTIMATORS,
+    "pooled logits": ("0.3", "x"),
+    **plots.SOFT_LABELS,
+    "late fusion": (plots.GREEN, "^"),
+    "early fusion": (plots.PURPLE, "D"),
+}
+
+
+def verdicts_and_gains(judged: pd.DataFrame, gains: pd.DataFrame) -> Figure:
+    """Show every pair of modalities in a row: the criterion on the left, what happened right.
+
+    Parameters
+    ----------
+    judged : rows of `cancer_summary.judge`
+    gains : rows of `intervals.pooled_folds` with the column experiment
+    """
+    pairs = list(dict.fromkeys(pair_names(gains)))
+    fig, axes = plots.figure(2, width=10, height=0.5 * len(pairs) + 2.2)
+    _dots(axes[0], judged, "estimator", "gap", pairs, 1)
+    axes[0].set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
+    axes[0].axvspan(0, 99, color=plots.REGION, alpha=0.13, lw=0, zorder=0)
+    axes[0].set_title("What the criterion says")
+    _dots(axes[1], gains, "experiment", "gain", pairs, 100)
+    axes[1].set_xlabel("accuracy gained (percentage points)")
+    axes[1].set_title("What distillation did")
+    axes[1].set_yticklabels([])
+    counts = [f"{name}: {plots.helped(some)}" for name, some in gains.groupby("experiment")]
+    plots.headline(fig, "Distillation, soft labels " + "; ".join(counts) + " pairs")
+    _legend(fig, judged["estimator"], "outside lower left", "estimator", 3)
+    _legend(fig, gains["experiment"], "outside lower center", "soft labels", 2)
+    return fig
+
+
+def fusion(gains: pd.DataFrame) -> Figure:
+    """Show what distillation adds to the fusion of teacher's and student's modality, per pair.
+
+    Parameters
+    ----------
+    gains : rows of `intervals.pooled_folds` with the column experiment
+    """
+    pairs = list(dict.fromkeys(pair_names(gains)))
+    fig, ax = plots.figure(width=8, height=0.42 * len(pairs) + 1.8)
+    _dots(ax, gains, "experiment", "gain", pairs, 100)
+    counts = [f"{name}: {plots.helped(some)}" for name, some in gains.groupby("experiment")]
+    plots.headline(fig, "Distillation, " + "; ".join(counts) + " pairs")
+    ax.set_xlabel("accuracy of fusion + KD less that of fusion (percentage points)")
+    _legend(fig, gains["experiment"], "outside lower center", None, 2)
+    return fig
+
+
+def _dots(ax: Axes, table: pd.DataFrame, group: str, value: str, pairs: list, scale: float):
+    """Draw value and interval, one row per pair, groups side by side within the row."""
+    groups = list(dict.fromkeys(table[group]))
+    offsets = np.linspace(0.28, -0.28, len(groups)) if len(groups) > 1 else [0.0]
+    names, seen = pair_names(table), []
+    for offset, one in zip(offsets, groups):
+        some = table[table[group] == one]
+        y = np.array([-pairs.index(name) for name in names[some.index]]) + offset
+        x, low, high = (scale * some[f"{value}{end}"].to_numpy() for end in ("", "_lo", "_hi"))
+        colour, marker = LOOK[one]
+        bars = np.maximum([x - low, high - x], 0)
+        ax.errorbar(x, y, xerr=bars, fmt=marker, color=colour, lw=1, ms=5)
+        seen += [*low, *high]
+    low, high = min(*seen, 0), max(*seen, 0)
+    pad = 0.05 * (high - low or 1)
+    ax.set_xlim(low - pad, high + pad)
+    ax.set_ylim(-len(pairs) + 0.5, 0.5)
+    ax.set_yticks(-np.arange(len(pairs)), pairs)
+    ax.axvline(0, color="0.2", lw=1)
+    ax.grid(False, axis="y")
+    for i in range(1, len(pairs)):
+        ax.axhline(0.5 - i, color="0.9", lw=0.8)
+
+
+def _legend(fig, names, where, title, columns):
+    handles = [
+        Line2D([], [], color=LOOK[name][0], marker=LOOK[name][1], lw=1, label=name)
+        for name in dict.fromkeys(names)
+    ]
+    fig.legend(
+        handles=handles, loc=where, ncols=columns, fontsize=9, frameon=False, title=title,
+        columnspacing=1.0, handletextpad=0.4,
+    )  # fmt: skip

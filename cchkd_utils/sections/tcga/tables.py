@@ -1,0 +1,107 @@
+"""What the tables of the cancer section say: pairs, their verdicts, who agreed with whom."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cchkd_utils.results.intervals import pooled_folds
+from cchkd_utils.results.readable import pair_names
+from cchkd_utils.sections import agreement
+
+PAIR = ["dataset", "teacher", "student"]
+
+
+def at(rows: pd.DataFrame, lam: float, temperature: float, metric="accuracy") -> pd.DataFrame:
+    """Pool the gains of every pair and experiment at one point of the grid."""
+    some = rows[(rows["lam"] == lam) & (rows["temperature"] == temperature)]
+    return pooled_folds(some[some["metric"] == metric], [*PAIR, "experiment"])
+
+
+def judge(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """One verdict per pair and estimator: what more than half of the repeats say, else undecided.
+
+    The repeats share participants, so gap, both sides and the 90 % interval are means over them,
+    not narrower for being many.
+    """
+    numbers = ["mi_teacher_student", "mi_student_label", "gap", "gap_lo", "gap_hi"]
+    return agreement.pooled(verdicts, [*PAIR, "estimator"], numbers).reset_index()
+
+
+def tally(gains: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+    """Count the pairs whose gain (`pooled_folds`) and verdict (`judge`) agree, by estimator.
+
+    Returns
+    -------
+    DataFrame
+        `ANSWERS`; and ``same sign``: of gap and mean gain, however uncertain.
+    """
+    table = gains.merge(judged, on=PAIR)
+    same = (np.sign(table["gain"]) == np.sign(table["gap"])).groupby(table["estimator"], sort=False)
+    out = agreement.tally(table)
+    return out.assign(**{"same sign": [f"{s.sum()} of {len(s)}" for _, s in same]})
+
+
+def overview(gains: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+    """One line per pair, to read: gain by kind of soft label, and each estimator's verdict."""
+    gains, judged = (t.assign(pair=pair_names(t)) for t in (gains, judged))
+    text = gains.assign(text=report(gains)).pivot(index="pair", columns="experiment", values="text")
+    said = judged.pivot(index="pair", columns="estimator", values="decision")
+    order = list(dict.fromkeys(gains["pair"]))
+    return text[["in-sample", "cross-fitted"]].join(said).loc[order].rename_axis(None, axis=0)
+
+
+def outcomes(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Count the outcomes of all pairs, weights and temperatures in `rows`, by some columns."""
+    point = [*PAIR, "lam", "temperature", *(c for c in by if c not in ("lam", "temperature"))]
+    counts = pooled_folds(rows, point).groupby(by, sort=False)["outcome"].value_counts()
+    return counts.unstack(fill_value=0).reindex(
+        columns=["helps", "unresolved", "hurts"], fill_value=0
+    )
+
+
+def report(gains: pd.DataFrame) -> pd.Series:
+    """Write each gain of `pooled_folds` as text: mean and interval in points, and the outcome."""
+    numbers = zip(*(100 * gains[c] for c in ("gain", "gain_lo", "gain_hi")), gains["outcome"])
+    return pd.Series(
+        [f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] {name}" for gain, low, high, name in numbers],
+        gains.index,
+    )
+
+
+def holds(gains: pd.DataFrame, judged: pd.DataFrame, estimator: str) -> pd.DataFrame:
+    """Keep the pairs whose mean gap is above zero by one estimator: where CCH holds."""
+    says = judged[(judged["estimator"] == estimator) & (judged["gap"] > 0)]
+    return gains.merge(says[PAIR], on=PAIR)
+
+
+def span(gains: pd.DataFrame) -> str:
+    """Write how many of the pairs gained and lost, and the range of the mean gains."""
+    if gains.empty:
+        return "no pair"
+    count, points = gains["outcome"].value_counts(), 100 * gains["gain"]
+    counted = f"{count.get('helps', 0)} help, {count.get('hurts', 0)} hurt, of {len(gains)}"
+    return f"{counted}; {points.min():+.1f} … {points.max():+.1f} points"
+
+
+def agreed(gains: pd.DataFrame, judged: pd.DataFrame) -> str:
+    """Write for each estimator how many pairs agree, disagree and stay open."""
+    counts = tally(gains, judged)[list(agreement.ANSWERS)]
+    return "; ".join(
+        f"{estimator}: " + ", ".join(f"{n} {answer}" for answer, n in row.items())
+        for estimator, row in counts.iterrows()
+    )
+
+
+def first_choices(ranked: list[dict], gains: pd.DataFrame) -> dict[str, str]:
+    """Compare the teachers that come first by gap with the one that gave the best mean gain.
+
+    Parameters
+    ----------
+    ranked : one {teacher: verdict} per repeat, best first; see `cancer.rank`
+    gains : rows of `pooled_folds` for this student
+    """
+    first = [next(iter(verdicts)) for verdicts in ranked]
+    name = max(sorted(set(first)), key=first.count)
+    best = gains.loc[gains["gain"].idxmax(), "teacher"]
+    return {"ranked first": f"{name} ({first.count(name)} of {len(first)})", "best gain": best}

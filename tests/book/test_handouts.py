@@ -1,0 +1,232 @@
+"""What a teacher hands out: no solution in it, runs as it is, overwrites nothing."""
+
+import json
+import re
+
+import jupytext
+import pytest
+
+from cchkd_utils import paths, runner
+from cchkd_utils.book import cli, handouts, markdown, slides
+
+NOTEBOOKS = runner.notebooks()
+EXERCISE = """\
+:::{exercise} Twice as many
+:label: ex-tiny-1
+
+Does the gain of $\\lambda = 1$ {cite:p}`hinton2015distilling` shrink? See [](../book/theory.md).
+:::"""
+START = "```{solution-start} ex-tiny-1\n:class: dropdown\n```"
+END = "```{solution-end}\n```"
+SECRET = "secret = 'it halves'\nprint(secret)"
+
+
+def cell(kind, source, *tags):
+    made = {"cell_type": kind, "id": f"c{abs(hash(source)) % 10**8}", "source": source}
+    extra = {"outputs": [], "execution_count": None} if kind == "code" else {}
+    return made | extra | {"metadata": {"tags": list(tags)}}
+
+
+@pytest.fixture
+def exercise(tiny):
+    """The tiny notebook with an exercise and its solution at the end; a way to read exports."""
+    path = paths.NOTEBOOKS / "01_tiny.ipynb"
+    content = json.loads(path.read_text())
+    content["cells"] += [
+        cell("markdown", "## Exercises"),
+        cell("markdown", EXERCISE, "exercise"),
+        cell("markdown", START, "solution"),
+        cell("code", SECRET, "solution"),
+        cell("markdown", END, "solution"),
+    ]
+    path.write_text(json.dumps(content))
+    return path
+
+
+def sources(path):
+    return [one["source"] for one in json.loads(path.read_text())["cells"]]
+
+
+def test_students_get_the_exercise_and_room_but_no_solution(exercise, tmp_path, capsys):
+    assert cli.main(["export", "01", "--student", str(tmp_path / "class")]) == 0
+    (path,) = (tmp_path / "class").iterdir()
+    assert capsys.readouterr().out == f"{path}\n" and path.name == "01_tiny.ipynb"
+    text = path.read_text()
+    assert "halves" not in text and "solution" not in text.lower()
+    *_, asked, room = sources(path)
+    assert asked.startswith("**Exercise 1: Twice as many**\n\nDoes the gain")
+    assert room == handouts.ANSWER
+    assert "(Hinton et al. 2015)" in asked and "/blob/main/book/theory.md)" in asked
+    assert not re.search(r":::|\{\w+\}`|\]\(\.\.", asked)
+
+
+def test_teachers_get_the_solution_in_readable_form(exercise, tmp_path):
+    (path,) = handouts.solutions(["01"], tmp_path / "teacher")
+    shown = sources(path)
+    assert SECRET in shown and "**Solution 1**" in shown
+    assert not any(":::" in one or "```{" in one for one in shown)
+
+
+def test_what_students_get_runs_as_it_is(exercise, tmp_path, monkeypatch):
+    import papermill
+
+    (path,) = handouts.student(["01"], tmp_path / "class")
+    monkeypatch.setenv("CCHKD_RUN_FOLDER", str(tmp_path / "tables"))
+    papermill.execute_notebook(str(path), str(tmp_path / "out.ipynb"), progress_bar=False)
+    assert (tmp_path / "tables" / "results.csv").is_file()
+
+
+def test_nothing_is_overwritten_unless_told(exercise, tmp_path, capsys):
+    folder = tmp_path / "class"
+    folder.mkdir()
+    (folder / "01_tiny.ipynb").write_text("mine")
+    for words in (["--student"], ["--solutions"]):
+        assert cli.main(["export", *words, str(folder)]) == 1
+        out, err = capsys.readouterr()
+        assert out == "" and "is there already" in err and err.count("\n") == 1
+    assert [p.read_text() for p in folder.iterdir()] == ["mine"]
+    assert cli.main(["export", "--student", str(folder), "--force"]) == 0
+    assert len(sources(folder / "01_tiny.ipynb")) > 3
+
+
+def test_slides_are_refused_before_anything_runs(exercise, tmp_path, capsys):
+    (tmp_path / "01_tiny.slides.html").touch()
+    assert cli.main(["export", "--slides", str(tmp_path)]) == 1
+    assert "is there already" in capsys.readouterr().err and not paths.runs_root().exists()
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "class"])
+def test_a_bad_folder_gets_one_line(exercise, tmp_path, capsys, place):
+    (tmp_path / "file").write_text("")
+    names = ["99"] if place == "class" else []
+    assert cli.main(["export", *names, "--student", str(tmp_path / place)]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("cchkd: ") and err.count("\n") == 1
+    assert not (tmp_path / "class").exists()
+
+
+def test_a_solution_without_the_tag_is_noticed(exercise, tmp_path):
+    content = json.loads(exercise.read_text())
+    for one in content["cells"]:
+        one["metadata"]["tags"] = [t for t in one["metadata"]["tags"] if t != "solution"]
+    exercise.write_text(json.dumps(content))
+    with pytest.raises(handouts.ExportError, match="01_tiny: a cell holds a solution"):
+        handouts.student([], tmp_path / "class")
+    assert not (tmp_path / "class").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("$$\na = b\n$$ (eq-x)", "$$\na = b\n$$"),
+        ("{term}`nats <nat>` and {prf:ref}`cch`", "nats and cch"),
+        ("{cite:t}`xie2025cch` say", "Xie et al. 2025 say"),
+        ("```{admonition} Careful\n:class: note\nHot.\n```", "**Careful**\n\nHot."),
+        ("```python\nx = 1\n```", "```python\nx = 1\n```"),
+        ("[site](https://a.b/c)", "[site](https://a.b/c)"),
+    ],
+)
+def test_myst_becomes_plain_markdown(source, wanted):
+    assert markdown.plain(source) == wanted
+
+
+def test_every_entry_of_the_bibliography_can_be_cited():
+    entries = (paths.ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    for key in re.findall(r"^@\w+\{(\S+),", entries, re.MULTILINE):
+        assert re.fullmatch(r"\D+ (et al\. )?\d{4}", markdown.plain(f"{{cite:t}}`{key}`")), key
+
+
+# The book's own notebooks.
+
+
+def exercises(path):
+    """List the exercises' labels, and the solutions' cells by label."""
+    labels, found, now = [], {}, None
+    for one in jupytext.read(path).cells:
+        tags = one.metadata.get("tags", [])
+        if "exercise" in tags:
+            labels += re.findall(r"^\s*:label: (\S+)$", one.source, re.MULTILINE)
+        if start := re.search(r"\{solution(?:-start)?\} (\S+)", one.source):
+            now = start[1]
+        if "solution" in tags:
+            found.setdefault(now, []).append(one)
+        if "{solution-end}" in one.source:
+            now = None
+    return labels, found
+
+
+WITH = [path for path in NOTEBOOKS if exercises(path)[0]]
+each = pytest.mark.parametrize("notebook", WITH, ids=[path.stem for path in WITH])
+
+
+@each
+def test_every_exercise_has_a_solution_that_runs(notebook):
+    """`test_notebooks` runs them; here: three at least, code in each, after the tables."""
+    labels, found = exercises(notebook)
+    assert len(labels) >= 3 and sorted(labels) == sorted(found)
+    for label, cells in found.items():
+        assert any(one.cell_type == "code" and one.source.strip() for one in cells), label
+        assert "{solution-end}" in cells[-1].source and "dropdown" in cells[0].source
+    kinds = ["solution" in c.metadata.get("tags", []) for c in jupytext.read(notebook).cells]
+    code = [c.cell_type == "code" for c in jupytext.read(notebook).cells]
+    last = max(i for i, (s, c) in enumerate(zip(kinds, code)) if c and not s)
+    assert last < kinds.index(True)  # nothing that is handed out needs a solution's names
+    assert "results.save(" not in "".join(c.source for cells in found.values() for c in cells)
+
+
+def test_labels_are_unique_in_the_book():
+    labels = [label for path in NOTEBOOKS for label in exercises(path)[0]]
+    for page in (paths.ROOT / "book").glob("*.md"):
+        labels += re.findall(r"\{exercise\}.*\n:label: (\S+)", page.read_text(encoding="utf-8"))
+    assert len(labels) == len(set(labels)) > 0
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_student_export_of_the_book_holds_no_solution(notebook, tmp_path):
+    (path,) = handouts.student([notebook.stem], tmp_path)
+    text = path.read_text()
+    _, found = exercises(notebook)
+    handed_out = {
+        line.strip()
+        for one in jupytext.read(notebook).cells
+        if "solution" not in one.metadata.get("tags", [])
+        for line in one.source.splitlines()
+    }  # a solution may repeat a line of the notebook
+    kept = {
+        line.strip()
+        for c in json.loads(text)["cells"]
+        for line in "".join(c["source"]).splitlines()
+    }
+    secret = {
+        line.strip() for cells in found.values() for c in cells for line in c.source.splitlines()
+    }
+    assert {line for line in secret - handed_out if len(line) > 10} & kept == set()
+    assert bool(secret) == bool(found)
+    code = [c["source"] for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
+    for source in code:
+        compile("".join(source), path.name, "exec")
+    shown = "".join("".join(c["source"]) for c in json.loads(text)["cells"])
+    assert not re.search(r"^:{3,}|^`{3,}\{", shown, re.MULTILINE)
+
+
+# Slides.
+
+
+def test_slides_split_at_headings_and_pictures_and_hide_what_the_page_hides(exercise):
+    picture = {"output_type": "display_data", "data": {"image/png": "AA"}, "metadata": {}}
+    cells = [
+        cell("markdown", "# Title\n\nQuestion."),
+        cell("code", "import this", "remove-cell"),
+        cell("markdown", "Prose.\n\n## Empty heading"),
+        cell("code", "plot()", "hide-input") | {"outputs": [picture]},
+        cell("code", "x = 1"),
+        cell("markdown", EXERCISE, "exercise"),
+        cell("code", SECRET, "solution"),
+    ]
+    deck = list(slides.split(cells))
+    told = [[c["source"] or "picture" for c in one] for one in deck]
+    assert told == [
+        ["# Title\n\nQuestion.", "Prose.\n\n"],
+        ["## Empty heading", "picture"],
+        ["x = 1"],
+    ]

@@ -1,0 +1,97 @@
+"""The standard error of the gap: over units, and where rows also chose what is measured."""
+
+import numpy as np
+import pytest
+
+from cchkd_utils.criterion import assess
+from cchkd_utils.criterion.stderr import (
+    SUBSAMPLES,
+    check_units,
+    default_subsamples,
+    paired_stderr,
+    subsampled_stderr,
+)
+from cchkd_utils.sections.estimators.populations import rectified_layers
+
+QUICK = {"rivals": False, "bias_check": False}
+
+
+def test_rows_of_one_unit_count_once():
+    """Every row four times: the error is that of the rows without their copies."""
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 300))
+    four, units = np.repeat(np.stack([a, b]), 4, axis=1), np.repeat(np.arange(300), 4)
+    plain = paired_stderr(a, b)
+    assert paired_stderr(*four, units) == pytest.approx(plain, rel=1e-9)
+    assert paired_stderr(*four) == pytest.approx(plain / 2, rel=0.01)
+    assert paired_stderr(a, b, np.arange(300)) == pytest.approx(plain, rel=1e-9)
+
+
+def test_subsamples_hold_whole_units_and_give_the_error_of_a_mean():
+    rng = np.random.default_rng(0)
+    units = np.repeat(np.arange(200), 5)
+    values = rng.standard_normal(200)[units]
+    seen = []
+
+    def mean(rows):
+        seen.append(rows)
+        return values[rows].mean()
+
+    found = subsampled_stderr(mean, units, 400, 0)
+    assert found == pytest.approx(values[::5].std() / np.sqrt(200), rel=0.1)
+    assert all((np.bincount(units[rows], minlength=200) % 5 == 0).all() for rows in seen)
+    assert all(len(rows) == 500 for rows in seen)
+
+
+def test_units_widen_the_interval_of_a_verdict():
+    rng = np.random.default_rng(1)
+    h1, h2 = rng.standard_normal((2, 100, 3))
+    h1[:, 0], y = h2[:, 0] + 0.5 * h1[:, 0], (h2[:, 1] > 0).astype(int)
+    units = np.repeat([f"video {i}" for i in range(100)], 4)
+    rows = np.repeat(np.arange(100), 4)
+    noise = 1e-3 * rng.standard_normal((2, 400, 3))  # else distances would be zero
+    given = h1[rows] + noise[0], h2[rows] + noise[1], y[rows]
+    by_row = assess(*given, estimator="gaussian", **QUICK)
+    by_unit = assess(*given, estimator="gaussian", units=units, **QUICK)
+    assert by_unit.gap == by_row.gap
+    assert by_unit.stderr == pytest.approx(2 * by_row.stderr, rel=0.1)
+    halves = assess(*given, estimator="gaussian", units=units, n_subsamples=60, **QUICK)
+    assert halves.stderr == pytest.approx(by_unit.stderr, rel=0.35)
+
+
+@pytest.mark.parametrize(
+    ("units", "message"),
+    [
+        (np.zeros((80, 2)), "units has 2 axes"),
+        (np.arange(79), "units has 79 rows and labels has 80"),
+        (np.zeros(80), "one unit only"),
+        ([None] * 80, "none of them missing"),
+        ([np.nan] + [1.0] * 79, "none of them missing"),
+    ],
+)
+def test_units_that_fit_nothing_are_refused(units, message):
+    h = np.random.default_rng(0).standard_normal((80, 2))
+    with pytest.raises(ValueError, match=message):
+        assess(h, h, h[:, 0], units=units, **QUICK)
+
+
+def test_codes_of_hidden_layers_are_judged_by_subsamples():
+    """Only these; and only where half of the units can be estimated from."""
+    h1, h2, y, _ = rectified_layers(0.2, 64, 400, np.random.default_rng(3))
+    h1, h2 = (h[:, np.ptp(h, axis=0) > 0] for h in (h1, h2))
+    found = assess(h1, h2, y, **QUICK)
+    layers = found.estimates["teacher_student"]
+    assert default_subsamples(layers, check_units(None, y)) == SUBSAMPLES
+    assert default_subsamples(layers, np.arange(90)) == 0
+    assert default_subsamples(layers, np.repeat(np.arange(3), 100)) == 0
+    assert default_subsamples(found.estimates["student_label"], np.arange(400)) == 0
+    plain = assess(h1, h2, y, n_subsamples=0, **QUICK)
+    assert plain.gap == found.gap and found.stderr > 1.2 * plain.stderr
+    assert assess(h1, h2, y, **QUICK).ci == found.ci  # the same seed, the same subsamples
+
+
+def test_a_rare_class_that_subsamples_lack_is_no_error():
+    h1, h2, _y, _ = rectified_layers(0.2, 64, 400, np.random.default_rng(3))
+    h1, h2 = (h[:, np.ptp(h, axis=0) > 0] for h in (h1, h2))
+    rare = (np.arange(400) == 7).astype(int)
+    assert np.isfinite(assess(h1, h2, rare, **QUICK).stderr)

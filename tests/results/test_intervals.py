@@ -1,0 +1,111 @@
+"""Intervals over units and over repeated folds, against simulation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cchkd_utils.results import intervals
+
+
+def test_interval_over_units_covers_and_the_naive_one_does_not():
+    rng = np.random.default_rng(0)
+    units = np.repeat(np.arange(40), 10)
+    covered = {"units": 0, "rows": 0}
+    for trial in range(200):
+        values = rng.standard_normal(40)[units] + rng.standard_normal(400)
+        for name, groups in {"units": units, "rows": np.arange(400)}.items():
+            _, low, high = intervals.cluster_bootstrap(
+                lambda rows, x=values: x[rows].mean(), groups, draws=200, seed=trial
+            )
+            covered[name] += low <= 0 <= high
+    assert covered["units"] >= 175 and covered["rows"] <= 130
+
+
+@pytest.mark.parametrize(("units", "least"), [(5, 0.88), (8, 0.91), (30, 0.91)])
+def test_few_units_have_wide_intervals(units, least):
+    """The plain percentile interval covers .78 at 4 and .89 at 8 units."""
+    rng, hits = np.random.default_rng(3), 0
+    for _ in range(300):
+        values = rng.standard_normal(units)
+        _, low, high = intervals.cluster_interval(
+            lambda rows, x=values: x[rows].mean(), np.arange(units)
+        )
+        hits += low <= 0 <= high
+    assert least <= hits / 300 <= 0.985
+
+
+def test_rows_of_a_cell_have_one_interval_over_videos():
+    frame = pd.DataFrame({"lam": 0.5, "gain": [0.1, 0.2], "baseline": 0.5})
+    one = frame.assign(video_gain=0.1, video_lo=0.05, video_hi=0.2)
+    assert intervals.fold_gains(one, ["lam"], None)["outcome"].tolist() == ["helps"]
+    two = one.assign(video_lo=[0.05, -0.1])
+    with pytest.raises(ValueError, match=r"'lam': 0.5.* has several intervals over videos"):
+        intervals.fold_gains(two, ["lam"], None)
+
+
+def test_several_statistics_at_once_and_draws_without_a_value():
+    def both(rows):
+        return [rows.mean(), np.nan if rows.max() < 9 else 1.0]
+
+    value, low, high = intervals.cluster_bootstrap(both, np.arange(10), draws=50)
+    assert value == pytest.approx([4.5, 1.0])
+    assert low[0] < 4.5 < high[0] and low[1] == high[1] == 1.0
+
+
+def test_repeated_folds_widen_by_the_shared_rows():
+    gains = np.random.default_rng(1).normal(0.02, 0.05, 50)
+    mean, low, high = intervals.repeated_folds(gains, 1 / 5)
+    naive = gains.std(ddof=1) / np.sqrt(50)
+    assert (high - low) / (2 * 2.0096 * naive) == pytest.approx(np.sqrt(1 + 50 / 4), rel=1e-3)
+    assert mean == pytest.approx(gains.mean())
+
+
+@pytest.mark.parametrize(("gains", "share"), [([0.1], 0.2), ([0.1, 0.2], 0.0), ([0.1, 0.2], 1.0)])
+def test_no_interval_from_too_little(gains, share):
+    with pytest.raises(ValueError, match="no interval"):
+        intervals.repeated_folds(gains, share)
+    with pytest.raises(ValueError, match="at least two"):
+        intervals.cluster_bootstrap(np.mean, ["a", "a"])
+
+
+def test_outcome():
+    found = intervals.outcome([0.1, -0.2, -0.1], [0.2, -0.1, 0.1])
+    assert found.tolist() == ["helps", "hurts", "unresolved"]
+
+
+def test_pooled_folds_from_means_and_spreads_equal_those_from_every_fold():
+    gains = np.random.default_rng(0).standard_normal((4, 5))  # repeats x folds
+    frame = pd.DataFrame(
+        {
+            "pair": "a",
+            "baseline": 0.0,
+            "gain": gains.mean(1),
+            "gain_sd": gains.std(1, ddof=1),
+            "n_folds": 5,
+        }
+    )
+    (row,) = intervals.pooled_folds(frame, ["pair"]).to_dict("records")
+    expected = intervals.repeated_folds(gains.ravel(), 1 / 5)
+    assert (row["gain"], row["gain_lo"], row["gain_hi"]) == pytest.approx(expected)
+
+
+def gains(*values):
+    return pd.DataFrame({"condition": "one", "gain": values})
+
+
+def test_intervals_over_seeds_cover_and_outcomes_follow_from_them():
+    rng = np.random.default_rng(1)
+    covered = []
+    for _ in range(400):
+        one = intervals.summarise(gains(*rng.normal(0, 1, 5)), ["condition"]).iloc[0]
+        covered.append(one["gain_lo"] <= 0 <= one["gain_hi"])
+        expected = (
+            "helps" if one["gain_lo"] > 0 else "hurts" if one["gain_hi"] < 0 else "unresolved"
+        )
+        assert one["outcome"] == expected
+    assert 0.92 <= np.mean(covered) <= 0.98  # 95 % nominal, binomial s.e. 0.011
+
+
+def test_one_repeat_has_no_interval_and_is_unresolved():
+    one = intervals.summarise(gains(0.1), ["condition"]).iloc[0]
+    assert np.isnan(one["gain_lo"]) and one["outcome"] == "unresolved" and one["repeats"] == 1

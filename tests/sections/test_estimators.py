@@ -1,0 +1,84 @@
+"""The samplers share what they claim, and the tables of notebook 07 count rightly."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cchkd_utils import results
+from cchkd_utils.mi import tasks
+from cchkd_utils.sections.estimators import study
+
+
+def sample_information(*blocks):
+    """I of two blocks of jointly normal columns, from their sample covariance."""
+    columns = np.hstack([b.reshape(len(b), -1) for b in blocks])
+    first = blocks[0].shape[1]
+    return tasks.gaussian_information(np.cov(columns, rowvar=False), first)
+
+
+def test_shared_pairs_share_what_they_say():
+    rng = np.random.default_rng(0)
+    for d in (1, 4):
+        task = study.shared_pairs(d, nats=1.3)
+        x, y = task.sample(100_000, rng)
+        assert task.nats == pytest.approx(1.3)
+        assert sample_information(x, y) == pytest.approx(1.3, abs=0.02)
+        assert not np.isclose(np.corrcoef(x[:, 0], y[:, 0])[0, 1], np.sqrt(-np.expm1(-2.6 / d)))
+
+
+def test_copies_are_copies_of_whole_rows():
+    seen = {}
+
+    def catch(name, x, y, *_):
+        seen.update(x=x, y=y)
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "measure", catch)
+        study.measure_copies(0.25, 400, ["ksg"], seed=0)
+    rows = np.hstack([seen["x"], seen["y"]])
+    _, counts = np.unique(rows, axis=0, return_counts=True)
+    assert len(rows) == 400 and counts.max() == 2 and (counts == 2).sum() == 100
+
+
+def test_measurements_are_rows_of_the_estimates_table():
+    rows = study.measure_networks(1, 120, ["ksg", "gaussian"], seed=3)
+    table = results.check(rows, "estimates")
+    assert set(table["y"]) == {"continuous", "classes"} and len(table) == 4
+    assert (table["dim"] == 64).all() and table.groupby("task")["true_mi"].nunique().eq(1).all()
+    low, high = (
+        results.check(study.measure_classes(spread, 4, 300, ["ksg"], 0), "estimates").iloc[0]
+        for spread in (0.0, 6.0)
+    )
+    assert low["true_mi"] == pytest.approx(0.0, abs=1e-9)
+    assert high["true_mi"] == pytest.approx(np.log(4), abs=0.01)
+
+
+def verdicts(gaps, trues, p_wrong, half=0.1):
+    gaps = np.array(gaps, float)
+    return pd.DataFrame(
+        {"gap": gaps, "gap_lo": gaps - half, "gap_hi": gaps + half, "knob": trues}
+        | {"p_wrong": p_wrong, "estimator": "ksg"}
+    )
+
+
+def test_coverage_counts_and_has_an_interval():
+    frame = verdicts([0.2] * 10, [0.25] * 9 + [0.31], [0.01] * 10)
+    (one,) = study.coverage(frame, ["estimator"]).to_dict("records")
+    assert (one["trials"], one["coverage"]) == (10, 0.9)
+    assert (one["low"], one["high"]) == pytest.approx((0.55498, 0.99747), abs=1e-5)  # exact table
+    assert one["bias"] == pytest.approx(0.2 - 0.256)
+
+
+def test_reliability_puts_said_beside_happened():
+    p_wrong = [0.0, 0.01, 0.3, 0.4, 0.5, 0.4]
+    frame = verdicts([0.1] * 6, [0.1, 0.1, -0.1, 0.1, -0.1, 0.1], p_wrong)
+    found = study.reliability(frame)
+    assert found["said"].tolist() == pytest.approx([0.005, 0.4])
+    assert found["wrong"].tolist() == pytest.approx([0.0, 0.5])
+    assert found["trials"].sum() == 6
+
+
+def test_bits_turn_the_sign_in_a_wedge_only():
+    shared, label = [0.6, 0.75, 0.4, 1.1], [0.7, 0.7, 0.7, 1.5]
+    assert study.flips_in_bits(shared, label).tolist() == [True, False, False, True]

@@ -1,0 +1,66 @@
+"""The ledger: ten headlines, each measured in tables, none of its numbers typed."""
+
+import re
+
+import numpy as np
+import pytest
+
+from cchkd_utils import paths, results
+from cchkd_utils.results import intervals
+from cchkd_utils.sections import cells
+from cchkd_utils.sections.ledger import page
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return cells.recorded()
+
+
+CELL = ["teacher", "student", "condition", "knob", "experiment", "lam", "temperature"]
+
+
+def shuffled(tables):
+    """The same tables with what happened and what was foretold dealt out anew."""
+    rng = np.random.default_rng(0)
+    rows, verdicts = (one.copy() for one in tables)
+    measured = {"baseline", "distilled", "gain", "gain_sd", *intervals.VIDEO}
+    measured = [name for name in rows if name in measured]
+    foretold = ["mi_teacher_student", "mi_student_label", "gap", "gap_lo", "gap_hi", "decision"]
+    for frame, names in ((rows, measured), (verdicts, foretold)):
+        frame[names] = frame[names].to_numpy()[rng.permutation(len(frame))]
+    if videos := [name for name in rows if name in intervals.VIDEO]:  # of a cell, one for all rows
+        rows[videos] = rows.groupby([*CELL, "metric"])[videos].transform("first")
+    return results.check(rows), results.check(verdicts, "verdicts")
+
+
+def test_ten_headlines_with_a_claim_each():
+    assert [one.number for one in page.HEADLINES] == list(range(1, 11))
+    assert all(len(one.claim) > 20 and len(one.why) > 20 for one in page.HEADLINES)
+
+
+@pytest.mark.parametrize("headline", page.HEADLINES, ids=lambda one: str(one.number))
+def test_each_cell_has_numbers_a_grade_and_a_source(headline, recorded):
+    name = f"results/{page.TABLE[headline.notebook]}.csv"
+    cell = page.measure(headline, recorded, name)
+    assert cell.grade in page.GRADES and re.search(r"\d", cell.text)
+    assert "training rows" in cell.text and "repeats" in cell.text
+    assert (paths.ROOT / "book" / cell.source).is_file()
+
+
+@pytest.mark.parametrize("headline", page.HEADLINES, ids=lambda one: str(one.number))
+def test_other_tables_give_another_cell(headline, recorded):
+    """A number that was typed would stay."""
+    tables = recorded[headline.notebook]
+    assert headline.measure(*tables).text != headline.measure(*shuffled(tables)).text
+
+
+def test_a_section_without_tables_is_said_to_be_missing(recorded):
+    cell = page.measure(page.HEADLINES[0], {}, "results/synthetic.csv")
+    assert cell.grade == "not testable here"
+
+
+def test_the_page_names_every_headline_and_both_sources(recorded):
+    text = page.page(recorded, {})
+    for one in page.HEADLINES:
+        assert one.claim in text
+    assert text.count("{download}") == 2 * len(page.HEADLINES)
