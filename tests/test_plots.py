@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cchkd_utils import plots, results
-from cchkd_utils.sections import nearest
+from cchkd_utils.sections import grid
 from cchkd_utils.sections.counterexamples import figures as counterexamples
 from cchkd_utils.sections.does_it_predict import figures as does_it_predict
 from cchkd_utils.sections.mnist_m import figures as mnist_m
@@ -114,6 +114,6 @@ def test_ranking_without_intervals_is_drawn():
 
 def test_the_nearest_setting_is_one_setting():
     table = pd.DataFrame({"lam": [0.25, 0.75, 0.75]})
-    assert nearest.nearest([0.75, 0.25], 0.5) == 0.25
-    assert nearest.near(table, lam=0.5)["lam"].tolist() == [0.25]
-    assert len(nearest.near(table, lam=0.6)) == 2
+    assert grid.nearest([0.75, 0.25], 0.5) == 0.25
+    assert grid.near(table, lam=0.5)["lam"].tolist() == [0.25]
+    assert len(grid.near(table, lam=0.6)) == 2

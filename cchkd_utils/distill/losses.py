@@ -57,3 +57,8 @@ def kd_mse(student, teacher, y, lam):
         return mse
     lam = torch.as_tensor(lam, dtype=mse.dtype, device=mse.device)
     return mse + lam * (student - teacher).square().mean(-1)
+
+
+def teacher_share(lam, task="classification"):
+    """Share m of the teacher in the loss: lam itself for classes, lam / (1 + lam) in regression."""
+    return lam if task == "classification" else lam / (1 + lam)

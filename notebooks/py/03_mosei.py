@@ -62,7 +62,7 @@ import pandas as pd
 from cchkd_utils import plots, results
 from cchkd_utils.datasets import mosei
 from cchkd_utils.results import readable
-from cchkd_utils.sections import agreement
+from cchkd_utils.sections import cells
 from cchkd_utils.sections.mosei import figures, study, tables
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
@@ -177,7 +177,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 print("verdict and outcome, counted over pairs and kinds of soft labels:")
-agreement.tally(clean)
+cells.tally(clean)
 
 # %% tags=["hide-input"]
 sides = {"mi_teacher_student": "I(H1;H2)", "mi_student_label": "I(H2;Y)", "gap": "gap"}
@@ -220,7 +220,7 @@ swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(tables.crossing).to_frame("g
 
 # %% tags=["hide-input"]
 print("verdict and outcome, counted over the noisy teachers:")
-agreement.tally(points[points["knob"] > 0])
+cells.tally(points[points["knob"] > 0])
 
 # %% [markdown]
 # ## Recorded on real data: CMU-MOSI
@@ -253,7 +253,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 print("verdict and outcome, counted over pairs and kinds of soft labels:")
-agreement.tally(mosi_clean)
+cells.tally(mosi_clean)
 
 # %% tags=["hide-input"]
 tables.over_the_grid(mosi)

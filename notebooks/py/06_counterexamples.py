@@ -60,7 +60,7 @@ from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.sections.counterexamples.figures import gain_against_gamma, verdicts_and_outcomes
 from cchkd_utils.sections.counterexamples import mfh, overfit
 from cchkd_utils.sections.counterexamples.study import Ledger, assess_each
-from cchkd_utils.sections.crossing import crossing_interval
+from cchkd_utils.sections.grid import crossing_interval
 from cchkd_utils.sections.exact import exact_case
 
 # A unit that never fires is a constant column: usual in networks, and dropped.

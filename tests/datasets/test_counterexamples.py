@@ -8,8 +8,8 @@ from cchkd_utils import results
 from cchkd_utils.datasets import counterexamples
 from cchkd_utils.sections.counterexamples import mfh as experiment
 from cchkd_utils.sections.counterexamples import softmax
-from cchkd_utils.sections.crossing import crossing, crossing_interval
 from cchkd_utils.sections.exact import exact_verdict
+from cchkd_utils.sections.grid import crossing, crossing_interval
 
 
 @pytest.mark.parametrize("overlap", [0, 4, 10])

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cchkd_utils.sections.agreement import agreement, majority, pooled, tally
+from cchkd_utils.sections.cells import agreement, majority, pooled, tally
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from cchkd_utils import results
 from cchkd_utils.datasets import mosei
 from cchkd_utils.datasets.base import Multimodal
 from cchkd_utils.results.intervals import cluster_bootstrap
-from cchkd_utils.sections import agreement
+from cchkd_utils.sections import cells
 from cchkd_utils.sections.mosei import study, tables
 from cchkd_utils.sections.scores import regression_scores, scores
 
@@ -174,8 +174,8 @@ def test_points_join_gain_and_verdict(trained):
     _, rows, verdicts = trained
     points = tables.points(rows, verdicts, 0.8, 2.0, 0.2)
     assert len(points) == 22 and set(points["soft"]) == {"in-sample", "cross-fitted"}
-    counts = agreement.tally(points)
-    assert counts.loc["ksg"].sum() == 22 and list(counts) == list(agreement.ANSWERS)
+    counts = cells.tally(points)
+    assert counts.loc["ksg"].sum() == 22 and list(counts) == list(cells.ANSWERS)
     beside = tables.beside_the_paper(points, verdicts, "ksg", 0.2)
     assert beside.keys() == tables.PAPER.keys()
 

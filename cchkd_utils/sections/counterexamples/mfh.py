@@ -17,7 +17,7 @@ from scipy.special import expit, log_expit, xlogy
 
 from cchkd_utils.datasets import counterexamples
 from cchkd_utils.sections.counterexamples import softmax
-from cchkd_utils.sections.crossing import crossing_interval
+from cchkd_utils.sections.grid import crossing_interval
 
 PUBLISHED_CROSSING = 0.27  # gamma at which the published gain changes sign, read off a figure
 

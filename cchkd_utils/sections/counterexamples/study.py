@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from cchkd_utils import results
 from cchkd_utils.criterion import Verdict, assess
 from cchkd_utils.results import intervals
-from cchkd_utils.sections.agreement import majority
+from cchkd_utils.sections.cells import majority
 
 NEGLIGIBLE = 0.5  # per cent or points: an interval around 0 and within this counts as no effect
 ALIGNMENT = "residual alignment"

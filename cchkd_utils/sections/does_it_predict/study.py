@@ -14,8 +14,7 @@ from scipy.stats import binomtest, spearmanr
 from sklearn.isotonic import IsotonicRegression
 
 from cchkd_utils.results import intervals
-from cchkd_utils.sections.agreement import agreement
-from cchkd_utils.sections.cells import RIVALS, resolved
+from cchkd_utils.sections.cells import RIVALS, agreement, resolved
 
 
 def hits(table: pd.DataFrame) -> dict[str, float]:

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cchkd_utils import paths
-from cchkd_utils.sections.agreement import same_sign
-from cchkd_utils.sections.cells import SECTIONS, Tables, cells, recorded
-from cchkd_utils.sections.nearest import near
+from cchkd_utils.sections.cells import SECTIONS, Tables, cells, recorded, same_sign
+from cchkd_utils.sections.grid import near
 
 FIGURE = paths.ROOT / "book" / "_static" / "finding.svg"
 MIDDLE = {"lam": 0.5, "temperature": 2.0}  # of the paper's grids

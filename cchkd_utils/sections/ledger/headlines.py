@@ -14,9 +14,9 @@ import pandas as pd
 
 from cchkd_utils.results import intervals
 from cchkd_utils.sections import cells as study
-from cchkd_utils.sections.agreement import ANSWERS, agreement, majority, same_sign
+from cchkd_utils.sections.cells import ANSWERS, agreement, majority, same_sign
 from cchkd_utils.sections.does_it_predict.study import shape_of_response
-from cchkd_utils.sections.nearest import near
+from cchkd_utils.sections.grid import near
 
 GRADES = ("reproduced", "partly", "not reproduced", "not testable here")
 PAPERS = ("ksg", "mine", "lmi")  # the paper's three estimators

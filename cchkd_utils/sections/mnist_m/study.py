@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cchkd_utils import criterion, distill, results
 from cchkd_utils.datasets import Multimodal, mnist_m
-from cchkd_utils.sections.nearest import near
+from cchkd_utils.sections.grid import near
 
 CLASSES = 10
 MAIN = "distillation"

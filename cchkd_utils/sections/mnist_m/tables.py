@@ -9,8 +9,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from cchkd_utils.results import intervals
-from cchkd_utils.sections.agreement import agreement, pooled
-from cchkd_utils.sections.nearest import near
+from cchkd_utils.sections.cells import agreement, pooled
+from cchkd_utils.sections.grid import near
 
 RIVALS = (
     "teacher accuracy",

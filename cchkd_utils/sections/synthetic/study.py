@@ -14,8 +14,8 @@ from cchkd_utils.datasets import synthetic
 from cchkd_utils.distill import networks
 from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.results import intervals
-from cchkd_utils.sections.agreement import pooled
-from cchkd_utils.sections.crossing import crossing
+from cchkd_utils.sections.cells import pooled
+from cchkd_utils.sections.grid import crossing
 
 FAST = ("ksg", "gaussian")  # estimators that take well under a second; the others train networks
 PAPER = {True: "lowers the MSE markedly, at every λ", False: "does not"}  # its claim, in words

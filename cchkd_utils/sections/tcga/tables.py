@@ -7,7 +7,7 @@ import pandas as pd
 
 from cchkd_utils.results.intervals import pooled_folds
 from cchkd_utils.results.readable import pair_names
-from cchkd_utils.sections import agreement
+from cchkd_utils.sections import cells
 
 PAIR = ["dataset", "teacher", "student"]
 
@@ -25,7 +25,7 @@ def judge(verdicts: pd.DataFrame) -> pd.DataFrame:
     not narrower for being many.
     """
     numbers = ["mi_teacher_student", "mi_student_label", "gap", "gap_lo", "gap_hi"]
-    return agreement.pooled(verdicts, [*PAIR, "estimator"], numbers).reset_index()
+    return cells.pooled(verdicts, [*PAIR, "estimator"], numbers).reset_index()
 
 
 def tally(gains: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def tally(gains: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
     """
     table = gains.merge(judged, on=PAIR)
     same = (np.sign(table["gain"]) == np.sign(table["gap"])).groupby(table["estimator"], sort=False)
-    out = agreement.tally(table)
+    out = cells.tally(table)
     return out.assign(**{"same sign": [f"{s.sum()} of {len(s)}" for _, s in same]})
 
 
@@ -86,7 +86,7 @@ def span(gains: pd.DataFrame) -> str:
 
 def agreed(gains: pd.DataFrame, judged: pd.DataFrame) -> str:
     """Write for each estimator how many pairs agree, disagree and stay open."""
-    counts = tally(gains, judged)[list(agreement.ANSWERS)]
+    counts = tally(gains, judged)[list(cells.ANSWERS)]
     return "; ".join(
         f"{estimator}: " + ", ".join(f"{n} {answer}" for answer, n in row.items())
         for estimator, row in counts.iterrows()

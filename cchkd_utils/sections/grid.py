@@ -1,7 +1,22 @@
-"""Where a curve of gains rises through zero, and how sure that place is."""
+"""Grids of settings: the setting nearest to one, and where a curve of gains crosses zero."""
+
+from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
+
+
+def nearest(values: Iterable[float], wanted: float) -> float:
+    """Return the value nearest to `wanted`; of two equally near ones, the smaller."""
+    return min(values, key=lambda value: (abs(value - wanted), value))
+
+
+def near(table: pd.DataFrame, **wanted: float) -> pd.DataFrame:
+    """Return the rows whose columns have the values of the table that are nearest to `wanted`."""
+    for column, value in wanted.items():
+        table = table[table[column] == nearest(table[column].unique(), value)]
+    return table
 
 
 def crossing(knob: ArrayLike, gain: ArrayLike) -> float:

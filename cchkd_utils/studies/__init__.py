@@ -1,1 +1,0 @@
-"""What one notebook of the book computes, where it grew too long for the notebook's cells."""
