@@ -48,7 +48,7 @@ def test_list_explains_every_parameter(tiny, capsys):
 
 
 def test_the_command_line_imports_nothing_heavy():
-    code = "import sys; from cchkd_utils import cli; print([m for m in HEAVY if m in sys.modules])"
+    code = "import sys; import cchkd_utils.book.cli; print([m for m in HEAVY if m in sys.modules])"
     code = code.replace("HEAVY", "('torch', 'papermill', 'pandas', 'numpy', 'matplotlib')")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -58,7 +58,8 @@ def test_a_reused_run_imports_nothing_heavy(tiny):
     """The reason why a second identical run is there in under a second."""
     cli.main(["run", "01", "--preset", "smoke"])
     code = (
-        "import sys; from pathlib import Path; from cchkd_utils import cli, paths\n"
+        "import sys; from pathlib import Path; from cchkd_utils import paths\n"
+        "from cchkd_utils.book import cli\n"
         f"paths.NOTEBOOKS = Path({str(paths.NOTEBOOKS)!r})\n"
         "paths.PRESETS = paths.NOTEBOOKS / 'presets.yml'\n"
         "cli.main(['run', '01', '--preset', 'smoke'])\n"

@@ -178,7 +178,9 @@ def test_ctrl_c_leaves_nothing_and_no_traceback(tiny):
     words = ["run", "01", "-p", "seconds=20", "-p", f"marker={tiny / 'marker'}"]
     start = CALL.partition("runner.run")[0].format(notebooks=str(paths.NOTEBOOKS))
     ready = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    code = f"{ready}\n{start}from cchkd_utils import cli; raise SystemExit(cli.main({words!r}))"
+    code = (
+        f"{ready}\n{start}from cchkd_utils.book import cli; raise SystemExit(cli.main({words!r}))"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", code], start_new_session=True, stderr=subprocess.PIPE, text=True
     )
