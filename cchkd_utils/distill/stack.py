@@ -8,27 +8,30 @@ from torch import nn
 from torch.func import functional_call
 
 EVAL_ROWS = 1024  # rows per member and forward pass outside training
+AT_ONCE = {"cpu": 64, "gpu": 512}  # members computed together: bounds memory
 _NORMALISED = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 
-def chunk_size(device):
-    """Return how many members are computed at a time: bounds memory."""
-    return 64 if device.type == "cpu" else 512
-
-
-def parts(module, members, size, device):
+def chunks(module, members, device):
     """Split the members into sets that are computed together; return their positions.
 
     A network with a `chunk` of its own takes members of one seed and dataset only: these see the
     same batches, and what depends on the inputs alone is computed once.
     """
+    on_cpu = device.type == "cpu"
+    size = AT_ONCE["cpu" if on_cpu else "gpu"]
     if not hasattr(module, "chunk"):
         return list(torch.arange(len(members)).split(size))
     alike = {}
     for i, member in enumerate(members):
         alike.setdefault((member.seed, member.data), []).append(i)
-    size = min(size, module.chunk) if device.type == "cpu" else size
-    return [part for group in alike.values() for part in torch.tensor(group).split(size)]
+    size = min(size, module.chunk) if on_cpu else size
+    return [chunk for group in alike.values() for chunk in torch.tensor(group).split(size)]
+
+
+def in_order(values, positions):
+    """Join what was computed by `chunks` to one tensor [e, ...] in the order of the members."""
+    return torch.cat(values)[torch.cat(positions).argsort()]
 
 
 def stream(seed, purpose):
@@ -50,24 +53,46 @@ def initialise(model, seed):
     return module
 
 
+def orders(seed, n, n_held):
+    """Yield the held-out rows of a seed, then a new order of the others every epoch."""
+    generator = torch.Generator().manual_seed(stream(seed, 1))
+    held, rows = torch.randperm(n, generator=generator).tensor_split([n_held])
+    yield held
+    while True:
+        yield rows[torch.randperm(len(rows), generator=generator)]
+
+
+def stacked_weights(modules, device):
+    """Return the parameters of equal networks by name, stacked [e, ...]."""
+    states = [dict(m.named_parameters()) for m in modules]
+    return {
+        name: torch.stack([s[name].detach() for s in states]).to(device).requires_grad_()
+        for name in states[0]
+    }
+
+
+class _Methods(nn.Module):
+    """Gives functional_call a method other than forward."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x, method):
+        return getattr(self.module, method)(x)
+
+
 class Stack:
-    """The architecture of an ensemble, applied to stacked weights.
+    """The architecture of `module`, applied to stacked weights.
 
     Three ways to the same numbers, the fastest for the network at hand: layers that take stacked
-    weights themselves (`models.Dense`); one member after the other, for convolutions on a CPU,
+    weights themselves (`networks.Dense`); one member after the other, for convolutions on a CPU,
     where grouped convolutions are slower than single ones; ``torch.func.vmap`` for the rest.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        One network; only its architecture is used.
-    device : torch.device
     """
 
     def __init__(self, module, device):
-        base = copy.deepcopy(module).to("meta").eval()
-        self._methods = {name: _Method(base, name) for name in ("forward", "features")}
-        self.module, self.device = base, device
+        self.module, self.device = copy.deepcopy(module).to("meta").eval(), device
+        self._methods = _Methods(self.module)
         convolutional = any(isinstance(m, nn.modules.conv._ConvNd) for m in module.modules())
         if getattr(module, "stacks", False):
             self._apply = self._call
@@ -77,22 +102,12 @@ class Stack:
             self._apply = torch.func.vmap(self._call, in_dims=(0, 0, None))
 
     def __call__(self, weights, x, method="forward"):
-        """Apply every network to its own rows.
-
-        Parameters
-        ----------
-        weights : dict of str to Tensor [e, ...]
-        x : Tensor [e, n, ...]
-        method : {"forward", "features"}
-
-        Returns
-        -------
-        Tensor [e, n, d]
-        """
+        """Apply every network to its own rows: weights by name and x [e, n, ...] to [e, n, d]."""
         return self._apply(weights, x, method)
 
     def _call(self, weights, x, method):
-        return functional_call(self._methods[method], _prefixed(weights), (x,))
+        weights = {f"module.{name}": weight for name, weight in weights.items()}
+        return functional_call(self._methods, weights, (x, method))
 
     def _loop(self, weights, x, method):
         # unbind, not indexing: its backward writes each gradient once
@@ -100,36 +115,6 @@ class Stack:
         return torch.stack(
             [self._call(dict(zip(weights, own)), rows, method) for own, rows in zip(each, x)]
         )
-
-
-def take(table, which):
-    """Return ``table[which]``; a view that repeats one entry when `which` names only that."""
-    first = int(which[0])
-    if (which == first).all():
-        return table[first].expand(len(which), *table.shape[1:])
-    return table[which.to(table.device)]
-
-
-class _Method(nn.Module):
-    """Gives functional_call a method other than forward."""
-
-    def __init__(self, module, method):
-        super().__init__()
-        self.module = module
-        self.forward = getattr(module, method)
-
-
-def _prefixed(weights):
-    return {f"module.{name}": w for name, w in weights.items()}
-
-
-def stacked_weights(modules, device):
-    """Return the parameters of equal networks as one dict of tensors [e, ...]."""
-    states = [dict(m.named_parameters()) for m in modules]
-    return {
-        name: torch.stack([s[name].detach() for s in states]).to(device).requires_grad_()
-        for name in states[0]
-    }
 
 
 class Ensemble:
@@ -153,7 +138,7 @@ class Ensemble:
         return len(self.members)
 
     def predict(self, x):
-        """Return the outputs of every member.
+        """Return the outputs of every member: logits, or predictions in regression.
 
         Parameters
         ----------
@@ -163,7 +148,6 @@ class Ensemble:
         Returns
         -------
         ndarray float32 [e, n, d_out]
-            Logits, or predictions in regression.
 
         Raises
         ------
@@ -189,13 +173,21 @@ class Ensemble:
         which = torch.tensor([m.data if lead == 2 else 0 for m in self.members])
         if which.max() >= len(x):
             raise ValueError(f"x has {len(x)} datasets, a member asks for number {which.max()}")
-        device, out = self._stack.device, [None] * len(self)
-        for part in parts(self._stack.module, self.members, chunk_size(device), device):
-            weights = {k: w[part] for k, w in self._weights.items()}
-            rows = [
-                self._stack(weights, take(batch.to(device), which[part]), method).cpu()
+        device, outputs = self._stack.device, []
+        together = chunks(self._stack.module, self.members, device)
+        for chunk in together:
+            weights = {name: weight[chunk] for name, weight in self._weights.items()}
+            batches = [
+                self._stack(weights, _take(batch.to(device), which[chunk]), method).cpu()
                 for batch in x.split(EVAL_ROWS, dim=1)
             ]
-            for i, own in zip(part.tolist(), torch.cat(rows, 1)):
-                out[i] = own
-        return torch.stack(out).numpy()
+            outputs.append(torch.cat(batches, 1))
+        return in_order(outputs, together).numpy()
+
+
+def _take(table, which):
+    """Return ``table[which]``; a view that repeats one entry when `which` names only that."""
+    first = int(which[0])
+    if (which == first).all():
+        return table[first].expand(len(which), *table.shape[1:])
+    return table[which.to(table.device)]

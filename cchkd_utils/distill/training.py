@@ -1,21 +1,185 @@
-"""The training loop: one step of every member is one batched computation."""
+"""Train students, one or many at once: one step of all of them is one batched computation."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from cchkd_utils.distill.losses import kd_loss, kd_mse
-from cchkd_utils.distill.stack import EVAL_ROWS, initialise, stacked_weights, stream
+from cchkd_utils.distill.rows import Rows
+from cchkd_utils.distill.stack import (
+    EVAL_ROWS,
+    Ensemble,
+    Stack,
+    chunks,
+    in_order,
+    initialise,
+    orders,
+    stacked_weights,
+)
 
-TASKS = ("classification", "regression")
-OPTIMIZERS = ("adam", "sgd", "adamw")
-SCHEDULES = ("constant", "cosine")
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
+CHOICES = {
+    "task": ("classification", "regression"),
+    "optimizer": tuple(OPTIMIZERS),
+    "schedule": ("constant", "cosine"),
+}
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Options of `distill.train_ensemble` that every member shares; checked."""
+class Member:
+    """One student to train.
+
+    Members of equal `seed` start from the same weights and see the same batches in the same
+    order, whatever else differs: their gains are paired.
+
+    Parameters
+    ----------
+    seed : int
+        Initial weights, batch order and held-out rows.
+    lam : float
+        Weight of the teacher, 0 or more (at most 1 for classification).
+    temperature : float
+        T of `kd_loss`; unused in regression.
+    data, teacher : int
+        Which dataset and which teacher: indices into the first axes of x and y, and of the
+        teacher predictions. No teacher: undistilled.
+
+    Raises
+    ------
+    ValueError
+        When a number is out of range, or `lam` is set without a teacher.
+    """
+
+    seed: int
+    lam: float = 0.0
+    temperature: float = 1.0
+    data: int = 0
+    teacher: int | None = None
+
+    def __post_init__(self):
+        if self.seed < 0 or self.data < 0 or (self.teacher is not None and self.teacher < 0):
+            raise ValueError(f"{self}: seed, data and teacher must not be negative")
+        if not (0 <= self.lam < np.inf and 0 < self.temperature < np.inf):
+            raise ValueError(f"{self}: lam must be 0 or more, temperature positive")
+        if self.lam and self.teacher is None:
+            raise ValueError(f"{self}: lam > 0 needs a teacher (or set lam to 0)")
+
+
+def train(model, x, y, *, seed=0, lam=0.0, temperature=1.0, teacher=None, **options):
+    """Train one network: the one-member case of `train_ensemble`, whose `options` it takes.
+
+    Arrays have no leading axes: x [n, ...], y [n], teacher [n] or [n, k].
+    """
+    if isinstance(options.get("validation"), tuple):
+        options["validation"] = tuple(np.asarray(part)[None] for part in options["validation"])
+    member = Member(seed, lam, temperature, teacher=None if teacher is None else 0)
+    teacher = None if teacher is None else np.asarray(teacher)[None]
+    x, y = np.asarray(x)[None], np.asarray(y)[None]
+    return train_ensemble(model, x, y, [member], teacher=teacher, **options)
+
+
+def train_ensemble(
+    model,
+    x,
+    y,
+    members,
+    *,
+    teacher=None,
+    task="classification",
+    optimizer="adam",
+    lr=1e-3,
+    schedule="constant",
+    weight_decay=0.0,
+    momentum=0.9,
+    clip=None,
+    epochs=20,
+    batch_size=64,
+    validation=None,
+    patience=None,
+    device="auto",
+):
+    """Train many students of one architecture at once, each as if it were alone.
+
+    Parameters
+    ----------
+    model : callable () -> torch.nn.Module
+        Builds one network, e.g. ``lambda: MLP(100, 1)``. No dropout, no batch normalisation.
+    x : array [d, n, ...]
+        One or more datasets of n rows each.
+    y : array [d, n]
+        Integer classes, or real targets.
+    members : sequence of Member
+    teacher : array [t, n] or [t, n, k], optional
+        Predictions (regression) or logits of each teacher, row i for row i of x.
+    task : {"classification", "regression"}
+        Minimises `kd_loss`, or `kd_mse` / (1 + lam): the division leaves the minimiser where it
+        is and makes the step size independent of lam.
+    optimizer : {"adam", "sgd", "adamw"}
+        ``momentum`` is that of ``sgd``.
+    schedule : {"constant", "cosine"}
+        ``cosine`` lowers the learning rate from `lr` towards 0 over the epochs: the last weights
+        scatter less, so that small gains show.
+    clip : float, optional
+        Largest gradient norm of a member; larger gradients are shortened. Default: 1 in
+        classification (lam T^2 makes gradients large early on: lam=.8, T=4 diverges without
+        it), none in regression.
+    validation : float or tuple of arrays, optional
+        A share of the rows to hold out (chosen by the member's seed), or ``(x, y)`` or
+        ``(x, y, teacher)`` with leading axes as above. Each member keeps the weights of the
+        epoch with the lowest validation objective.
+    patience : int, optional
+        A member stops after this many epochs without improvement; needs `validation`.
+    device : str
+        ``auto`` takes the GPU if there is one.
+
+    Returns
+    -------
+    Ensemble
+
+    Raises
+    ------
+    ValueError
+        For inconsistent shapes, indices or options.
+    FloatingPointError
+        When a member's loss is no longer finite.
+    """
+    options = Options(
+        task, optimizer, lr, schedule, weight_decay, momentum, clip, epochs, batch_size, patience
+    )
+    if not members:
+        raise ValueError("no members: give at least one Member to train")
+    if task == "classification" and any(m.lam > 1 for m in members):
+        raise ValueError("lam is above 1: in classification it is a share, at most 1")
+    device = _device(device)
+    module = initialise(model, members[0].seed)
+    checked = partial(Rows, task=task, module=module, members=members, device=device)
+    rows = checked(x, y, teacher)
+    held_out, n_held = None, 0
+    if isinstance(validation, tuple):
+        held_out = checked(*validation)
+    elif validation is not None:
+        n_held = rows.number_held(float(validation))
+    elif patience is not None:
+        raise ValueError("patience needs validation: give a share of rows to hold out, or arrays")
+
+    stack, together = Stack(module, device), chunks(module, members, device)
+    trained = [
+        _Run(stack, model, [members[i] for i in chunk], rows, held_out, n_held, options).fit()
+        for chunk in together
+    ]
+    weights, history = (
+        {name: in_order([part[name] for part in parts], together) for name in parts[0]}
+        for parts in zip(*trained)
+    )
+    history = {name: values.numpy() for name, values in history.items()}
+    return Ensemble(stack, weights, members, history, rows.x.shape[2:])
+
+
+@dataclass
+class Options:
+    """Options of `train_ensemble` that all members share; checked, the default of `clip` set."""
 
     task: str
     optimizer: str
@@ -29,8 +193,7 @@ class Settings:
     patience: int | None
 
     def __post_init__(self):
-        known = {"task": TASKS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
-        for name, choices in known.items():
+        for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r}: choose one of {', '.join(choices)}"
@@ -40,246 +203,132 @@ class Settings:
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}: give a positive number")
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) != int(getattr(self, name)):
-                raise ValueError(f"{name} is {getattr(self, name)}: give a whole number")
-            object.__setattr__(self, name, int(getattr(self, name)))
-
-    def build(self, weights):
-        """Return a torch optimiser over stacked weights; all of them act element by element."""
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-        extra = {"momentum": self.momentum} if self.optimizer == "sgd" else {}
-        return kind[self.optimizer](
-            weights, lr=self.lr, weight_decay=self.weight_decay, fused=True, **extra
-        )
-
-    def objective(self, outputs, teacher, y, lam, temperature):
-        """Return the training objective of every member, [e]."""
-        if self.task == "classification":
-            return kd_loss(outputs, teacher, y, lam, temperature)
-        return kd_mse(outputs.squeeze(-1), teacher, y, lam) / (1 + lam)
-
-    def rate(self, epoch):
-        """Return the learning rate of an epoch: constant, or half a cosine from lr towards 0."""
-        falling = (1 + np.cos(np.pi * epoch / self.epochs)) / 2
-        return self.lr * (1 if self.schedule == "constant" else float(falling))
-
-    def limit(self):
-        """Return the largest gradient norm of a member, or None."""
-        return 1.0 if self.clip is None and self.task == "classification" else self.clip
+            value = getattr(self, name)
+            if value != int(value):
+                raise ValueError(f"{name} is {value}: give a whole number")
+            setattr(self, name, int(value))
+        if self.clip is None and self.task == "classification":
+            self.clip = 1.0
 
 
-class Tables:
-    """Inputs [d, n, ...], labels [d, n] and teacher predictions [t, n, ...] as tensors."""
-
-    def __init__(self, x, y, teacher, task, device):
-        self.task = task
-        label = torch.int64 if task == "classification" else torch.float32
-        self.x = torch.as_tensor(x, dtype=torch.float32, device=device)
-        self.y = torch.as_tensor(_numbers(y, task), dtype=label, device=device)
-        self.teacher = teacher
-        if teacher is not None:
-            self.teacher = torch.as_tensor(teacher, dtype=torch.float32, device=device)
-            if task == "regression" and self.teacher.ndim == 3 and self.teacher.shape[2] == 1:
-                self.teacher = self.teacher[..., 0]
-
-    def __len__(self):
-        return self.x.shape[1]
-
-    def check(self, module, members):
-        """Return self; ValueError when shapes, values, network and members do not fit together."""
-        x, y, teacher = self.x, self.y, self.teacher
-        if x.ndim < 3 or y.shape != x.shape[:2] or not y.numel():
-            raise ValueError(
-                f"x {list(x.shape)} and y {list(y.shape)} do not fit: pass x [d, n, ...], y [d, n]"
-            )
-        if not (x.isfinite().all() and y.isfinite().all()):
-            raise ValueError("x or y has values that are not finite: drop or impute those rows")
-        if max(m.data for m in members) >= len(x):
-            raise ValueError(f"x has {len(x)} datasets, a member asks for a later one")
-        with torch.no_grad():
-            width = module(x[0, :1].cpu()).shape[-1]
-        if self.task == "regression" and width != 1:
-            raise ValueError(f"the model has {width} outputs: regression takes 1")
-        if self.task == "classification" and not (y.min() >= 0 and y.max() < width):
-            raise ValueError(
-                f"labels run from {y.min()} to {y.max()}, the model has {width} outputs: "
-                "number the classes from 0"
-            )
-        wanted = max((m.teacher for m in members if m.teacher is not None), default=None)
-        if wanted is None:
-            self.teacher = None
-            return self
-        shape = [x.shape[1]] + [width] * (self.task == "classification")
-        if teacher is None or list(teacher.shape[1:]) != shape or len(teacher) <= wanted:
-            found = None if teacher is None else list(teacher.shape)
-            raise ValueError(f"teacher is {found}: expected {[wanted + 1, *shape]} or more of them")
-        if not teacher.isfinite().all():
-            raise ValueError("the teacher's predictions are not all finite: look at its training")
-        return self
-
-    def gather(self, rows, data, teacher, alike=False):
-        """Return the rows [e, b] of every member's dataset and teacher: x, teacher or None, y.
-
-        Members `alike` in rows and dataset share one copy of x, repeated as a view.
-        """
-        soft = None if self.teacher is None else _rows(self.teacher, teacher, rows)
-        some = slice(0, 1) if alike else slice(None)
-        x = _rows(self.x, data[some], rows[some])
-        return x.expand(len(rows), *x.shape[1:]), soft, _rows(self.y, data, rows)
+def _device(name):
+    gpu = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if gpu else "cpu")
+    if torch.device(name).type == "cuda" and not gpu:
+        raise ValueError("torch sees no GPU on this machine: device 'auto' or 'cpu' works without")
+    return torch.device(name)
 
 
-def _rows(table, which, rows):
-    flat = (rows + which[:, None] * table.shape[1]).flatten()
-    return table.flatten(0, 1).index_select(0, flat).view(*rows.shape, *table.shape[2:])
+class _Run:
+    """Members trained together; what is stacked is over `alive`, those that have not stopped."""
 
-
-def _numbers(y, task):
-    """Return labels that a tensor can hold without loss, or raise `ValueError`."""
-    y = y if isinstance(y, torch.Tensor) else torch.as_tensor(_array(y))
-    if task == "classification" and y.is_floating_point() and (y != y.round()).any():
-        raise ValueError("labels are not whole numbers: number the classes, or task='regression'")
-    return y
-
-
-def _array(y):
-    y = np.asarray(y)
-    if y.dtype.kind not in "biuf":
-        raise ValueError(f"labels are {y.dtype}: number the classes from 0")
-    return y
-
-
-class _Order:
-    """Row numbers of one seed: its held-out rows, and a new order of the others every epoch."""
-
-    def __init__(self, seed, n, share):
-        self._generator = torch.Generator().manual_seed(stream(seed, 1))
-        n_held = 0 if share is None else max(1, round(share * n))
-        if n_held >= n:
-            raise ValueError(f"validation {share:g} of {n} rows leaves none to train on")
-        shuffled = torch.randperm(n, generator=self._generator)
-        self.held, self._rows = shuffled[:n_held], shuffled[n_held:]
-
-    def epoch(self):
-        return self._rows[torch.randperm(len(self._rows), generator=self._generator)]
-
-
-def fit(stack, model, members, tables, share, held_out, settings):
-    """Train the members together.
-
-    Parameters
-    ----------
-    stack : ensemble.Stack
-    model : callable () -> torch.nn.Module
-    members : sequence of distill.Member
-    tables : Tables
-    share : float or None
-        Share of the rows each member holds out.
-    held_out : Tables or None
-        Rows for validation, the same for all members of one dataset.
-    settings : Settings
-
-    Returns
-    -------
-    weights : dict of str to Tensor [e, ...]
-    history : dict of str to ndarray
-        See `ensemble.Ensemble`.
-    """
-    run = _Fit(stack, model, members, tables, share, held_out, settings)
-    for epoch in range(settings.epochs):
-        run.train(epoch)
-        if run.validates:
-            run.validate(epoch)
-        if not len(run.alive):
-            break
-    return run.result()
-
-
-class _Fit:
-    """State of a training run; arrays over `alive`, the members that have not stopped."""
-
-    def __init__(self, stack, model, members, tables, share, held_out, settings):
-        self.stack, self.settings, self.tables = stack, settings, tables
-        self.members, self.device = members, stack.device
+    def __init__(self, stack, model, members, rows, held_out, n_held, options):
+        self.stack, self.members, self.options = stack, members, options
+        self.rows, self.device = rows, stack.device
         self.alike = len({(m.seed, m.data) for m in members}) == 1
-        orders = {m.seed: _Order(m.seed, len(tables), share) for m in members}
-        self.orders, self.validates = orders, share is not None or held_out is not None
-        self.held_tables, self.held_rows = tables, None
-        if share is not None:
-            self.held_rows = torch.stack([orders[m.seed].held for m in members]).to(self.device)
-        elif held_out is not None:
-            self.held_tables = held_out
-            self.held_rows = torch.arange(len(held_out), device=self.device)
-            self.held_rows = self.held_rows.expand(len(members), -1)
+        self.orders = {m.seed: orders(m.seed, len(rows), n_held) for m in members}
+        held = {seed: next(order) for seed, order in self.orders.items()}
+        self.validates = n_held > 0 or held_out is not None
+        if held_out is None:
+            self.held_out = rows
+            self.held = torch.stack([held[m.seed] for m in members]).to(self.device)
+        else:
+            self.held_out = held_out
+            self.held = torch.arange(len(held_out), device=self.device).expand(len(members), -1)
         initial = {m.seed: initialise(model, m.seed) for m in members}
         self.weights = stacked_weights([initial[m.seed] for m in members], self.device)
-        self.optimizer = settings.build(self.weights.values())
-        self.best = {k: w.detach().clone() for k, w in self.weights.items()}
-        self.lam = self._column([m.lam for m in members], torch.float32)
-        self.temperature = self._column([m.temperature for m in members], torch.float32)
-        self.data = self._column([m.data for m in members], torch.int64)
-        self.teacher = self._column([m.teacher or 0 for m in members], torch.int64)
+        self.optimizer = self._optimizer()
+        weighting = [[m.lam, m.temperature] for m in members]
+        self.lam, self.temperature = torch.tensor(weighting, dtype=torch.float32).T.to(self.device)
+        which = [[m.data, m.teacher or 0] for m in members]
+        self.data, self.teacher = torch.tensor(which).T.to(self.device)
         self.alive = torch.arange(len(members), device=self.device)
+        self.best = {name: w.detach().clone() for name, w in self.weights.items()}
         self.lowest = torch.full((len(members),), torch.inf, device=self.device)
         self.best_epoch = torch.zeros(len(members), dtype=torch.int64, device=self.device)
-        blank = np.full((len(members), settings.epochs), np.nan)
-        self.history = {"loss": blank} | ({"validation": blank.copy()} if self.validates else {})
+        blank = torch.full((len(members), options.epochs), torch.nan, dtype=torch.float64)
+        self.history = {"loss": blank} | ({"validation": blank.clone()} if self.validates else {})
 
-    def _column(self, values, dtype):
-        return torch.tensor(values, dtype=dtype, device=self.device)
+    def _optimizer(self):
+        """All of them act element by element: stacked weights are as good as single ones."""
+        momentum = {"momentum": self.options.momentum} if self.options.optimizer == "sgd" else {}
+        return OPTIMIZERS[self.options.optimizer](
+            self.weights.values(), lr=self.options.lr, weight_decay=self.options.weight_decay,
+            fused=True, **momentum,
+        )  # fmt: skip
 
-    def _loss(self, tables, rows):
-        x, teacher, y = tables.gather(rows, self.data, self.teacher, self.alike)
-        outputs = self.stack(self.weights, x)
-        return self.settings.objective(outputs, teacher, y, self.lam, self.temperature)
+    def fit(self):
+        """Return the kept weights [e, ...] and the history [e, ...], by name."""
+        for epoch in range(self.options.epochs):
+            self._train(epoch)
+            if self.validates:
+                self._validate(epoch)
+            if not len(self.alive):
+                break
+        if not self.validates:
+            self.best = {name: w.detach() for name, w in self.weights.items()}
+            self.best_epoch.fill_(self.options.epochs)
+        return self.best, {**self.history, "epochs": self.best_epoch.cpu()}
 
-    def train(self, epoch):
-        """Pass once over every living member's rows."""
-        orders = {seed: order.epoch() for seed, order in self.orders.items()}
+    def _train(self, epoch):
+        """Pass over every living member's rows."""
+        shuffled = {seed: next(order) for seed, order in self.orders.items()}
         living = self.alive.tolist()
-        rows = torch.stack([orders[self.members[i].seed] for i in living]).to(self.device)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.rate(epoch)
+        numbers = torch.stack([shuffled[self.members[i].seed] for i in living]).to(self.device)
+        if self.options.schedule == "cosine":
+            falling = (1 + np.cos(np.pi * epoch / self.options.epochs)) / 2
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.options.lr * float(falling)
         total = torch.zeros(len(living), device=self.device)
-        for batch in rows.split(self.settings.batch_size, dim=1):
-            loss = self._loss(self.tables, batch)
+        for batch in numbers.split(self.options.batch_size, dim=1):
+            loss = self._loss(self.rows, batch)
             for weight in self.weights.values():
                 weight.grad = None
             loss.sum().backward()  # members share no weight: each gets its own gradient
             self._clip()
             self.optimizer.step()
             total += loss.detach() * batch.shape[1]
-        total = (total / rows.shape[1]).cpu().numpy()
-        self.history["loss"][living, epoch] = total
-        if not np.isfinite(total).all():
-            first = self.members[living[int(np.flatnonzero(~np.isfinite(total))[0])]]
+        total = (total / numbers.shape[1]).cpu()
+        self.history["loss"][living, epoch] = total.double()
+        if not total.isfinite().all():
+            first = self.members[living[int(total.isfinite().int().argmin())]]
             raise FloatingPointError(f"training diverged in epoch {epoch + 1}, {first}: lower lr")
 
+    def _loss(self, rows, numbers):
+        """Return the objective of every living member on rows [e, b]."""
+        x, teacher, y = rows.gather(numbers, self.data, self.teacher, self.alike)
+        outputs = self.stack(self.weights, x)
+        if self.options.task == "classification":
+            return kd_loss(outputs, teacher, y, self.lam, self.temperature)
+        return kd_mse(outputs.squeeze(-1), teacher, y, self.lam) / (1 + self.lam)
+
     def _clip(self):
-        limit = self.settings.limit()
-        if limit is None:
+        if self.options.clip is None:
             return
-        grads = [w.grad.flatten(1) for w in self.weights.values()]
-        norm = sum(g.square().sum(1) for g in grads).sqrt()
-        scale = (limit / (norm + 1e-12)).clamp(max=1)[:, None]
-        for g in grads:
-            g.mul_(scale)
+        gradients = [w.grad.flatten(1) for w in self.weights.values()]
+        norm = sum(g.square().sum(1) for g in gradients).sqrt()
+        scale = (self.options.clip / (norm + 1e-12)).clamp(max=1)[:, None]
+        for gradient in gradients:
+            gradient.mul_(scale)
 
     @torch.no_grad()
-    def validate(self, epoch):
+    def _validate(self, epoch):
         """Keep the weights of members at their best; let go of those out of patience."""
-        rows = self.held_rows[self.alive]
-        parts = rows.split(EVAL_ROWS, dim=1)
-        loss = sum(self._loss(self.held_tables, p) * p.shape[1] for p in parts) / rows.shape[1]
-        self.history["validation"][self.alive.tolist(), epoch] = loss.cpu().numpy()
+        numbers = self.held[self.alive]
+        batches = numbers.split(EVAL_ROWS, dim=1)
+        total = sum(self._loss(self.held_out, batch) * batch.shape[1] for batch in batches)
+        loss = total / numbers.shape[1]
+        self.history["validation"][self.alive.cpu(), epoch] = loss.cpu().double()
         better = loss < self.lowest[self.alive]
-        where = self.alive[better]
-        self.lowest[where] = loss[better]
-        self.best_epoch[where] = epoch + 1
-        for name, w in self.weights.items():
-            self.best[name][where] = w[better]
-        if self.settings.patience is not None:
+        improved = self.alive[better]
+        self.lowest[improved] = loss[better]
+        self.best_epoch[improved] = epoch + 1
+        for name, weight in self.weights.items():
+            self.best[name][improved] = weight[better]
+        if self.options.patience is not None:
             waited = epoch + 1 - self.best_epoch[self.alive]
-            self._keep(waited < self.settings.patience)
+            self._keep(waited < self.options.patience)
 
     def _keep(self, stay):
         """Drop members that stopped from the computation, optimiser state included."""
@@ -287,15 +336,10 @@ class _Fit:
             return
         for name in ("alive", "lam", "temperature", "data", "teacher"):
             setattr(self, name, getattr(self, name)[stay])
-        state = [self.optimizer.state[w] for w in self.weights.values()]
+        states = [self.optimizer.state[w] for w in self.weights.values()]
         self.weights = {k: w.detach()[stay].requires_grad_() for k, w in self.weights.items()}
-        self.optimizer = self.settings.build(self.weights.values())
-        for w, old in zip(self.weights.values(), state):
-            self.optimizer.state[w] = {k: v[stay] if v.ndim else v for k, v in old.items()}
-
-    def result(self):
-        """Return the kept weights and the history."""
-        if not self.validates:
-            self.best = {k: w.detach() for k, w in self.weights.items()}
-            self.best_epoch.fill_(self.settings.epochs)
-        return self.best, {**self.history, "epochs": self.best_epoch.cpu().numpy()}
+        self.optimizer = self._optimizer()
+        for weight, state in zip(self.weights.values(), states):
+            self.optimizer.state[weight] = {
+                name: value[stay] if value.ndim else value for name, value in state.items()
+            }

@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from cchkd_utils import distill
-from cchkd_utils.distill import Member, kd_loss, kd_mse, train, train_ensemble
+from cchkd_utils.distill import Member, kd_loss, kd_mse, stack, train, train_ensemble
 from cchkd_utils.distill.networks import CNN, MLP, Linear
 from cchkd_utils.distill.stack import initialise, stream
 
@@ -132,7 +131,7 @@ def test_chunks_change_nothing(monkeypatch):
     x, y, _ = classes()
     members = [Member(s) for s in range(5)]
     whole = train_ensemble(mlp, x[None], y[None], members, epochs=2)
-    monkeypatch.setattr(distill, "chunk_size", lambda device: 2)
+    monkeypatch.setattr(stack, "AT_ONCE", {"cpu": 2, "gpu": 2})
     parts = train_ensemble(mlp, x[None], y[None], members, epochs=2)
     np.testing.assert_allclose(parts.predict(x), whole.predict(x), atol=1e-5)
     np.testing.assert_allclose(parts.history["loss"], whole.history["loss"], atol=1e-5)
@@ -271,10 +270,10 @@ def test_distillation_pulls_the_student_towards_the_teacher():
 
 def test_train_is_the_ensemble_of_one():
     x, y, teacher = classes()
-    one = train(mlp, x, y, seed=4, lam=0.5, temperature=2.0, teacher=teacher, epochs=2)
+    alone = train(mlp, x, y, seed=4, lam=0.5, temperature=2.0, teacher=teacher, epochs=2)
     members = [Member(4, 0.5, 2.0, teacher=0)]
-    many = train_ensemble(mlp, x[None], y[None], members, teacher=teacher[None], epochs=2)
-    np.testing.assert_array_equal(one.predict(x), many.predict(x))
+    together = train_ensemble(mlp, x[None], y[None], members, teacher=teacher[None], epochs=2)
+    np.testing.assert_array_equal(alone.predict(x), together.predict(x))
     held = train(mlp, x, y, epochs=2, validation=(x[:50], y[:50]))
     assert held.history["validation"].shape == (1, 2)
 
