@@ -7,7 +7,6 @@ come from teachers trained on the other folds of the same training rows.
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,17 +23,8 @@ def folds(
 ) -> tuple[NDArray, list[NDArray]]:
     """Split rows into folds, with training parts of equal size.
 
-    Classes (integers, strings) are stratified; rows of one group stay in one fold.
-
-    Parameters
-    ----------
-    labels : array [n]
-        Classes, or real targets (float).
-    n_folds : int
-    seed : int
-        Of the split, and of the rows left out to make the training parts equal.
-    groups : array [n], optional
-        The independent unit of each row, e.g. its video.
+    Classes (integers, strings) are stratified; rows of one of the `groups` (the independent unit
+    of each row, e.g. its video) stay in one fold.
 
     Returns
     -------
@@ -57,9 +47,8 @@ def folds(
         (True, False): KFold, (True, True): GroupKFold,
         (False, False): StratifiedKFold, (False, True): StratifiedGroupKFold,
     }  # fmt: skip
-    splitter = kinds[continuous, groups is not None](
-        n_folds, shuffle=True, random_state=stream(seed, 2) % 2**32
-    )
+    kind = kinds[continuous, groups is not None]
+    splitter = kind(n_folds, shuffle=True, random_state=stream(seed, 2) % 2**32)
     with warnings.catch_warnings():
         # A class with fewer rows than folds is then tested in some folds only.
         warnings.filterwarnings("ignore", message="The least populated class")
@@ -85,10 +74,8 @@ def out_of_fold(
 
     Parameters
     ----------
-    model : callable () -> torch.nn.Module
-    x : array [d, n, ...]
+    x, y : array [d, n, ...] and [d, n]
         Training rows of d datasets (outer folds, say).
-    y : array [d, n]
     members : sequence of Member
         Teachers to cross-fit: the seed and dataset of each. Members of equal seed and dataset
         split their rows alike.
@@ -106,51 +93,31 @@ def out_of_fold(
     -------
     ndarray float32 [e, n, k]
         Logits (in regression k = 1) in the order of `members` and of the rows of their dataset:
-        use them as `teacher` of `train_ensemble`.
-
-    Raises
-    ------
-    ValueError
-        As `folds` and `train_ensemble`.
+        use them as `teacher` of `train_ensemble`, whose errors and those of `folds` are raised.
     """
     x, y = np.asarray(x), np.asarray(y)
     out = None
     together = max(1, TOGETHER // n_folds)
     for first in range(0, len(members), together):
-        parts = []
-        for one in members[first : first + together]:
-            units = None if groups is None else groups[one.data]
-            parts += _inner(x[one.data], y[one.data], one.seed, n_folds, units, prepare)
-        size = min(len(part.train) for part in parts)  # groups may make the members' folds differ
+        inner = []
+        for member in members[first : first + together]:
+            own_x, own_y = x[member.data], y[member.data]
+            units = None if groups is None else groups[member.data]
+            for rows, held in zip(*folds(own_y, n_folds, seed=member.seed, groups=units)):
+                prepared = prepare(own_x[rows], own_y[rows])(own_x) if prepare else own_x
+                inner.append((prepared, own_y, rows, held, member.seed))
+        inputs, labels, train, test, seeds = zip(*inner)
+        size = min(map(len, train))  # groups may make the members' folds differ
         networks = train_ensemble(
             model,
-            np.stack([part.x[part.train[:size]] for part in parts]),
-            np.stack([part.y[part.train[:size]] for part in parts]),
-            [Member(part.seed, data=i) for i, part in enumerate(parts)],
+            np.stack([a[rows[:size]] for a, rows in zip(inputs, train)]),
+            np.stack([a[rows[:size]] for a, rows in zip(labels, train)]),
+            [Member(seed, data=i) for i, seed in enumerate(seeds)],
             **options,
         )
-        outputs = networks.predict(np.stack([part.x for part in parts]))
+        outputs = networks.predict(np.stack(inputs))
         if out is None:
             out = np.empty((len(members), *outputs.shape[1:]), np.float32)
-        for i, part in enumerate(parts):
-            out[first + i // n_folds, part.test] = outputs[i, part.test]
+        for i, held in enumerate(test):
+            out[first + i // n_folds, held] = outputs[i, held]
     return out
-
-
-@dataclass
-class _Part:
-    """One inner fold of one teacher: prepared rows, and which of them train and are held out."""
-
-    x: NDArray
-    y: NDArray
-    train: NDArray
-    test: NDArray
-    seed: int
-
-
-def _inner(x, y, seed, n_folds, groups, prepare):
-    train, test = folds(y, n_folds, seed=seed, groups=groups)
-    return [
-        _Part(prepare(x[rows], y[rows])(x) if prepare else x, y, rows, held, seed)
-        for rows, held in zip(train, test)
-    ]

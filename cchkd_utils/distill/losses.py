@@ -24,33 +24,25 @@ def kd_loss(student_logits, teacher_logits, labels, lam, temperature):
     Returns
     -------
     Tensor [...]
-        In nats.
+        Nats.
     """
     log_p = log_softmax(student_logits, -1)
     ce = -log_p.gather(-1, labels[..., None]).squeeze(-1).mean(-1)
     if teacher_logits is None:
         return ce
     lam = torch.as_tensor(lam, dtype=ce.dtype, device=ce.device)
-    heat = torch.as_tensor(temperature, dtype=ce.dtype, device=ce.device)
-    student = log_softmax(student_logits / heat[..., None, None], -1)
-    teacher = log_softmax(teacher_logits / heat[..., None, None], -1)
+    temperature = torch.as_tensor(temperature, dtype=ce.dtype, device=ce.device)
+    student = log_softmax(student_logits / temperature[..., None, None], -1)
+    teacher = log_softmax(teacher_logits / temperature[..., None, None], -1)
     kl = (teacher.exp() * (teacher - student)).sum(-1).mean(-1)
-    return (1 - lam) * ce + lam * heat.square() * kl
+    return (1 - lam) * ce + lam * temperature.square() * kl
 
 
 def kd_mse(student, teacher, y, lam):
-    """MSE(student, y) + lam MSE(student, teacher), the paper's student objective.
+    """MSE(student, y) + lam MSE(student, teacher), [...]: the paper's student objective.
 
-    Parameters
-    ----------
-    student, teacher, y : Tensor [..., n]
-        Predictions of both, and targets. `teacher` None: the first term alone.
-    lam : float or Tensor [...]
-        Weight of the teacher, 0 or more.
-
-    Returns
-    -------
-    Tensor [...]
+    Predictions and targets are [..., n]; `lam` >= 0, a number or [...]. `teacher` None: the first
+    term alone.
     """
     mse = (student - y).square().mean(-1)
     if teacher is None:

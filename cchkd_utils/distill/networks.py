@@ -32,20 +32,22 @@ class Dense(nn.Module):
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-class MLP(nn.Module):
-    """Multilayer perceptron with ReLU; images are flattened.
-
-    Parameters
-    ----------
-    d_in : int
-        Inputs per row (for images: channels x height x width).
-    d_out : int
-        Outputs: classes, or 1 for regression.
-    hidden : sequence of int
-        Width of each hidden layer; the last one is the representation.
-    """
+class Network(nn.Module):
+    """An affine `head` on `features`, which each kind of network defines."""
 
     stacks = True  # works on stacked weights directly (see `Dense`)
+
+    def forward(self, x):
+        """Return the outputs, [n, d_out]."""
+        return self.head(self.features(x))
+
+
+class MLP(Network):
+    """Multilayer perceptron with ReLU; images are flattened.
+
+    `hidden` has the width of each hidden layer; the last one is the representation. In regression
+    `d_out` is 1.
+    """
 
     def __init__(self, d_in, d_out, hidden=(64, 64)):
         super().__init__()
@@ -62,22 +64,12 @@ class MLP(nn.Module):
             x = layer(x).relu_()
         return x
 
-    def forward(self, x):
-        """Return the outputs, [n, d_out]."""
-        return self.head(self.features(x))
 
-
-class Linear(nn.Module):
+class Linear(Network):
     """The linear student of Theorem 1; its representation is its own output.
 
     (In the theorem H2 = w*·x2. The input itself would carry information no student has used.)
-
-    Parameters
-    ----------
-    d_in, d_out : int
     """
-
-    stacks = True
 
     def __init__(self, d_in, d_out):
         super().__init__()
@@ -92,33 +84,17 @@ class Linear(nn.Module):
         return self.head(x.flatten(self.head.weight.ndim - 1))
 
 
-class CNN(nn.Module):
+class CNN(Network):
     """Small convolutional network: two strided convolutions down to 4 x 4, one hidden layer.
 
-    A convolution is a `Dense` layer on unfolded images, so that many networks are one matrix
-    product. The first takes overlapping windows to an 8 x 8 grid, the second joins its cells two by
-    two. Strides instead of pooling keep it cheap on a CPU. The weights start as in He et al.
-    (2015) and want standardised images: with SGD, units fed with a constant grey often die.
-
-    Parameters
-    ----------
-    channels_in : int
-        1 for grey, 3 for colour.
-    size : int
-        Height and width of the images: 16 or 32.
-    d_out : int
-        Classes.
-    width : int
-        Channels of the first convolution (the second has twice as many); the representation has
-        ``4 * width`` features.
-
-    Raises
-    ------
-    ValueError
-        For another image size.
+    It takes images of 16 or 32 pixels, grey or in colour; the second convolution has twice the
+    `width` of the first, the representation ``4 * width`` features. A convolution is a `Dense`
+    layer on unfolded images, so that many networks are one matrix product. The first takes
+    overlapping windows to an 8 x 8 grid, the second joins its cells two by two. Strides instead of
+    pooling keep it cheap on a CPU. The weights start as in He et al. (2015) and want standardised
+    images: with SGD, units fed with a constant grey often die.
     """
 
-    stacks = True
     chunk = 16  # networks computed at a time on a CPU: their activations stay in its cache
 
     def __init__(self, channels_in, size, d_out, width=16):
@@ -152,7 +128,3 @@ class CNN(nn.Module):
         padded = nn.functional.pad(x, [2, 1, 2, 1])
         windows = padded.unfold(-2, self.kernel, self.stride).unfold(-2, self.kernel, self.stride)
         return windows.permute(0, 2, 3, 1, 4, 5).reshape(len(x), 64, -1)
-
-    def forward(self, x):
-        """Return the logits, [n, d_out]."""
-        return self.head(self.features(x))

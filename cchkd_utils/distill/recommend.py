@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax
+from sklearn.model_selection import KFold
 from torch import nn
 
-from cchkd_utils import distill
-from cchkd_utils.distill import networks
+from cchkd_utils.distill import Member, networks, train_ensemble
 from cchkd_utils.results import intervals
 
 METRICS = {"classification": ("accuracy", "cross-entropy"), "regression": ("mse",)}
@@ -22,17 +24,10 @@ METRICS = {"classification": ("accuracy", "cross-entropy"), "regression": ("mse"
 class Recommendation:
     """The weight and temperature to use, and what they gained on held-out rows.
 
-    Attributes
-    ----------
-    lam, temperature : float
-        ``lam`` 0: do not distil; no choice gained more than its standard error.
-    gain, ci
-        Of the choice over the undistilled student: mean over folds and 95 % interval. The best of
-        many looks better than it is: judge it again on rows that were not used here.
-    metric : str
-        What was improved; a gain above 0 is better.
-    table : DataFrame
-        One row per (lam, temperature): score, gain, gain_lo, gain_hi.
+    `lam` 0: do not distil; no choice gained more than its standard error. `gain` and `ci` are of
+    the choice over the undistilled student, above 0 is better: mean over folds and 95 % interval.
+    The best of many looks better than it is: judge it again on rows that were not used here.
+    `table` has a row per (lam, temperature): score, gain, gain_lo, gain_hi.
     """
 
     lam: float
@@ -75,18 +70,13 @@ def recommend(
     lam, temperature : sequences of float
         The grid. Regression has no temperature.
     model : callable () -> torch.nn.Module, optional
-        Builds the student. Default: `models.MLP` with its usual hidden layers.
+        Builds the student. Default: `networks.MLP` with its usual hidden layers.
     metric : {"accuracy", "cross-entropy", "mse"}, optional
         Default: accuracy, or mse in regression.
     folds, repeats : int
         Every repeat makes new folds and new initial weights.
-    seed : int
     **options
         Of `distill.train_ensemble`: optimizer, lr, epochs, batch_size ...
-
-    Returns
-    -------
-    Recommendation
 
     Raises
     ------
@@ -101,22 +91,20 @@ def recommend(
     _check(teacher, student, labels, lam, temperature, task, metric, folds, repeats)
     if task == "classification":
         labels = labels.astype(int)
-    heats = temperature if task == "classification" else [1.0]
-    grid = [(0.0, 1.0), *((one, heat) for one in lam for heat in heats)]
+    else:
+        temperature = [1.0]
+    grid = [(0.0, 1.0), *product(lam, temperature)]
     if model is None:
         d_in = int(np.prod(student.shape[1:]))
         d_out = teacher.shape[1] if task == "classification" else 1
-
-        def model() -> networks.MLP:
-            return networks.MLP(d_in, d_out)
-
+        model = partial(networks.MLP, d_in, d_out)
     trains, tests = _folds(len(labels), folds, repeats, seed)
     members = [
-        distill.Member(seed + i // folds, one, heat, data=i, teacher=i if one else None)
+        Member(seed + i // folds, *setting, data=i, teacher=i if setting[0] else None)
         for i in range(len(trains))
-        for one, heat in grid
+        for setting in grid
     ]
-    trained = distill.train_ensemble(
+    trained = train_ensemble(
         model, student[trains], labels[trains], members, teacher=teacher[trains], task=task,
         **options,
     )  # fmt: skip
@@ -151,9 +139,9 @@ def _folds(n: int, folds: int, repeats: int, seed: int) -> tuple[NDArray, NDArra
     trains, tests = [], []
     for repeat in range(repeats):
         order = np.random.default_rng([seed, repeat]).permutation(n)[: n - n % folds]
-        parts = order.reshape(folds, -1)
-        tests += [*parts]
-        trains += [np.concatenate(np.delete(parts, i, axis=0)) for i in range(folds)]
+        for train, test in KFold(folds).split(order):
+            trains.append(order[train])
+            tests.append(order[test])
     return np.array(trains), np.array(tests)
 
 

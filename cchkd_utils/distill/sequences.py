@@ -1,7 +1,7 @@
 """Networks for sequences of unequal length: pooling, recurrent, attention.
 
 Input is [n, steps, d + 1]; the last channel is 1 where a step was measured and 0 where it is
-padding. As in `models`, ``forward(x) -> [n, d_out]`` and ``features(x) -> [n, width]``, and every
+padding. As in `networks`, ``forward(x) -> [n, d_out]`` and ``features(x) -> [n, width]``, and every
 network also takes the stacked weights of an ensemble with x [e, n, steps, d + 1]. What is measured
 at padded steps changes nothing; a row without any measured step is answered like an average row.
 """
@@ -9,10 +9,9 @@ at padded steps changes nothing; a row without any measured step is answered lik
 import math
 
 import torch
-from torch import nn
 from torch.nn.functional import layer_norm
 
-from cchkd_utils.distill.networks import Dense
+from cchkd_utils.distill.networks import Dense, Network
 
 
 def masked_mean(x, mask):
@@ -20,20 +19,14 @@ def masked_mean(x, mask):
     return (x * mask).sum(-2) / mask.sum(-2).clamp(min=1)
 
 
-class _Encoder(nn.Module):
-    """What the three share: splitting off the mask, and the head."""
-
-    stacks = True  # works on stacked weights directly (see `models.Dense`)
+class _Encoder(Network):
+    """What the three share: the head, and splitting the mask off `channels`, its last one."""
 
     def __init__(self, channels, d_out, width):
         super().__init__()
         if channels < 2:
             raise ValueError(f"channels is {channels}: at least one feature and the mask")
         self.head = Dense(width, d_out)
-
-    def forward(self, x):
-        """Return the outputs, [n, d_out]."""
-        return self.head(self.features(x))
 
     @staticmethod
     def _split(x):
@@ -47,16 +40,7 @@ class _Encoder(nn.Module):
 
 
 class Pooling(_Encoder):
-    """Mean over the measured steps, then a perceptron with two hidden layers.
-
-    Parameters
-    ----------
-    channels : int
-        Features per step and the mask.
-    d_out : int
-    width : int
-        Units of both hidden layers.
-    """
+    """Mean over the measured steps, then a perceptron with two hidden layers of `width` units."""
 
     def __init__(self, channels, d_out, width=32):
         super().__init__(channels, d_out, width)
@@ -68,13 +52,7 @@ class Pooling(_Encoder):
 
 
 class GRU(_Encoder):
-    """Gated recurrent unit (Cho et al., 2014); padded steps leave its state as it is.
-
-    Parameters
-    ----------
-    channels, d_out, width
-        As in `Pooling`; `width` is the size of the state.
-    """
+    """Gated recurrent unit (Cho et al., 2014); padded steps leave its state [width] as it is."""
 
     def __init__(self, channels, d_out, width=32):
         super().__init__(channels, d_out, width)
@@ -100,12 +78,6 @@ class Transformer(_Encoder):
     """One block of self-attention and a perceptron, then the mean over the measured steps.
 
     Layer normalisation has no weights of its own, and there is no dropout (see `distill`).
-
-    Parameters
-    ----------
-    channels, d_out, width
-        As in `Pooling`; `width` is a multiple of `heads`.
-    heads : int
     """
 
     def __init__(self, channels, d_out, width=32, heads=4):
