@@ -16,6 +16,14 @@ from scipy.stats import t as student_t
 VIDEO = ["video_gain", "video_lo", "video_hi"]  # columns of a gain and its interval over videos
 
 
+def t_interval(
+    mean: ArrayLike, stderr: ArrayLike, dof: ArrayLike, level: float = 0.95
+) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
+    """Return the mean and the ends of Student's interval, from a standard error."""
+    half = student_t.ppf((1 + level) / 2, dof) * stderr
+    return mean, mean - half, mean + half
+
+
 def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.DataFrame:
     """Mean of `value` over independent repeats, with a 95 % interval and its outcome.
 
@@ -26,16 +34,14 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.Dat
     Returns
     -------
     DataFrame
-        One row per group: the columns `by`, the mean as `value`, its interval under the same
-        name with _lo and _hi, repeats, outcome (helps, hurts
-        or unresolved; a group of one repeat has no interval and is unresolved).
+        One row per group: `by`, the mean as `value`, its interval under the same name with _lo
+        and _hi, repeats, outcome (unresolved for one repeat, which has no interval).
     """
     grouped = frame.groupby(by, sort=True)[value]
     out = grouped.agg(["mean", "sem", "count"]).reset_index()
-    half = student_t.ppf(0.975, np.maximum(out["count"] - 1, 1)) * out["sem"]
-    low, high = out["mean"] - half, out["mean"] + half
+    mean, low, high = t_interval(out["mean"], out["sem"], np.maximum(out["count"] - 1, 1))
     return out[by].assign(
-        **{value: out["mean"], f"{value}_lo": low, f"{value}_hi": high},
+        **{value: mean, f"{value}_lo": low, f"{value}_hi": high},
         repeats=out["count"],
         outcome=outcome(low, high),
     )
@@ -61,41 +67,30 @@ def cluster_bootstrap(
         Computed on row numbers, repeated where a unit was drawn more than once. A draw on which it
         is not finite (one class only, say) is left out.
     units : array [n]
-        The unit of each row.
-    draws : int
-    level : float
-    seed : int
+        The unit of each row; ValueError for fewer than two different ones.
 
     Returns
     -------
     value, low, high : ndarray [...]
         On all rows, and the ends of the interval.
-
-    Raises
-    ------
-    ValueError
-        For fewer than two units.
     """
     names, codes = np.unique(np.asarray(units), return_inverse=True)
-    if len(names) < 2:
-        raise ValueError(f"{len(names)} unit: an interval needs at least two")
+    m = len(names)
+    if m < 2:
+        raise ValueError(f"{m} unit: an interval needs at least two")
     order = np.argsort(codes, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(codes))[:-1])
     rng = np.random.default_rng(seed)
     drawn = [
-        statistic(np.concatenate([members[i] for i in rng.integers(len(names), size=len(names))]))
+        statistic(np.concatenate([members[i] for i in rng.integers(m, size=m)]))
         for _ in range(draws)
     ]
     drawn = np.where(np.isfinite(drawn), drawn, np.nan)
+    z = np.sqrt(m / (m - 1)) * student_t.ppf((1 + level) / 2, m - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # no draw has a value: NaN says so
-        low, high = np.nanquantile(drawn, _expanded(level, len(names)), axis=0)
+        low, high = np.nanquantile(drawn, norm.cdf([-z, z]), axis=0)
     return np.asarray(statistic(np.arange(len(codes)))), low, high
-
-
-def _expanded(level: float, m: int) -> list[float]:
-    z = np.sqrt(m / (m - 1)) * student_t.ppf((1 + level) / 2, m - 1)
-    return [float(norm.cdf(-z)), float(norm.cdf(z))]
 
 
 def cluster_interval(
@@ -125,11 +120,6 @@ def repeated_folds(
         One gain per fold and repeat.
     test_share : float
         Share of the rows that a fold tests on, e.g. 1/5 in five folds.
-    level : float
-
-    Returns
-    -------
-    mean, low, high : float
 
     Raises
     ------
@@ -140,35 +130,28 @@ def repeated_folds(
     if len(gains) < 2 or not 0 < test_share < 1:
         raise ValueError(f"{len(gains)} folds, test share {test_share}: no interval follows")
     ratio = test_share / (1 - test_share)
-    stderr = np.sqrt((1 / len(gains) + ratio) * gains.var(ddof=1))
-    half = student_t.ppf((1 + level) / 2, len(gains) - 1) * stderr
-    return gains.mean(), gains.mean() - half, gains.mean() + half
+    return _over_folds(gains.mean(), gains.var(ddof=1), len(gains), ratio, level)
+
+
+def _over_folds(mean, variance, n_folds, ratio, level=0.95):
+    """Interval of Nadeau and Bengio; `ratio` of test to training rows."""
+    return t_interval(mean, np.sqrt((1 / n_folds + ratio) * variance), n_folds - 1, level)
 
 
 def pooled_folds(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Mean gain over repeats and folds, with the 95 % interval of Nadeau and Bengio.
 
-    The same as `repeated_folds` on the gains of all folds, from each repeat's mean
-    (`gain`), spread (`gain_sd`) and number of folds (`n_folds`).
-
-    Parameters
-    ----------
-    frame : rows of the results table, one per repeat and group
-    by : columns that make a group
-
-    Returns
-    -------
-    DataFrame
-        `by`, baseline, gain, gain_lo, gain_hi, outcome (helps, hurts or unresolved).
+    The same as `repeated_folds` on the gains of all folds, from rows of the results table, one per
+    repeat and group `by`: its mean (`gain`), spread (`gain_sd`) and number of folds (`n_folds`).
+    Returns `by`, baseline, gain, gain_lo, gain_hi, outcome.
     """
     rows = []
     for key, group in frame.groupby(by, sort=False):
         k, mean = group["n_folds"].to_numpy(), group["gain"].mean()
         squares = (k - 1) * group["gain_sd"] ** 2 + k * (group["gain"] - mean) ** 2
-        n_folds, ratio = k.sum(), 1 / (k.mean() - 1)  # of test to training rows
-        stderr = np.sqrt((1 / n_folds + ratio) * squares.sum() / (n_folds - 1))
-        half = student_t.ppf(0.975, n_folds - 1) * stderr
-        rows.append([*key, group["baseline"].mean(), mean, mean - half, mean + half])
+        variance = squares.sum() / (k.sum() - 1)
+        interval = _over_folds(mean, variance, k.sum(), 1 / (k.mean() - 1))
+        rows.append([*key, group["baseline"].mean(), *interval])
     out = pd.DataFrame(rows, columns=[*by, "baseline", "gain", "gain_lo", "gain_hi"])
     return out.assign(outcome=outcome(out["gain_lo"], out["gain_hi"]))
 
@@ -183,25 +166,14 @@ def over_repeats(values: ArrayLike, test_share: float | None = None) -> tuple[fl
         return float(values.mean()), np.nan, np.nan
     if test_share:
         return repeated_folds(values, test_share)
-    mean, stderr = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
-    half = student_t.ppf(0.975, len(values) - 1) * stderr
-    return mean, mean - half, mean + half
+    return t_interval(values.mean(), values.std(ddof=1) / np.sqrt(len(values)), len(values) - 1)
 
 
 def fold_gains(frame: pd.DataFrame, by: list[str], test_share: float | None) -> pd.DataFrame:
-    """Mean gain where a row is one fold, or one independent repeat.
+    """Mean gain where a row is one fold (`test_share`), or one independent repeat (None).
 
-    Parameters
-    ----------
-    frame : rows of the results table. Where they carry ``video_gain``, ``video_lo`` and
-        ``video_hi``, that interval is taken: videos are the units, folds are not
-    by : columns that make a group
-    test_share : share of the rows that a fold tests on; None for independent repeats
-
-    Returns
-    -------
-    DataFrame
-        `by`, gain, gain_lo, gain_hi, baseline, outcome.
+    Where the rows of the results table carry the columns `VIDEO`, that interval is taken: videos
+    are the units, folds are not. Returns `by`, gain, gain_lo, gain_hi, baseline, outcome.
 
     Raises
     ------

@@ -36,7 +36,7 @@ def html(frame: pd.DataFrame) -> str:
     for name in names if any(names) else ():
         last = last.replace("<th></th>", f"<th>{escape(name)}</th>", 1)
     text = minus(above + row + last + end + body)
-    return TOGETHER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    return TOGETHER.sub(lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 def minus(text: str) -> str:
@@ -47,7 +47,7 @@ def minus(text: str) -> str:
 def _short(label):
     """Write whole numbers of an index without decimals, and what is missing as a dash."""
     if isinstance(label, tuple):
-        return tuple(_short(one) for one in label)
+        return tuple(map(_short, label))
     if isinstance(label, float):
         return "–" if label != label else str(int(label)) if label.is_integer() else str(label)
     return label
