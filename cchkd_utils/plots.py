@@ -1,4 +1,4 @@
-"""The figures of the book: one style, one function per figure, alt text with each.
+"""The one style of the book's figures, and what figures of several sections share.
 
 Colours are Okabe and Ito's, told apart under the common forms of colour blindness; where colour
 carries a number, lightness carries it too. Figures of simulated data carry a mark.
@@ -9,13 +9,15 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
-import matplotlib.ticker
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
 
 from cchkd_utils.results.readable import minus
 
@@ -68,17 +70,13 @@ def helped(points: pd.DataFrame) -> str:
 def show(fig: Figure, alt: str) -> None:
     """Display a figure with its alternative text: what a reader who cannot see it should know.
 
-    Raises
-    ------
-    ValueError
-        For a figure without a title: readers also meet it alone.
+    ValueError for a figure without a title: readers also meet it alone.
     """
     from IPython.display import Image, display
 
     places = ("left", "center", "right")
     if not (fig.get_suptitle() or any(ax.get_title(loc=p) for ax in fig.axes for p in places)):
         raise ValueError("the figure has no title: see `headline`")
-
     data = io.BytesIO()
     fig.savefig(data, format="png", dpi=200, facecolor="white")
     width = int(fig.get_size_inches()[0] * 100)
@@ -98,6 +96,12 @@ def colours(values: Sequence[float]) -> dict[float, tuple]:
     return dict(zip(ordered, palette))
 
 
+def error_bars(table: pd.DataFrame, name: str, ends: str = "") -> list[pd.Series]:
+    """Lengths of the bars below and above `name`; its interval is `ends` (or `name`) _lo, _hi."""
+    ends = ends or name
+    return [table[name] - table[f"{ends}_lo"], table[f"{ends}_hi"] - table[name]]
+
+
 def gain_against_gap(
     ax: Axes, points: pd.DataFrame, *, gap: str = "gap", curves: Mapping | None = None
 ) -> None:
@@ -105,25 +109,22 @@ def gain_against_gap(
 
     Parameters
     ----------
-    ax : axes to draw on
-    points : rows with lam, gain, gain_lo, gain_hi, decision, the column `gap`, and where the gap is
-        an estimate, gap_lo and gap_hi
-    gap : name of the column on the x axis, nats
+    points : rows with lam, gain, gain_lo, gain_hi, decision, the column `gap` (nats), and where the
+        gap is an estimate, gap_lo and gap_hi
     curves : λ to (gaps, gains), the exact theory, drawn as lines
     """
-    colour = colours(points["lam"])
-    _verdict_region(ax, points, gap, curves)
-    for lam, (x, y) in (curves or {}).items():
+    colour, curves = colours(points["lam"]), curves or {}
+    mark_zeros(ax)
+    gaps = [points[name] for name in (gap, "gap_lo", "gap_hi") if name in points]
+    limit_gaps(ax, *gaps, *(x for x, _ in curves.values()))
+    for lam, (x, y) in curves.items():
         ax.plot(x, y, color=colour[lam], lw=1.6)
-    estimated = {"gap_lo", "gap_hi"} <= set(points)
     for lam, group in points.groupby("lam"):
-        y = group["gain"].to_numpy()
-        bars = {"yerr": [y - group["gain_lo"], group["gain_hi"] - y]}
-        if estimated:
-            bars["xerr"] = [group[gap] - group["gap_lo"], group["gap_hi"] - group[gap]]
-        ax.errorbar(group[gap], y, **bars, fmt="none", color=colour[lam], lw=1, alpha=0.7)
-        for decision, some in group.groupby("decision"):
-            ax.scatter(some[gap], some["gain"], marker=MARKERS[decision], color=colour[lam],
+        gap_bars = error_bars(group, gap, "gap") if "gap_lo" in points else None
+        ax.errorbar(group[gap], group["gain"], error_bars(group, "gain"), gap_bars, fmt="none",
+                    color=colour[lam], lw=1, alpha=0.7)  # fmt: skip
+        for decision, judged in group.groupby("decision"):
+            ax.scatter(judged[gap], judged["gain"], marker=MARKERS[decision], color=colour[lam],
                        s=42, edgecolor="white", linewidth=0.6, zorder=3)  # fmt: skip
     ax.set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
 
@@ -137,14 +138,13 @@ def signs_right(points: pd.DataFrame) -> tuple[int, int]:
 def title_estimators(fig: Figure, axes: Mapping[str, Axes], points: pd.DataFrame) -> None:
     """Write above each estimator's axes how often its gap has the sign of a clear gain."""
     counts = {name: signs_right(points[points["estimator"] == name]) for name in axes}
-    for name, ax in axes.items():
-        right, clear = counts[name]
-        ax.set_title(f"{name}: sign right in {right} of {clear}" if clear else name)
+    for name, (right, clear) in counts.items():
+        axes[name].set_title(f"{name}: sign right in {right} of {clear}" if clear else name)
     most = max(clear for _, clear in counts.values())
     told = sorted({right for right, _ in counts.values()})
     rights = f"{told[0]} to {told[-1]}, by estimator" if len(told) > 1 else f"{told[0]}"
-    found = f"Of {most} clear gains the gap has the sign of {rights}"
-    headline(fig, found if most else "No gain is clear of zero")
+    finding = f"Of {most} clear gains the gap has the sign of {rights}"
+    headline(fig, finding if most else "No gain is clear of zero")
 
 
 def share_limits(axes: Sequence[Axes]) -> None:
@@ -162,23 +162,16 @@ def mark_zeros(ax: Axes) -> None:
     ax.axvspan(0, 1e3, color=REGION, alpha=0.13, lw=0, zorder=0)  # to the edge of a shared axis
 
 
-def _verdict_region(ax: Axes, points: pd.DataFrame, gap: str, curves: Mapping | None) -> None:
-    """Mark both zeros, and choose limits and ticks that hold all gaps."""
-    mark_zeros(ax)
-    values = [points[column] for column in (gap, "gap_lo", "gap_hi") if column in points]
-    values += [np.asarray(x) for x, _ in (curves or {}).values()]
-    flat = np.concatenate([np.asarray(value, float) for value in values])
-    low, high = min(flat.min(), 0), max(flat.max(), 0)
-    pad = 0.05 * (high - low or 1)
-    ax.set_xlim(low - pad, high + pad)
-    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6))
+def limit_gaps(ax: Axes, *gaps: ArrayLike) -> None:
+    """Choose limits and ticks of the x axis that hold all gaps and zero."""
+    flat = np.concatenate([[0.0], *gaps])
+    pad = 0.05 * (np.ptp(flat) or 1)
+    ax.set_xlim(flat.min() - pad, flat.max() + pad)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
 
 
 def gap_legend(fig: Figure, points: pd.DataFrame, *, curve: str = "") -> None:
     """Explain colours, markers and shading of `gain_against_gap`, below the axes."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
     entries = [
         Line2D([], [], color=colour, lw=4, label=f"λ = {lam:g}")
         for lam, colour in colours(points["lam"]).items()
@@ -195,12 +188,9 @@ def gap_legend(fig: Figure, points: pd.DataFrame, *, curve: str = "") -> None:
 
 
 def image_grid(columns: Mapping[str, NDArray], rows: Sequence[str]) -> Figure:
-    """Show examples side by side, one column per kind of input.
+    """Show examples side by side, one column per kind of input, one of `rows` per example.
 
-    Parameters
-    ----------
-    columns : title to images [n, channels, height, width] in [0, 1], n the same for all
-    rows : name of each of the n examples
+    `columns` is title to images [n, channels, height, width] in [0, 1], n the same for all.
     """
     count = len(columns)
     fig, axes = figure(count, len(rows), width=1.15 * count + 0.5, height=1.15 * len(rows) + 0.4)
@@ -208,8 +198,7 @@ def image_grid(columns: Mapping[str, NDArray], rows: Sequence[str]) -> Figure:
     for j, (title, images) in enumerate(columns.items()):
         axes[0, j].set_title(title, fontsize=10, loc="center")
         for i, image in enumerate(images):
-            picture = np.moveaxis(image, 0, -1)
-            picture = picture[..., 0] if picture.shape[-1] == 1 else picture
+            picture = np.moveaxis(image, 0, -1)  # a grey one has [height, width, 1] now
             axes[i, j].imshow(picture, cmap="gray", vmin=0, vmax=1)
             axes[i, j].set(xticks=[], yticks=[])
             axes[i, j].grid(False)

@@ -26,17 +26,14 @@ def folds(
     Classes (integers, strings) are stratified; rows of one of the `groups` (the independent unit
     of each row, e.g. its video) stay in one fold.
 
+    ValueError for more folds than rows or groups, or fewer than two.
+
     Returns
     -------
     train : ndarray of int [n_folds, m]
         Training rows of each fold, shuffled; the larger ones are trimmed to the smallest.
     test : list of ndarray of int
         Held-out rows of each fold; together all rows, each once.
-
-    Raises
-    ------
-    ValueError
-        For more folds than rows or groups, or fewer than two.
     """
     labels = np.asarray(labels)
     n_units = len(labels) if groups is None else len(np.unique(groups))
@@ -82,12 +79,12 @@ def out_of_fold(
     n_folds : int
         Inner folds; each teacher is trained that often, on a share 1 - 1/n_folds of the rows.
     groups : array [d, n], optional
-        The independent unit of each row: never on both sides of an inner fold.
+        As in `folds`.
     prepare : callable (x [m, ...], y [m]) -> callable (x) -> array, optional
         Fits what depends on data (feature selection, scaling) on the inner training rows and
         returns the transform, which must give the same number of features in every fold.
     **options
-        Of `distill.train_ensemble`; not `teacher`, nor validation arrays.
+        Of `train_ensemble`; not `teacher`, nor validation arrays.
 
     Returns
     -------

@@ -81,8 +81,7 @@ def recommend(
     Raises
     ------
     ValueError
-        Lengths that differ, fewer than two folds or rows, an empty grid, a metric that does not
-        fit the labels, or as `distill.train_ensemble`.
+        Lengths that differ, too few folds or rows, an empty grid, a metric that does not fit.
     """
     teacher, student, labels = (np.asarray(a) for a in (teacher, student, labels))
     lam, temperature = (np.atleast_1d(a).tolist() for a in (lam, temperature))

@@ -140,19 +140,12 @@ class Ensemble:
     def predict(self, x):
         """Return the outputs of every member: logits, or predictions in regression.
 
-        Parameters
-        ----------
-        x : array [n, ...] or [d, n, ...]
-            Rows shared by all members, or one set per dataset, picked by ``member.data``.
+        Rows x [n, ...] are shared by all members; of [d, n, ...] each takes those of its dataset.
+        ValueError when they have another shape than the training rows.
 
         Returns
         -------
         ndarray float32 [e, n, d_out]
-
-        Raises
-        ------
-        ValueError
-            When the rows have another shape than the training rows.
         """
         return self._apply(x, "forward")
 

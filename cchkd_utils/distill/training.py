@@ -44,12 +44,7 @@ class Member:
         T of `kd_loss`; unused in regression.
     data, teacher : int
         Which dataset and which teacher: indices into the first axes of x and y, and of the
-        teacher predictions. No teacher: undistilled.
-
-    Raises
-    ------
-    ValueError
-        When a number is out of range, or `lam` is set without a teacher.
+        teacher predictions. No teacher: undistilled, `lam` is 0.
     """
 
     seed: int
@@ -67,52 +62,12 @@ class Member:
             raise ValueError(f"{self}: lam > 0 needs a teacher (or set lam to 0)")
 
 
-def train(model, x, y, *, seed=0, lam=0.0, temperature=1.0, teacher=None, **options):
-    """Train one network: the one-member case of `train_ensemble`, whose `options` it takes.
-
-    Arrays have no leading axes: x [n, ...], y [n], teacher [n] or [n, k].
-    """
-    if isinstance(options.get("validation"), tuple):
-        options["validation"] = tuple(np.asarray(part)[None] for part in options["validation"])
-    member = Member(seed, lam, temperature, teacher=None if teacher is None else 0)
-    teacher = None if teacher is None else np.asarray(teacher)[None]
-    x, y = np.asarray(x)[None], np.asarray(y)[None]
-    return train_ensemble(model, x, y, [member], teacher=teacher, **options)
-
-
-def train_ensemble(
-    model,
-    x,
-    y,
-    members,
-    *,
-    teacher=None,
-    task="classification",
-    optimizer="adam",
-    lr=1e-3,
-    schedule="constant",
-    weight_decay=0.0,
-    momentum=0.9,
-    clip=None,
-    epochs=20,
-    batch_size=64,
-    validation=None,
-    patience=None,
-    device="auto",
-):
-    """Train many students of one architecture at once, each as if it were alone.
+@dataclass
+class Options:
+    """How students are trained: what all members of an ensemble share.
 
     Parameters
     ----------
-    model : callable () -> torch.nn.Module
-        Builds one network, e.g. ``lambda: MLP(100, 1)``. No dropout, no batch normalisation.
-    x : array [d, n, ...]
-        One or more datasets of n rows each.
-    y : array [d, n]
-        Integer classes, or real targets.
-    members : sequence of Member
-    teacher : array [t, n] or [t, n, k], optional
-        Predictions (regression) or logits of each teacher, row i for row i of x.
     task : {"classification", "regression"}
         Minimises `kd_loss`, or `kd_mse` / (1 + lam): the division leaves the minimiser where it
         is and makes the step size independent of lam.
@@ -125,72 +80,25 @@ def train_ensemble(
         Largest gradient norm of a member; larger gradients are shortened. Default: 1 in
         classification (lam T^2 makes gradients large early on: lam=.8, T=4 diverges without
         it), none in regression.
-    validation : float or tuple of arrays, optional
-        A share of the rows to hold out (chosen by the member's seed), or ``(x, y)`` or
-        ``(x, y, teacher)`` with leading axes as above. Each member keeps the weights of the
-        epoch with the lowest validation objective.
     patience : int, optional
-        A member stops after this many epochs without improvement; needs `validation`.
-    device : str
-        ``auto`` takes the GPU if there is one.
-
-    Returns
-    -------
-    Ensemble
+        A member stops after this many epochs without improvement; needs ``validation``.
 
     Raises
     ------
     ValueError
-        For inconsistent shapes, indices or options.
-    FloatingPointError
-        When a member's loss is no longer finite.
+        For an unknown word or a number that is not positive or not whole where it must be.
     """
-    options = Options(
-        task, optimizer, lr, schedule, weight_decay, momentum, clip, epochs, batch_size, patience
-    )
-    if not members:
-        raise ValueError("no members: give at least one Member to train")
-    if task == "classification" and any(m.lam > 1 for m in members):
-        raise ValueError("lam is above 1: in classification it is a share, at most 1")
-    device = _device(device)
-    module = initialise(model, members[0].seed)
-    checked = partial(Rows, task=task, module=module, members=members, device=device)
-    rows = checked(x, y, teacher)
-    held_out, n_held = None, 0
-    if isinstance(validation, tuple):
-        held_out = checked(*validation)
-    elif validation is not None:
-        n_held = rows.number_held(float(validation))
-    elif patience is not None:
-        raise ValueError("patience needs validation: give a share of rows to hold out, or arrays")
 
-    stack, together = Stack(module, device), chunks(module, members, device)
-    trained = [
-        _Run(stack, model, [members[i] for i in chunk], rows, held_out, n_held, options).fit()
-        for chunk in together
-    ]
-    weights, history = (
-        {name: in_order([part[name] for part in parts], together) for name in parts[0]}
-        for parts in zip(*trained)
-    )
-    history = {name: values.numpy() for name, values in history.items()}
-    return Ensemble(stack, weights, members, history, rows.x.shape[2:])
-
-
-@dataclass
-class Options:
-    """Options of `train_ensemble` that all members share; checked, the default of `clip` set."""
-
-    task: str
-    optimizer: str
-    lr: float
-    schedule: str
-    weight_decay: float
-    momentum: float
-    clip: float | None
-    epochs: int
-    batch_size: int
-    patience: int | None
+    task: str = "classification"
+    optimizer: str = "adam"
+    lr: float = 1e-3
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    clip: float | None = None
+    epochs: int = 20
+    batch_size: int = 64
+    patience: int | None = None
 
     def __post_init__(self):
         for name, choices in CHOICES.items():
@@ -209,6 +117,85 @@ class Options:
             setattr(self, name, int(value))
         if self.clip is None and self.task == "classification":
             self.clip = 1.0
+
+
+def train(model, x, y, *, seed=0, lam=0.0, temperature=1.0, teacher=None, **options):
+    """Train one network: the one-member case of `train_ensemble`, whose `options` it takes.
+
+    Arrays have no leading axes: x [n, ...], y [n], teacher [n] or [n, k].
+    """
+    if isinstance(options.get("validation"), tuple):
+        options["validation"] = tuple(np.asarray(part)[None] for part in options["validation"])
+    member = Member(seed, lam, temperature, teacher=None if teacher is None else 0)
+    teacher = None if teacher is None else np.asarray(teacher)[None]
+    x, y = np.asarray(x)[None], np.asarray(y)[None]
+    return train_ensemble(model, x, y, [member], teacher=teacher, **options)
+
+
+def train_ensemble(
+    model, x, y, members, *, teacher=None, validation=None, device="auto", **options
+):
+    """Train many students of one architecture at once, each as if it were alone.
+
+    Parameters
+    ----------
+    model : callable () -> torch.nn.Module
+        Builds one network, e.g. ``lambda: MLP(100, 1)``. No dropout, no batch normalisation.
+    x : array [d, n, ...]
+        One or more datasets of n rows each.
+    y : array [d, n]
+        Integer classes, or real targets.
+    members : sequence of Member
+    teacher : array [t, n] or [t, n, k], optional
+        Predictions (regression) or logits of each teacher, row i for row i of x.
+    validation : float or tuple of arrays, optional
+        A share of the rows to hold out (chosen by the member's seed), or ``(x, y)`` or
+        ``(x, y, teacher)`` with leading axes as above. Each member keeps the weights of the
+        epoch with the lowest validation objective.
+    device : str
+        ``auto`` takes the GPU if there is one.
+    **options
+        Of `Options`: task, optimizer, lr, epochs, batch_size ...
+
+    Returns
+    -------
+    Ensemble
+
+    Raises
+    ------
+    ValueError
+        For inconsistent shapes, indices or options.
+    FloatingPointError
+        When a member's loss is no longer finite.
+    """
+    options = Options(**options)
+    if not members:
+        raise ValueError("no members: give at least one Member to train")
+    if options.task == "classification" and any(m.lam > 1 for m in members):
+        raise ValueError("lam is above 1: in classification it is a share, at most 1")
+    device = _device(device)
+    module = initialise(model, members[0].seed)
+    checked = partial(Rows, task=options.task, module=module, members=members, device=device)
+    rows = checked(x, y, teacher)
+    held_out, n_held = None, 0
+    if isinstance(validation, tuple):
+        held_out = checked(*validation)
+    elif validation is not None:
+        n_held = rows.number_held(float(validation))
+    elif options.patience is not None:
+        raise ValueError("patience needs validation: give a share of rows to hold out, or arrays")
+
+    stack, together = Stack(module, device), chunks(module, members, device)
+    trained = [
+        _Run(stack, model, [members[i] for i in chunk], rows, held_out, n_held, options).fit()
+        for chunk in together
+    ]
+    weights, history = (
+        {name: in_order([part[name] for part in parts], together) for name in parts[0]}
+        for parts in zip(*trained)
+    )
+    history = {name: values.numpy() for name, values in history.items()}
+    return Ensemble(stack, weights, members, history, rows.x.shape[2:])
 
 
 def _device(name):

@@ -174,11 +174,7 @@ def fold_gains(frame: pd.DataFrame, by: list[str], test_share: float | None) -> 
 
     Where the rows of the results table carry the columns `VIDEO`, that interval is taken: videos
     are the units, folds are not. Returns `by`, gain, gain_lo, gain_hi, baseline, outcome.
-
-    Raises
-    ------
-    ValueError
-        For a group of rows that have not one interval over videos in common.
+    ValueError for a group that has several.
     """
     out = []
     for key, group in frame.groupby(by):
