@@ -53,8 +53,8 @@ def test_rows_are_told_with_their_first_and_last_number():
         synthetic._shrinking(table)
         == "Error saved at λ = 0.5, 9 → 99 rows: linear student 4.0 → 1.0 %"
     )
-    one = synthetic._shrinking(table[table["n_train"] == 9])
-    assert one == "Error saved at λ = 0.5, 9 rows: linear student 4.0 %"
+    said = synthetic._shrinking(table[table["n_train"] == 9])
+    assert said == "Error saved at λ = 0.5, 9 rows: linear student 4.0 %"
 
 
 def noise(levels, gains, metric="accuracy"):
@@ -79,11 +79,11 @@ def test_noise_goes_from_least_to_most_in_the_metric_s_own_digits(table, said):
 
 def test_crossings_are_those_of_gains_that_are_drawn():
     table = pd.concat(points([0, 0], [-1, 1], half=0.2, lam=lam) for lam in (0.1, 0.5))
-    found = {0.1: (0.2, 0.1, 0.3), 0.5: (np.nan,) * 3, "gap": (0.9, 0.8, 1.0)}
+    crossings = {0.1: (0.2, 0.1, 0.3), 0.5: (np.nan,) * 3, "gap": (0.9, 0.8, 1.0)}
     for crossing, end in ((0.42, "; CCH's gap at 0.42"), (np.nan, "")):
         fig, ax = plots.figure()
         counterexamples.gain_against_gamma(
-            ax, table, published=0.27, crossings=found, criterion_crossing=crossing
+            ax, table, published=0.27, crossings=crossings, criterion_crossing=crossing
         )
         assert fig.get_suptitle() == f"The gain crosses zero at γ = 0.20 (λ = 0.1){end}"
 
@@ -107,8 +107,8 @@ def test_one_section_one_score():
 
 
 def test_ranking_without_intervals_is_drawn():
-    table = pd.DataFrame([("ksg", one, 0.1, np.nan, np.nan) for one in ("text", "audio", "vision")],
-                         columns=["estimator", "modality", "nats", "lo", "hi"])  # fmt: skip
+    table = pd.DataFrame({"estimator": "ksg", "modality": ["text", "audio", "vision"]})
+    table = table.assign(nats=0.1, lo=np.nan, hi=np.nan)
     assert "text 0.10" in mosei.ranking(table).get_suptitle()
 
 

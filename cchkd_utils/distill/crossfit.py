@@ -84,7 +84,7 @@ def out_of_fold(
         Fits what depends on data (feature selection, scaling) on the inner training rows and
         returns the transform, which must give the same number of features in every fold.
     **options
-        Of `train_ensemble`; not `teacher`, nor validation arrays.
+        Of `train_ensemble`; no teacher, no validation arrays.
 
     Returns
     -------

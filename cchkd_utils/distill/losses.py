@@ -9,22 +9,15 @@ from torch.nn.functional import log_softmax
 
 
 def kd_loss(student_logits, teacher_logits, labels, lam, temperature):
-    """(1 - lam) CE + lam T^2 KL(teacher_T || student_T), mean over rows (Hinton et al., 2015).
+    """(1 - lam) CE + lam T^2 KL(teacher_T || student_T), mean over rows [...], nats.
 
     Parameters
     ----------
     student_logits, teacher_logits : Tensor [..., n, k]
         With leading axes, many students at once. `teacher_logits` None: cross-entropy alone.
     labels : Tensor of int [..., n]
-    lam : float or Tensor [...]
-        Weight of the teacher, 0 to 1.
-    temperature : float or Tensor [...]
-        T > 0: both distributions are softmax(logits / T).
-
-    Returns
-    -------
-    Tensor [...]
-        Nats.
+    lam, temperature : float or Tensor [...]
+        Weight of the teacher, 0 to 1, and T > 0: both distributions are softmax(logits / T).
     """
     log_p = log_softmax(student_logits, -1)
     ce = -log_p.gather(-1, labels[..., None]).squeeze(-1).mean(-1)

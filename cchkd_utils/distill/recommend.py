@@ -63,16 +63,14 @@ def recommend(
         The teacher's logits (or, in regression, predictions) for the student's training rows,
         from a teacher that was not trained on these rows, or cross-fitted: memorised labels would
         only repeat the labels.
-    student : array [n, ...]
-        The student's inputs.
-    labels : array [n]
-        Integers 0..k-1 for classification, real targets for regression.
+    student, labels : array [n, ...] and [n]
+        The student's inputs; integers 0..k-1, or real targets for regression.
     lam, temperature : sequences of float
         The grid. Regression has no temperature.
     model : callable () -> torch.nn.Module, optional
-        Builds the student. Default: `networks.MLP` with its usual hidden layers.
+        Builds the student. Default: `networks.MLP`.
     metric : {"accuracy", "cross-entropy", "mse"}, optional
-        Default: accuracy, or mse in regression.
+        Default: accuracy, in regression mse.
     folds, repeats : int
         Every repeat makes new folds and new initial weights.
     **options

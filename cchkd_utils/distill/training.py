@@ -82,11 +82,6 @@ class Options:
         it), none in regression.
     patience : int, optional
         A member stops after this many epochs without improvement; needs ``validation``.
-
-    Raises
-    ------
-    ValueError
-        For an unknown word or a number that is not positive or not whole where it must be.
     """
 
     task: str = "classification"
@@ -135,16 +130,14 @@ def train(model, x, y, *, seed=0, lam=0.0, temperature=1.0, teacher=None, **opti
 def train_ensemble(
     model, x, y, members, *, teacher=None, validation=None, device="auto", **options
 ):
-    """Train many students of one architecture at once, each as if it were alone.
+    """Train an `Ensemble`: many students of one architecture at once, each as if it were alone.
 
     Parameters
     ----------
     model : callable () -> torch.nn.Module
         Builds one network, e.g. ``lambda: MLP(100, 1)``. No dropout, no batch normalisation.
-    x : array [d, n, ...]
-        One or more datasets of n rows each.
-    y : array [d, n]
-        Integer classes, or real targets.
+    x, y : array [d, n, ...] and [d, n]
+        One or more datasets of n rows each; y integer classes, or real targets.
     members : sequence of Member
     teacher : array [t, n] or [t, n, k], optional
         Predictions (regression) or logits of each teacher, row i for row i of x.
@@ -156,10 +149,6 @@ def train_ensemble(
         ``auto`` takes the GPU if there is one.
     **options
         Of `Options`: task, optimizer, lr, epochs, batch_size ...
-
-    Returns
-    -------
-    Ensemble
 
     Raises
     ------
@@ -270,8 +259,7 @@ class _Run:
         total = torch.zeros(len(living), device=self.device)
         for batch in numbers.split(self.options.batch_size, dim=1):
             loss = self._loss(self.rows, batch)
-            for weight in self.weights.values():
-                weight.grad = None
+            self.optimizer.zero_grad()
             loss.sum().backward()  # members share no weight: each gets its own gradient
             self._clip()
             self.optimizer.step()

@@ -165,10 +165,7 @@ def save(
 ) -> None:
     """Write a notebook's tables where its runner asked, else under ``.runs/by-hand/<notebook>``.
 
-    Raises
-    ------
-    ValueError
-        When there is no table or a row does not fit its table; nothing is written then.
+    ValueError when there is no table or a row does not fit its table; nothing is written then.
     """
     given = {"results": results, "verdicts": verdicts, "estimates": estimates}
     checked = {name: check(rows, name) for name, rows in given.items() if rows is not None}
@@ -222,12 +219,8 @@ def recorded(section: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 def of_runs(table: str = "results") -> dict[str, pd.DataFrame]:
     """Read the tables of the runs that the runner hands to this one, by notebook.
 
-    ``notebooks/presets.yml`` names, under ``needs``, whose tables a notebook reads.
-
-    Raises
-    ------
-    RuntimeError
-        When the notebook was not started by the runner, or one of the runs is gone.
+    ``notebooks/presets.yml`` names, under ``needs``, whose tables a notebook reads. RuntimeError
+    when the notebook was not started by the runner, or one of the runs is gone.
     """
     if "CCHKD_NEEDS" not in os.environ:
         raise RuntimeError("this notebook reads other runs: start it with `cchkd run` or `make`")

@@ -29,13 +29,10 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.Dat
 
     The repeats of a group (its rows) must be independent of each other: seeds with data of
     their own, participants, videos. The interval is Student's, which at 5 to 50 repeats holds
-    its level better than a percentile bootstrap.
+    its level better than a percentile bootstrap. One repeat has none and is unresolved.
 
-    Returns
-    -------
-    DataFrame
-        One row per group: `by`, the mean as `value`, its interval under the same name with _lo
-        and _hi, repeats, outcome (unresolved for one repeat, which has no interval).
+    Returns a row per group: `by`, the mean as `value`, its interval under the same name with _lo
+    and _hi, repeats, outcome.
     """
     grouped = frame.groupby(by, sort=True)[value]
     out = grouped.agg(["mean", "sem", "count"]).reset_index()
@@ -72,7 +69,6 @@ def cluster_bootstrap(
     Returns
     -------
     value, low, high : ndarray [...]
-        On all rows, and the ends of the interval.
     """
     names, codes = np.unique(np.asarray(units), return_inverse=True)
     m = len(names)
@@ -114,17 +110,8 @@ def repeated_folds(
     The folds share training rows, so the naive standard error is too small. Nadeau and Bengio
     (2003), eq. 14: the variance of the mean of J folds is (1/J + n_test/n_train) S².
 
-    Parameters
-    ----------
-    gains : array [j]
-        One gain per fold and repeat.
-    test_share : float
-        Share of the rows that a fold tests on, e.g. 1/5 in five folds.
-
-    Raises
-    ------
-    ValueError
-        For fewer than two folds, or a share outside (0, 1).
+    `gains` [j] has one number per fold and repeat; `test_share` of the rows are those a fold tests
+    on, e.g. 1/5 in five folds. ValueError for fewer than two folds, or a share outside (0, 1).
     """
     gains = np.asarray(gains, float)
     if len(gains) < 2 or not 0 < test_share < 1:

@@ -84,7 +84,7 @@ def test_fifty_mlps(batch_size, target, record_property):
 
 
 def convolutions(size):
-    """The layers of `models.CNN` as one would write them with torch."""
+    """The layers of `networks.CNN` as one would write them with torch."""
     stride = size // 8
     layers = [
         nn.ZeroPad2d((2, 1, 2, 1)), nn.Conv2d(3, 16, stride + 3, stride), nn.ReLU(),
@@ -144,9 +144,9 @@ def test_the_same_accuracy_as_a_plain_loop(record_property):
         sgd = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
         loader = DataLoader(rows, batch_size=64, shuffle=True)
         for _ in range(10):
-            for one, label in loader:
+            for images, label in loader:
                 sgd.zero_grad()
-                nn.functional.cross_entropy(network(one), label).backward()
+                nn.functional.cross_entropy(network(images), label).backward()
                 nn.utils.clip_grad_norm_(network.parameters(), 1.0)
                 sgd.step()
         with torch.no_grad():

@@ -49,11 +49,11 @@ def test_equals_a_plain_loop(grouped):
     x, y = noise()
     groups = np.stack([np.arange(60) // 4] * 2) if grouped else None
     for m in (Member(5), Member(6, data=1)):
-        (found,) = out_of_fold(model, x, y, [m], n_folds=3, groups=groups, **OPTIONS)
+        (soft,) = out_of_fold(model, x, y, [m], n_folds=3, groups=groups, **OPTIONS)
         units = groups[0] if grouped else None
         for fitted, held in zip(*folds(y[m.data], 3, seed=m.seed, groups=units)):
             alone = train(model, x[m.data][fitted], y[m.data][fitted], seed=m.seed, **OPTIONS)
-            np.testing.assert_allclose(found[held], alone.predict(x[m.data][held])[0], atol=1e-4)
+            np.testing.assert_allclose(soft[held], alone.predict(x[m.data][held])[0], atol=1e-4)
 
 
 def test_memorised_labels_do_not_reach_the_soft_labels():
@@ -82,9 +82,9 @@ def test_prepare_sees_the_inner_training_rows_only():
         return transform
 
     options = OPTIONS | {"epochs": 200}
-    found = out_of_fold(model, x, y, [Member(0)], n_folds=3, prepare=prepare, **options)
+    soft = out_of_fold(model, x, y, [Member(0)], n_folds=3, prepare=prepare, **options)
     assert seen == [60] * 3
-    assert (found[0].argmax(-1) == y[0]).mean() < 0.5
+    assert (soft[0].argmax(-1) == y[0]).mean() < 0.5
 
 
 def test_many_members_equal_few(monkeypatch):
@@ -99,7 +99,7 @@ def test_many_members_equal_few(monkeypatch):
 
 def test_regression_has_one_output():
     x, _ = noise()
-    found = out_of_fold(
+    soft = out_of_fold(
         lambda: MLP(8, 1, hidden=(8,)), x, x[..., 0], [Member(0)], task="regression", **OPTIONS
     )
-    assert found.shape == (1, 60, 1) and np.isfinite(found).all()
+    assert soft.shape == (1, 60, 1) and np.isfinite(soft).all()

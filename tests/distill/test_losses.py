@@ -40,12 +40,12 @@ def test_kd_loss_matches_torchs_own_parts():
 
 def test_losses_of_many_students_are_the_losses_of_each():
     x, y, teacher = (torch.as_tensor(a) for a in classes())
-    lam, heat = torch.tensor([0.2, 0.8]), torch.tensor([1.0, 4.0])
+    lam, temperature = torch.tensor([0.2, 0.8]), torch.tensor([1.0, 4.0])
     student = torch.stack([x[:, :3], -x[:, :3]])
-    both = kd_loss(student, teacher.expand(2, -1, -1), y.expand(2, -1), lam, heat)
+    both = kd_loss(student, teacher.expand(2, -1, -1), y.expand(2, -1), lam, temperature)
     both_mse = kd_mse(student[..., 0], teacher[:, 0].expand(2, -1), x[:, 0].expand(2, -1), lam)
     for i in range(2):
-        torch.testing.assert_close(both[i], kd_loss(student[i], teacher, y, lam[i], heat[i]))
+        torch.testing.assert_close(both[i], kd_loss(student[i], teacher, y, lam[i], temperature[i]))
         mse = (student[i, :, 0] - x[:, 0]).square().mean()
         mse = mse + lam[i] * (student[i, :, 0] - teacher[:, 0]).square().mean()
         torch.testing.assert_close(both_mse[i], mse)

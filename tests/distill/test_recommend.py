@@ -38,12 +38,12 @@ def test_classification_has_a_temperature_and_two_metrics():
     student = centres[labels] + 3 * rng.standard_normal((300, 10))
     teacher = 4.0 * np.eye(3)[labels] + rng.standard_normal((300, 3))
     for metric in ("accuracy", "cross-entropy"):
-        found = recommend(
+        choice = recommend(
             teacher, student, labels, metric=metric, lam=[0.5], temperature=[1.0, 4.0], epochs=5,
             folds=3, repeats=2,
         )  # fmt: skip
-        assert found.table[["lam", "temperature"]].to_numpy().tolist() == [[0.5, 1.0], [0.5, 4.0]]
-        assert found.metric == metric and found.table["score"].between(0, 3).all()
+        assert choice.table[["lam", "temperature"]].to_numpy().tolist() == [[0.5, 1.0], [0.5, 4.0]]
+        assert choice.metric == metric and choice.table["score"].between(0, 3).all()
 
 
 def test_same_seed_same_choice():
@@ -57,8 +57,8 @@ def test_one_weight_and_labels_as_floats_are_taken_as_meant():
     labels = rng.integers(0, 2, 80)
     x = rng.standard_normal((80, 3)) + labels[:, None]
     options = {"temperature": 2.0, "metric": "cross-entropy", "epochs": 2, "folds": 2, "repeats": 1}
-    found = recommend(np.eye(2)[labels], x, labels.astype(float), lam=0.5, **options)
-    assert found.table[["lam", "temperature"]].to_numpy().tolist() == [[0.5, 2.0]]
+    choice = recommend(np.eye(2)[labels], x, labels.astype(float), lam=0.5, **options)
+    assert choice.table[["lam", "temperature"]].to_numpy().tolist() == [[0.5, 2.0]]
 
 
 @pytest.mark.parametrize(

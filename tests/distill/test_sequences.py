@@ -103,9 +103,9 @@ def test_many_at_once_are_as_one_by_one(encoder):
         lambda: encoder(5, 2, width=8), x[None], y[None], members, **options
     )
     for i, member in enumerate(members):
-        one = distill.train(lambda: encoder(5, 2, width=8), x, y, seed=member.seed, **options)
-        np.testing.assert_allclose(both.predict(x)[i], one.predict(x)[0], atol=1e-4)
-        np.testing.assert_allclose(both.represent(x)[i], one.represent(x)[0], atol=1e-4)
+        alone = distill.train(lambda: encoder(5, 2, width=8), x, y, seed=member.seed, **options)
+        np.testing.assert_allclose(both.predict(x)[i], alone.predict(x)[0], atol=1e-4)
+        np.testing.assert_allclose(both.represent(x)[i], alone.represent(x)[0], atol=1e-4)
 
 
 @each

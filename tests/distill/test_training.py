@@ -349,6 +349,12 @@ def test_inconsistent_input_is_refused_in_one_line(options, message):
     assert "\n" not in str(error.value)
 
 
+def test_an_unknown_option_is_refused():
+    x, y, _ = classes()
+    with pytest.raises(TypeError, match="learning_rate"):
+        train(mlp, x, y, learning_rate=0.1)
+
+
 def test_divergence_is_an_error_not_a_result():
     x, _, _ = classes()
     with pytest.raises(FloatingPointError, match="lower lr"):

@@ -36,11 +36,11 @@ def test_few_units_have_wide_intervals(units, least):
 
 def test_rows_of_a_cell_have_one_interval_over_videos():
     frame = pd.DataFrame({"lam": 0.5, "gain": [0.1, 0.2], "baseline": 0.5})
-    one = frame.assign(video_gain=0.1, video_lo=0.05, video_hi=0.2)
-    assert intervals.fold_gains(one, ["lam"], None)["outcome"].tolist() == ["helps"]
-    two = one.assign(video_lo=[0.05, -0.1])
+    cell = frame.assign(video_gain=0.1, video_lo=0.05, video_hi=0.2)
+    assert intervals.fold_gains(cell, ["lam"], None)["outcome"].tolist() == ["helps"]
+    torn = cell.assign(video_lo=[0.05, -0.1])
     with pytest.raises(ValueError, match=r"'lam': 0.5.* has several intervals over videos"):
-        intervals.fold_gains(two, ["lam"], None)
+        intervals.fold_gains(torn, ["lam"], None)
 
 
 def test_several_statistics_at_once_and_draws_without_a_value():
@@ -69,8 +69,8 @@ def test_no_interval_from_too_little(gains, share):
 
 
 def test_outcome():
-    found = intervals.outcome([0.1, -0.2, -0.1], [0.2, -0.1, 0.1])
-    assert found.tolist() == ["helps", "hurts", "unresolved"]
+    outcomes = intervals.outcome([0.1, -0.2, -0.1], [0.2, -0.1, 0.1])
+    assert outcomes.tolist() == ["helps", "hurts", "unresolved"]
 
 
 def test_pooled_folds_from_means_and_spreads_equal_those_from_every_fold():
@@ -97,15 +97,15 @@ def test_intervals_over_seeds_cover_and_outcomes_follow_from_them():
     rng = np.random.default_rng(1)
     covered = []
     for _ in range(400):
-        one = intervals.summarise(gains(*rng.normal(0, 1, 5)), ["condition"]).iloc[0]
-        covered.append(one["gain_lo"] <= 0 <= one["gain_hi"])
+        row = intervals.summarise(gains(*rng.normal(0, 1, 5)), ["condition"]).iloc[0]
+        covered.append(row["gain_lo"] <= 0 <= row["gain_hi"])
         expected = (
-            "helps" if one["gain_lo"] > 0 else "hurts" if one["gain_hi"] < 0 else "unresolved"
+            "helps" if row["gain_lo"] > 0 else "hurts" if row["gain_hi"] < 0 else "unresolved"
         )
-        assert one["outcome"] == expected
+        assert row["outcome"] == expected
     assert 0.92 <= np.mean(covered) <= 0.98  # 95 % nominal, binomial s.e. 0.011
 
 
 def test_one_repeat_has_no_interval_and_is_unresolved():
-    one = intervals.summarise(gains(0.1), ["condition"]).iloc[0]
-    assert np.isnan(one["gain_lo"]) and one["outcome"] == "unresolved" and one["repeats"] == 1
+    row = intervals.summarise(gains(0.1), ["condition"]).iloc[0]
+    assert np.isnan(row["gain_lo"]) and row["outcome"] == "unresolved" and row["repeats"] == 1

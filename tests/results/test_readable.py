@@ -68,7 +68,7 @@ def test_a_notebook_shows_frames_so_and_a_script_does_nothing(monkeypatch, frame
 
 def test_labels_of_an_index_lose_no_digit():
     index = pd.Index([1234567.0, 0.12345678, np.nan])
-    assert [one[0] for one in rows(html(pd.DataFrame({"x": 0}, index)))[1:]] == [
+    assert [cells[0] for cells in rows(html(pd.DataFrame({"x": 0}, index)))[1:]] == [
         "1234567",
         "0.12345678",
         "–",
