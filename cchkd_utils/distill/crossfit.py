@@ -90,7 +90,7 @@ def out_of_fold(
     -------
     ndarray float32 [e, n, k]
         Logits (in regression k = 1) in the order of `members` and of the rows of their dataset:
-        use them as `teacher` of `train_ensemble`, whose errors and those of `folds` are raised.
+        use them as `teacher` of `train_ensemble`.
     """
     x, y = np.asarray(x), np.asarray(y)
     out = None

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import torch
 from torch import nn
-from torch.func import functional_call
+from torch.func import functional_call, stack_module_state
 
 EVAL_ROWS = 1024  # rows per member and forward pass outside training
 AT_ONCE = {"cpu": 64, "gpu": 512}  # members computed together: bounds memory
@@ -64,11 +64,8 @@ def orders(seed, n, n_held):
 
 def stacked_weights(modules, device):
     """Return the parameters of equal networks by name, stacked [e, ...]."""
-    states = [dict(m.named_parameters()) for m in modules]
-    return {
-        name: torch.stack([s[name].detach() for s in states]).to(device).requires_grad_()
-        for name in states[0]
-    }
+    weights, _ = stack_module_state(modules)
+    return {name: w.detach().to(device).requires_grad_() for name, w in weights.items()}
 
 
 class _Methods(nn.Module):
@@ -83,7 +80,7 @@ class _Methods(nn.Module):
 
 
 class Stack:
-    """The architecture of `module`, applied to stacked weights.
+    """The architecture of a module, applied to stacked weights.
 
     Three ways to the same numbers, the fastest for the network at hand: layers that take stacked
     weights themselves (`networks.Dense`); one member after the other, for convolutions on a CPU,
@@ -138,14 +135,10 @@ class Ensemble:
         return len(self.members)
 
     def predict(self, x):
-        """Return the outputs of every member: logits, or predictions in regression.
+        """Return the outputs of every member, [e, n, d_out]: logits, or predictions in regression.
 
         Rows x [n, ...] are shared by all members; of [d, n, ...] each takes those of its dataset.
         ValueError when they have another shape than the training rows.
-
-        Returns
-        -------
-        ndarray float32 [e, n, d_out]
         """
         return self._apply(x, "forward")
 

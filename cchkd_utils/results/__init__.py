@@ -16,14 +16,17 @@ import pandas as pd
 from cchkd_utils import paths
 
 JOIN = ["dataset", "teacher", "student", "condition", "seed"]
-RESULTS = {
-    "experiment": "str",
+CELL = {  # what results and verdicts are about
     "dataset": "str",
     "kind": "str",
     "teacher": "str",
     "student": "str",
     "condition": "str",
     "knob": "float",
+}
+RESULTS = {
+    "experiment": "str",
+    **CELL,
     "n_train": "int",
     "seed": "int",
     "lam": "float",
@@ -35,12 +38,7 @@ RESULTS = {
     "gain": "float",
 }
 VERDICTS = {
-    "dataset": "str",
-    "kind": "str",
-    "teacher": "str",
-    "student": "str",
-    "condition": "str",
-    "knob": "float",
+    **CELL,
     "seed": "int",
     "estimator": "str",
     "mi_teacher_student": "float",

@@ -52,9 +52,9 @@ def cluster_bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Value and percentile interval of a statistic, resampling whole units with replacement.
+    """Value, low and high [...] of a statistic, resampling whole units with replacement.
 
-    Quantiles are expanded for few units, as Student's t is wider than the normal and the spread
+    Percentiles are expanded for few units, as Student's t is wider than the normal and the spread
     of m units is divided by m - 1 (Hesterberg 2015, section 5.3): of the mean of normal units, a
     plain 95 % interval covers 78 % at 4 units and 89 % at 8.
 
@@ -65,10 +65,6 @@ def cluster_bootstrap(
         is not finite (one class only, say) is left out.
     units : array [n]
         The unit of each row; ValueError for fewer than two different ones.
-
-    Returns
-    -------
-    value, low, high : ndarray [...]
     """
     names, codes = np.unique(np.asarray(units), return_inverse=True)
     m = len(names)
