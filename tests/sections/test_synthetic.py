@@ -22,14 +22,14 @@ def trained():
 
 def test_networks_come_seed_by_seed(trained):
     assert list(trained) == SIZES
-    for found in trained.values():
-        assert found.mse.shape == (3, 1 + len(LAM))
-        assert found.h1.shape == found.h2.shape == (3, 100, 8)
-        assert found.t.shape == found.s.shape == found.y.shape == (3, 100)
-        assert (found.mse > 0).all() and (found.mse[:, :1] != found.mse[:, 1:]).all()
-    one, other = trained.values()
-    assert np.array_equal(one.h1, other.h1)  # one teacher for all sizes
-    assert not np.array_equal(one.h2, other.h2)
+    for of_size in trained.values():
+        assert of_size.mse.shape == (3, 1 + len(LAM))
+        assert of_size.h1.shape == of_size.h2.shape == (3, 100, 8)
+        assert of_size.t.shape == of_size.s.shape == of_size.y.shape == (3, 100)
+        assert (of_size.mse > 0).all() and (of_size.mse[:, :1] != of_size.mse[:, 1:]).all()
+    more, fewer = trained.values()
+    assert np.array_equal(more.h1, fewer.h1)  # one teacher for all sizes
+    assert not np.array_equal(more.h2, fewer.h2)
 
 
 def test_a_seed_does_not_depend_on_its_company(trained):
@@ -41,20 +41,20 @@ def test_a_seed_does_not_depend_on_its_company(trained):
 def test_slow_estimators_judge_the_first_seeds_only(trained, monkeypatch):
     asked = []
 
-    def assess(h1, h2, y, *, estimator, **others):
+    def assess(h1, h2, y, *, estimator, **options):
         asked.append(estimator)
-        assert others["teacher_logits"].shape == others["student_logits"].shape == y.shape
+        assert options["teacher_logits"].shape == options["student_logits"].shape == y.shape
 
     monkeypatch.setattr(criterion, "assess", assess)
-    found = study.judge(trained[120], ["ksg", "mine"], 2)
-    assert sorted(found) == [(0, "ksg"), (0, "mine"), (1, "ksg"), (1, "mine"), (2, "ksg")]
-    assert sorted(asked) == sorted(name for _, name in found)
+    judged = study.assess_networks(trained[120], ["ksg", "mine"], 2)
+    assert sorted(judged) == [(0, "ksg"), (0, "mine"), (1, "ksg"), (1, "mine"), (2, "ksg")]
+    assert sorted(asked) == sorted(name for _, name in judged)
 
 
 def test_rows_join_and_carry_rivals(trained):
-    judged = study.judge(trained[120], ["gaussian"], 1)
+    judged = study.assess_networks(trained[120], ["gaussian"], 1)
     verdicts = results.check(study.verdict_rows(0.1, 120, SEEDS, judged), "verdicts")
-    rows = results.check(study.rows("mlp", 0.1, 120, LAM, SEEDS, trained[120].mse))
+    rows = results.check(study.result_rows("mlp", 0.1, 120, LAM, SEEDS, trained[120].mse))
     joined = rows.merge(verdicts, on=results.JOIN, validate="many_to_one")
     assert len(joined) == len(rows) == len(SEEDS) * len(LAM)
     rivals = ["teacher R2", "linear CKA", "residual alignment", "I(teacher; label | student)"]
@@ -70,7 +70,7 @@ def table(gain_by_cell, experiment="linear", n=100):
     out = []
     for (gap, lam), gain in gain_by_cell.items():
         mse = np.column_stack([np.full(4, 2.0), 2.0 * (1 - gain / 100) + scatter * abs(gain)])
-        out += study.rows(experiment, gap, n, [lam], range(4), mse)
+        out += study.result_rows(experiment, gap, n, [lam], range(4), mse)
     return results.check(out)
 
 
