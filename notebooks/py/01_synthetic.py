@@ -145,8 +145,8 @@ for true_gap in gap:
     trained = study.train(worlds[true_gap], lam, seeds, sizes, **options)
     for n, of_size in trained.items():
         rows += study.result_rows("mlp", true_gap, n, lam, seeds, of_size.mse)
-    judged = study.assess_networks(trained[n_train], estimator, n_seeds_slow)
-    verdicts += study.verdict_rows(true_gap, n_train, seeds, judged)
+    judged = trained[n_train], true_gap, n_train, seeds
+    verdicts += study.verdict_rows(*judged, estimator, n_seeds_slow)
     known = exact_case(worlds[true_gap])
     verdicts += [study.case(true_gap, n, s) | known for n in sizes[1:] for s in seeds]
 

@@ -118,11 +118,12 @@ def network() -> networks.CNN:
     return networks.CNN(3, size, 10, width=width)
 
 
-teachers = study.train_teachers(network, sets, seeds, blur, **options)
+experiment = study.Study(network, sets, seeds, blur, pairing, options)
+experiment.train_teachers()
 at = (nearest(lam, lam_control), nearest(temperature, temperature_control))
 controls = [control for control in controls if control not in ("none", pairing)]
 planned = study.plan(len(blur), n_seeds, lam, temperature, controls, at)
-students = study.train_students(network, sets, seeds, planned, teachers, **options)
+experiment.train_students(planned)
 
 # %% [markdown]
 # ## Verdicts
@@ -131,8 +132,8 @@ students = study.train_students(network, sets, seeds, planned, teachers, **optio
 
 # %%
 pairings = [pairing] + ["class"] * ("class" in controls)
-judged = study.assess(sets, seeds, teachers, students, estimator, pairings, n_mi)
-rows, verdict_rows = study.table_rows(sets, seeds, blur, pairing, planned, students, judged)
+rows = experiment.result_rows(planned)
+verdict_rows = experiment.verdict_rows(estimator, pairings, n_mi)
 results.save(rows, verdict_rows, "02_mnist_m")
 
 # %% [markdown]
@@ -180,7 +181,7 @@ mean_gain = near(main, lam=at[0], temperature=at[1])
 mean_gain = mean_gain.groupby("knob")["gain"].mean()
 changes = {}
 for word, px in (("best", mean_gain.idxmax()), ("worst", mean_gain.idxmin())):
-    change = study.confusion_change(planned, students, sets, blur.index(px), at)
+    change = experiment.confusion_change(planned, blur.index(px), at)
     changes[f"{word} teacher: blur {px:g} px, {mean_gain[px]:+.1f} points"] = change
 plots.show(
     figures.confusion_differences(changes),
@@ -367,10 +368,9 @@ assert torch.isclose(distilled, smoothed - 0.3 * math.log(10), atol=1e-5)
 from cchkd_utils import criterion
 
 partner = study.partners(sets, seeds, "test")[0]
-y = study.labels(sets, "test")[0]
 by_class = criterion.assess(
-    teachers.features[0, 0][partner][:n_mi], students.features[0][:n_mi], y[:n_mi],
-    estimator="ksg", rivals=False, bias_check=False,
+    experiment.teacher_features[0, 0][partner][:n_mi], experiment.student_features[0][:n_mi],
+    experiment.y[0][:n_mi], estimator="ksg", rivals=False, bias_check=False,
 )  # fmt: skip
 print(by_class)
 

@@ -25,12 +25,13 @@ def trained(sets):
     def network():
         return networks.CNN(3, 16, 10, width=4)
 
-    teachers = study.train_teachers(network, sets, SEEDS, [0.0, 3.0], **options)
+    experiment = study.Study(network, sets, SEEDS, [0.0, 3.0], "index", options)
+    experiment.train_teachers()
     planned = study.plan(
         2, 2, [0.2, 0.5], [1.0, 4.0], ("smoothing", "shuffled", "class"), (0.5, 2.0)
     )
-    students = study.train_students(network, sets, SEEDS, planned, teachers, **options)
-    return teachers, planned, students
+    experiment.train_students(planned)
+    return experiment, planned
 
 
 def test_inputs_are_standardised_by_the_training_images(sets):
@@ -87,8 +88,8 @@ def test_students_get_the_teacher_of_their_row(sets, trained):
     """Trained again, alone, with the logits that the plan names, a student is the same."""
     from cchkd_utils import distill
 
-    teachers, planned, students = trained
-    offered = study.variants(teachers.train_logits, sets, SEEDS)
+    experiment, planned = trained
+    offered = study.variants(experiment.soft, sets, SEEDS)
     train, test = study.inputs(sets, "mnist_m")
     y = study.labels(sets, "train")
     for name in ("distillation", "smoothing", "shuffled", "class"):
@@ -101,23 +102,21 @@ def test_students_get_the_teacher_of_their_row(sets, trained):
             optimizer="sgd", lr=0.05, epochs=2, batch_size=32, device="cpu",
         )  # fmt: skip
         said = alone.predict(test[row.run])[0].argmax(-1)
-        assert (said == students.taught[number]).mean() > 0.97
+        assert (said == experiment.taught[number]).mean() > 0.97
 
 
 @pytest.mark.filterwarnings("ignore:.*constant column")
 def test_tables_join_and_pass_their_checks(sets, trained):
-    teachers, planned, students = trained
-    judged = study.assess(sets, SEEDS, teachers, students, ["ksg"], ["index", "class"], 80)
-    rows, verdict_rows = study.table_rows(
-        sets, SEEDS, [0.0, 3.0], "index", planned, students, judged
-    )
-    table, verdicts = results.check(rows), results.check(verdict_rows, "verdicts")
+    experiment, planned = trained
+    table = results.check(experiment.result_rows(planned))
+    verdicts = experiment.verdict_rows(["ksg"], ["index", "class"], 80)
+    verdicts = results.check(verdicts, "verdicts")
     assert len(table) == len(planned) and len(verdicts) == 2 * 2 * 2
     joined = table.merge(verdicts, on=results.JOIN)
     assert len(joined) == (table["experiment"] == "distillation").sum()
     y = study.labels(sets, "test")
-    assert table["baseline"].iloc[0] == (students.alone[0] == y[0]).mean()
-    change = study.confusion_change(planned, students, sets, 1, (0.5, 4.0))
+    assert table["baseline"].iloc[0] == (experiment.alone[0] == y[0]).mean()
+    change = experiment.confusion_change(planned, 1, (0.5, 4.0))
     np.testing.assert_allclose(change.sum(1), 0, atol=1e-9)  # what one class loses, others gain
 
 

@@ -1,5 +1,7 @@
 """Notebook 01: networks against plain loops, the tables, and what is read from them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,19 +43,23 @@ def test_a_seed_does_not_depend_on_its_company(trained):
 def test_slow_estimators_judge_the_first_seeds_only(trained, monkeypatch):
     asked = []
 
+    verdict = criterion.assess(*(getattr(trained[120], name)[0] for name in ("h1", "h2", "y")))
+
     def assess(h1, h2, y, *, estimator, **options):
         asked.append(estimator)
         assert options["teacher_logits"].shape == options["student_logits"].shape == y.shape
+        return replace(verdict, estimator=estimator)
 
     monkeypatch.setattr(criterion, "assess", assess)
-    judged = study.assess_networks(trained[120], ["ksg", "mine"], 2)
-    assert sorted(judged) == [(0, "ksg"), (0, "mine"), (1, "ksg"), (1, "mine"), (2, "ksg")]
+    rows = study.verdict_rows(trained[120], 0.1, 120, SEEDS, ["ksg", "mine"], 2)
+    judged = sorted((SEEDS.index(row["seed"]), row["estimator"]) for row in rows)
+    assert judged == [(0, "ksg"), (0, "mine"), (1, "ksg"), (1, "mine"), (2, "ksg")]
     assert sorted(asked) == sorted(name for _, name in judged)
 
 
 def test_rows_join_and_carry_rivals(trained):
-    judged = study.assess_networks(trained[120], ["gaussian"], 1)
-    verdicts = results.check(study.verdict_rows(0.1, 120, SEEDS, judged), "verdicts")
+    verdicts = study.verdict_rows(trained[120], 0.1, 120, SEEDS, ["gaussian"], 1)
+    verdicts = results.check(verdicts, "verdicts")
     rows = results.check(study.result_rows("mlp", 0.1, 120, LAM, SEEDS, trained[120].mse))
     joined = rows.merge(verdicts, on=results.JOIN, validate="many_to_one")
     assert len(joined) == len(rows) == len(SEEDS) * len(LAM)
@@ -77,7 +83,7 @@ def table(gain_by_cell, experiment="linear", n=100):
 def test_beside_paper_counts_cells():
     cells = {(0.2, 0.1): 1.0, (0.2, 0.5): 3.0, (-0.2, 0.1): -2.0, (0.0, 0.1): 9.0}
     both = pd.concat([table(cells), table(cells, "mlp"), table({(0.2, 0.1): 50.0}, n=50)])
-    shown = study.beside_paper({"recorded": None, "this build": both})
+    shown = study.beside_paper({"this build": both})
     assert list(shown) == ["the paper says", "this build"]
     here = shown["this build"]
     assert here["gap > 0", "linear student"] == "helps in 2, hurts in 0 of 2; +1.00 … +3.00 %"

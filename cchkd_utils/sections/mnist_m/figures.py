@@ -46,14 +46,17 @@ def _name_blurs(ax: Axes, points: pd.DataFrame) -> None:
                     textcoords="offset points", ha="center", fontsize=9)  # fmt: skip
 
 
-def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
-    """Draw the mean gain over λ and T, one panel per blur, the number in each cell.
+def _heat_map(ax: Axes, grid, title: str, text: pd.DataFrame, size: int, **scale) -> None:
+    """Draw numbers as colours, with `text` in the cells."""
+    sns.heatmap(grid, cmap="PuOr", annot=text, fmt="", annot_kws={"fontsize": size}, cbar=False,
+                ax=ax, **scale)  # fmt: skip
+    ax.tick_params(axis="y", rotation=0)
+    ax.grid(False)
+    ax.set_title(title, fontsize=11)
 
-    Parameters
-    ----------
-    table : rows with knob, lam, temperature and gain in percentage points
-    columns : panels side by side, at most
-    """
+
+def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
+    """Draw the mean gain in points over λ and T, one panel per blur, the number in each cell."""
     grids = table.pivot_table(index=["knob", "lam"], columns="temperature", values="gain")
     blurs = sorted(table["knob"].unique())
     rows = -(-len(blurs) // columns)
@@ -64,12 +67,10 @@ def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
     scale = mpl.colors.SymLogNorm(linthresh=2, vmin=-limit, vmax=limit)
     for ax, blur in zip(axes.flat, blurs):
         grid = grids.loc[blur].rename(index="{:g}".format, columns="{:g}".format)
-        text = grid.round(1) + 0  # no −0
-        sns.heatmap(grid, cmap="PuOr", norm=scale, annot=text, fmt="+.1f", cbar=False, ax=ax,
-                    annot_kws={"fontsize": 9})  # fmt: skip
+        text = (grid.round(1) + 0).map("{:+.1f}".format)  # no −0
+        _heat_map(ax, grid, f"blur {blur:g} px", text, 9, norm=scale)
         ax.invert_yaxis()
         ax.set(xlabel="", ylabel="")
-        ax.set_title(f"blur {blur:g} px", fontsize=11)
     for ax in axes.flat[len(blurs) :]:
         ax.set_visible(False)
     for ax in axes[:, 0]:
@@ -88,18 +89,14 @@ def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
 def confusion_differences(changes: Mapping[str, NDArray]) -> Figure:
     """Draw what distillation changed in the confusion matrix, one panel per teacher.
 
-    Parameters
-    ----------
-    changes : title to difference [true class, predicted class], per cent of the true class
+    `changes` by title: differences [true class, predicted class], per cent of the true class.
     """
     fig, axes = figure(len(changes), 1, width=4.6 * len(changes) + 0.6, height=4.3)
     limit = max(float(np.abs(grid).max()) for grid in changes.values())
     for ax, (title, grid) in zip(np.ravel(axes), changes.items()):
         text = pd.DataFrame(grid).map("{:+.0f}".format).where(np.eye(len(grid), dtype=bool), "")
-        sns.heatmap(grid, cmap="PuOr", vmin=-limit, vmax=limit, annot=text, fmt="", cbar=False,
-                    square=True, ax=ax, annot_kws={"fontsize": 8})  # fmt: skip
+        _heat_map(ax, grid, title, text, 8, vmin=-limit, vmax=limit, square=True)
         ax.set(xlabel="class the student says", ylabel="true class")
-        ax.set_title(title, fontsize=11)
     bar = fig.colorbar(fig.axes[0].collections[0], ax=axes, shrink=0.85, pad=0.02)
     bar.set_label("change (% of the true class)")
     return fig

@@ -12,12 +12,7 @@ from cchkd_utils.results import intervals
 from cchkd_utils.sections.cells import pooled, tally
 from cchkd_utils.sections.grid import near
 
-RIVALS = (
-    "teacher accuracy",
-    "linear CKA",
-    "residual alignment",
-    "I(teacher; label | student)",
-)
+RIVALS = ["teacher accuracy", "linear CKA", "residual alignment", "I(teacher; label | student)"]
 
 
 def in_points(table: pd.DataFrame) -> pd.DataFrame:
@@ -40,12 +35,9 @@ def by_blur(verdicts: pd.DataFrame) -> pd.DataFrame:
 def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     """Set the verdicts of each estimator beside what became of the students, blur by blur.
 
-    Returns
-    -------
-    DataFrame
-        Index blur (px). The number of (λ, T) cells that helps, hurts, unresolved; a column per
-        estimator with its mean gap and decision, as text. In the last row, ``right``: among cells
-        with an outcome, the share that the decisions foretold (undecided foretells none).
+    The number of (λ, T) cells that helps, hurts, unresolved; a column per estimator with its mean
+    gap and decision, as text. In the last row, ``right``: among cells with an outcome, the share
+    that the decisions foretold (undecided foretells none).
     """
     cells = intervals.summarise(table, ["knob", "lam", "temperature"])
     counts = pd.crosstab(cells["knob"], cells["outcome"])
@@ -56,24 +48,21 @@ def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     agreed = tally(cells.merge(said, on="knob"))["agree"]
     right = agreed / max(1, (cells["outcome"] != "unresolved").sum())
     last = right.map("{:.0%}".format).to_frame("right").T
-    return pd.concat([counts.join(text), last]).fillna("").rename_axis("blur (px)")
+    beside = pd.concat([counts.join(text).astype(object), last])
+    return beside.fillna("").rename_axis("blur (px)")
 
 
 def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 1000):
     """Spearman's correlation of what was known beforehand with the gain, and its interval.
 
     One row per blur and seed: the gain is the mean over λ and T. The interval resamples blurs,
-    which is what varies; seeds of one blur stay together.
-
-    Returns
-    -------
-    DataFrame
-        predictor, rho, low, high: the gap by each estimator, then the rivals.
+    which is what varies; seeds of one blur stay together. A row per predictor: the gap by each
+    estimator, then the rivals.
     """
     gains = table.groupby(["knob", "seed"])["gain"].mean()
     wide = verdicts.pivot(index=["knob", "seed"], columns="estimator", values="gap")
     first = verdicts[verdicts["estimator"] == verdicts["estimator"].iloc[0]]
-    wide = wide.add_prefix("gap, ").join(first.set_index(["knob", "seed"])[[*RIVALS]])
+    wide = wide.add_prefix("gap, ").join(first.set_index(["knob", "seed"])[RIVALS])
     gain, units = gains.loc[wide.index].to_numpy(), wide.index.get_level_values("knob")
     rows = []
     for name in wide:
@@ -94,11 +83,8 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float:
 def contrasts(table: pd.DataFrame, lam: float, temperature: float) -> pd.DataFrame:
     """Gains of the controls and of distillation at one λ and T, with intervals over seeds.
 
-    Returns
-    -------
-    DataFrame
-        what (distillation, paired by class, shuffled teacher, label smoothing), knob, gain,
-        gain_lo, gain_hi, outcome. Label smoothing (T = 1) has its λ of the largest gain.
+    The column ``what`` is distillation, paired by class, shuffled teacher or label smoothing; the
+    last (T = 1) has its λ of the largest gain.
     """
     groups = {
         "distillation": paired(table),

@@ -44,25 +44,19 @@ def train(
     hidden: Sequence[int],
     **options,
 ) -> dict[int, Networks]:
-    """Train teachers, and students on `sizes` rows each; every seed has data of its own.
+    """Train teachers, and students on each of `sizes` rows; every seed has data of its own.
 
-    The teacher learns from rows that no student sees, so its predictions there are honest. Students
-    of one seed share initial weights and batches, whatever their weight.
+    The teacher learns from `n_teacher` rows that no student sees, so its predictions on theirs are
+    honest. Students of one seed share initial weights and batches, whatever their weight.
 
     Parameters
     ----------
-    n_teacher, n_test, n_information : int
-        Rows of the teacher, held-out rows for the error, and how many of these carry
-        representations.
+    n_test, n_information : int
+        Held-out rows for the error, and how many of these carry representations.
     hidden : sequence of int
         Widths of the hidden layers of teacher and student.
     **options
         Of `distill.train_ensemble`, shared by teacher and student.
-
-    Returns
-    -------
-    dict
-        Training rows to `Networks`.
     """
     first_test = n_teacher + max(sizes)
 
@@ -98,24 +92,6 @@ def train(
     return out
 
 
-def assess_networks(
-    trained: Networks, estimators: Iterable[str], n_slow: int
-) -> dict[tuple[int, str], criterion.Verdict]:
-    """Return the verdicts, rivals included, by number of the seed and estimator.
-
-    The estimators in `FAST` judge all seeds, the others the first `n_slow`.
-    """
-    count = len(trained.y)
-    return {
-        (i, estimator): criterion.assess(
-            trained.h1[i], trained.h2[i], trained.y[i], estimator=estimator, bias_check=False,
-            task="regression", teacher_logits=trained.t[i], student_logits=trained.s[i], seed=i,
-        )
-        for estimator in estimators
-        for i in range(count if estimator in FAST else min(count, n_slow))
-    }  # fmt: skip
-
-
 def case(gap: float, n: int, seed: int, student: str = "mlp") -> dict[str, object]:
     """Return the columns that both tables share."""
     return {
@@ -140,10 +116,22 @@ def result_rows(
 
 
 def verdict_rows(
-    gap: float, n: int, seeds: Sequence[int], judged: Mapping[tuple[int, str], criterion.Verdict]
-) -> list[dict]:
-    """Return the rows of the verdicts table from `assess_networks`."""
-    return [results.verdict(said, **case(gap, n, seeds[i])) for (i, _), said in judged.items()]
+    trained: Networks, gap: float, n: int, seeds: Sequence[int], estimators: Iterable[str],
+    n_slow: int,
+) -> list[dict]:  # fmt: skip
+    """Return the rows of the verdicts table, rivals included.
+
+    The estimators in `FAST` judge all seeds, the others the first `n_slow`.
+    """
+    rows = []
+    for estimator in estimators:
+        for i, seed in enumerate(seeds if estimator in FAST else seeds[:n_slow]):
+            verdict = criterion.assess(
+                trained.h1[i], trained.h2[i], trained.y[i], task="regression", estimator=estimator,
+                teacher_logits=trained.t[i], student_logits=trained.s[i], bias_check=False, seed=i,
+            )  # fmt: skip
+            rows.append(results.verdict(verdict, **case(gap, n, seed)))
+    return rows
 
 
 # ---------------------------------------------------------------- reading the tables
@@ -174,22 +162,14 @@ def both_sides(estimated: pd.DataFrame, estimators: Sequence[str]) -> pd.DataFra
     return wide.rename_axis("true gap (nats)").rename_axis(None, axis=1)
 
 
-def beside_paper(tables: Mapping[str, pd.DataFrame | None]) -> pd.DataFrame:
-    """Set the paper's claim beside what tables of results say, networks and linear students.
+def beside_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Set the paper's claim beside what tables of results say, a column each by name.
 
-    Parameters
-    ----------
-    tables : name of a column to its results table, or None where there is none
-
-    Returns
-    -------
-    DataFrame
-        By sign of the true gap and student: cells (gap, λ) that help, and the range of mean gains.
+    By sign of the true gap and kind of student: cells (gap, λ) that help, and the range of mean
+    gains, of the students with most training rows.
     """
     out = {"the paper says": {(s, g): PAPER[s] for s in PAPER for g in ("linear", "mlp")}}
     for name, table in tables.items():
-        if table is None:
-            continue
         cells = gains(table[table["n_train"] == table["n_train"].max()])
         cells = cells[cells["knob"] != 0]
         out[name] = {
@@ -203,11 +183,8 @@ def beside_paper(tables: Mapping[str, pd.DataFrame | None]) -> pd.DataFrame:
 def against_truth(estimated: pd.DataFrame) -> pd.DataFrame:
     """Say how each estimator ranks the worlds and where it puts the sign change of the gap.
 
-    Returns
-    -------
-    DataFrame
-        Per estimator of `gaps`: Spearman's correlation of its mean gaps with the true gaps of t and
-        s, the true gap at which the estimate changes sign, and the largest distance of the two.
+    Per estimator of `gaps`: Spearman's correlation of its mean gaps with the true gaps of t and s,
+    the true gap at which the estimate changes sign, and the largest distance of the two.
     """
     out = {}
     for name, group in estimated.sort_values("knob").groupby("estimator", sort=False):
