@@ -12,13 +12,9 @@ from cchkd_utils import plots
 
 
 def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str], label: str) -> Figure:
-    """Draw the gain against the estimated gap, a panel per estimator, at most two side by side.
+    """Draw `plots.gain_against_gap` for each estimator, at most two panels side by side.
 
-    Parameters
-    ----------
-    points : rows with estimator, gap, gap_lo, gap_hi, lam, gain, gain_lo, gain_hi, decision
-    estimators : in the order of the panels
-    label : of the gain, with its unit
+    `label` names the gain, with its unit.
     """
     columns = min(2, len(estimators))
     rows = -(-len(estimators) // columns)

@@ -90,15 +90,15 @@ def world(true_gap: float, dimensions: int = p, rotate: int | None = None) -> Jo
     return JointGaussian.from_correlations(r, q, g, dimensions, "calibrated", rotate=rotate)
 
 
-worlds = {true_gap: world(true_gap, rotate=seed) for true_gap in gap}
+worlds = {knob: world(knob, rotate=seed) for knob in gap}
 exact = {
-    true_gap: {
+    knob: {
         "I(t;s)": w.mi_teacher_student,
         "I(s;y)": w.mi_student_label,
         "E[(y−t)(y−s)]": w.residual_alignment,
         f"largest helpful λ, n = {n_train}": w.largest_helpful_lambda(n_train),
     }
-    for true_gap, w in worlds.items()
+    for knob, w in worlds.items()
 }
 pd.DataFrame(exact).T.rename_axis("gap (nats)").round(3)
 
@@ -115,13 +115,13 @@ pd.DataFrame(exact).T.rename_axis("gap (nats)").round(3)
 sizes = [n_train, *(n for n in n_more if n != n_train)]
 seeds = [seed + i for i in range(n_seeds)]
 rows, verdicts = [], []
-for i, true_gap in enumerate(gap):
-    known = exact_case(worlds[true_gap])
+for i, knob in enumerate(gap):
+    known = exact_case(worlds[knob])
     for n in sizes:
         rng = np.random.default_rng([seed, i, n])
-        risk = worlds[true_gap].simulate_risk(n, [0.0, *lam], draws=n_seeds, rng=rng)
-        rows += study.result_rows("linear", true_gap, n, lam, seeds, risk)
-        verdicts += [study.case(true_gap, n, s, "linear") | known for s in seeds]
+        risk = worlds[knob].simulate_risk(n, [0.0, *lam], draws=n_seeds, rng=rng)
+        rows += study.result_rows("linear", knob, n, lam, seeds, risk)
+        verdicts += [study.case(knob, n, s, "linear") | known for s in seeds]
 
 # %% [markdown]
 # ## Networks
@@ -141,14 +141,13 @@ options = {
     "hidden": (width,) * depth, "task": "regression", "epochs": epochs, "lr": lr,
     "batch_size": batch_size, "validation": 0.2, "patience": 8, "device": device,
 }  # fmt: skip
-for true_gap in gap:
-    trained = study.train(worlds[true_gap], lam, seeds, sizes, **options)
+for knob in gap:
+    trained = study.train(worlds[knob], lam, seeds, sizes, **options)
     for n, of_size in trained.items():
-        rows += study.result_rows("mlp", true_gap, n, lam, seeds, of_size.mse)
-    judged = trained[n_train], true_gap, n_train, seeds
-    verdicts += study.verdict_rows(*judged, estimator, n_seeds_slow)
-    known = exact_case(worlds[true_gap])
-    verdicts += [study.case(true_gap, n, s) | known for n in sizes[1:] for s in seeds]
+        rows += study.result_rows("mlp", knob, n, lam, seeds, of_size.mse)
+    verdicts += study.verdict_rows(trained[n_train], knob, n_train, seeds, estimator, n_seeds_slow)
+    known = exact_case(worlds[knob])
+    verdicts += [study.case(knob, n, s) | known for n in sizes[1:] for s in seeds]
 
 # %% [markdown]
 # At the other numbers of rows nothing is estimated; the tables carry the exact informations of $t$ and $s$ there.

@@ -111,11 +111,13 @@ def test_cross_fitted_labels_do_not_know_their_row():
 def test_students_come_teacher_by_teacher():
     _, x2, y = overfit.draw(WORLD, 40, SEEDS, 1)
     soft = [y, np.zeros_like(y)]
-    found = overfit.students(overfit.network(4, 8), x2, y, soft, LAM, SEEDS, epochs=1, device="cpu")
-    assert [m.teacher for m in found.members[:3]] == [None] * 3
-    assert [(m.lam, m.data, m.teacher) for m in found.members[3:]] == [
+    trained = overfit.students(
+        overfit.network(4, 8), x2, y, soft, LAM, SEEDS, epochs=1, device="cpu"
+    )
+    assert [m.teacher for m in trained.members[:3]] == [None] * 3
+    assert [(m.lam, m.data, m.teacher) for m in trained.members[3:]] == [
         (w, i, 3 * c + i) for c in range(2) for w in LAM for i in range(3)
     ]
-    mse = overfit.errors(found, x2, y)
+    mse = overfit.errors(trained, x2, y)
     assert mse.shape == (5, 3)
     np.testing.assert_allclose(mse[1], mse[0], rtol=1e-4)  # a teacher equal to the label: no change

@@ -73,10 +73,8 @@ def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
         ax.set(xlabel="", ylabel="")
     for ax in axes.flat[len(blurs) :]:
         ax.set_visible(False)
-    for ax in axes[:, 0]:
-        ax.set_ylabel("weight λ")
-    for ax in axes[-1]:
-        ax.set_xlabel("temperature T")
+    fig.supxlabel("temperature T", fontsize=11)
+    fig.supylabel("weight λ", fontsize=11)
     cells = grids.stack()
     ends = [f"{cells[cell]:+.1f} points (blur {cell[0]:g} px, λ = {cell[1]:g}, T = {cell[2]:g})"
             for cell in (cells.idxmax(), cells.idxmin())]  # fmt: skip

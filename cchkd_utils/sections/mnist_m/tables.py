@@ -4,6 +4,8 @@ All functions take the two tidy tables, of this run or of the recorded one. Gain
 points, information in nats.
 """
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
@@ -66,18 +68,15 @@ def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 
     gain, units = gains.loc[wide.index].to_numpy(), wide.index.get_level_values("knob")
     rows = []
     for name in wide:
-        score = wide[name].to_numpy()
-        rho = intervals.cluster_interval(
-            lambda at, score=score: _spearman(score[at], gain[at]), units, draws=draws
-        )
-        rows.append((name, *rho))
+        rho = partial(_spearman, wide[name].to_numpy(), gain)
+        rows.append((name, *intervals.cluster_interval(rho, units, draws=draws)))
     return pd.DataFrame(rows, columns=["predictor", "rho", "low", "high"])
 
 
-def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Spearman's correlation; NaN where either does not vary."""
+def _spearman(a: np.ndarray, b: np.ndarray, rows: np.ndarray) -> float:
+    """Spearman's correlation over `rows`; NaN where either does not vary."""
     with np.errstate(invalid="ignore"):
-        return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+        return float(np.corrcoef(rankdata(a[rows]), rankdata(b[rows]))[0, 1])
 
 
 def contrasts(table: pd.DataFrame, lam: float, temperature: float) -> pd.DataFrame:

@@ -43,14 +43,7 @@ def ranking(table: pd.DataFrame) -> Figure:
 
 
 def pairs(points: pd.DataFrame, title: str) -> Figure:
-    """Draw the gain of every teacher and student, the verdicts written beside it.
-
-    Parameters
-    ----------
-    points : rows with teacher, student, soft, estimator, gain, gain_lo, gain_hi (percentage
-        points) and decision
-    title : what the figure is of
-    """
+    """Draw the gain of every teacher and student (`tables.points`), the verdicts beside it."""
     estimators = list(points["estimator"].unique())
     order = points[["teacher", "student"]].drop_duplicates().apply(tuple, axis=1).tolist()
     fig, ax = figure(width=5.6 + 0.95 * len(estimators), height=0.47 * len(order) + 1.7)
@@ -82,13 +75,7 @@ def pairs(points: pd.DataFrame, title: str) -> Figure:
 
 
 def noise_sweep(points: pd.DataFrame) -> Figure:
-    """Draw gain above, gap of information below, against the noise on the teacher's inputs.
-
-    Parameters
-    ----------
-    points : rows with student, soft, estimator, knob, gain, gain_lo, gain_hi (percentage points),
-        gap, gap_lo, gap_hi; one λ
-    """
+    """Draw gain above, gap below, against the noise on a text teacher (`tables.points`)."""
     points = points.sort_values("knob", kind="stable")
     students, levels = list(points["student"].unique()), sorted(points["knob"].unique())
     fig, axes = figure(len(students), 2, width=9.4, height=5.8)

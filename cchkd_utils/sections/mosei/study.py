@@ -6,6 +6,7 @@ modality are the same network, trained once.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import permutations, product
 
 import numpy as np
@@ -21,21 +22,18 @@ NOISY = (("text", "audio"), ("text", "vision"))  # pairs of the noise sweep, as 
 LARGEST = 5.0  # standardised features are cut there: a few audio features have huge outliers
 
 
-@dataclass
 class Repeats:
     """Prepared data of all repeats, [r] first; rows of all splits together."""
 
-    x: dict[str, np.ndarray]  # by modality, [r, n, steps, d + 1]
-    y: np.ndarray  # [r, n]
-    train: np.ndarray  # row numbers [r, m]
-    test: list[np.ndarray]  # row numbers of each repeat
-    units: np.ndarray  # [r, n], the video of each row
-    shared: bool  # whether all repeats are of the same utterances
-
-    @property
-    def n_classes(self):
-        """Number of classes; 1 in regression."""
-        return int(self.y.max()) + 1 if self.y.dtype.kind in "iu" else 1
+    def __init__(self, sets, train, test, encoder):
+        self.train, self.test = np.stack(train), test  # row numbers: [r, m], and of each repeat
+        self.x = {name: np.stack([standardised(data.modalities[name], rows, encoder == "pool")
+                                  for data, rows in zip(sets, train)])
+                  for name in MODALITIES}  # [r, n, steps, d + 1]  # fmt: skip
+        self.y = np.stack([data.labels for data in sets])
+        self.n_classes = int(self.y.max()) + 1 if self.y.dtype.kind in "iu" else 1
+        self.units = np.stack([np.unique(videos(data), return_inverse=True)[1] for data in sets])
+        self.shared = len(set(map(id, sets))) == 1  # all repeats are of the same utterances
 
     def of_train(self, values):
         """Return the training rows of every repeat, [r, n, ...] to [r, m, ...]."""
@@ -44,34 +42,24 @@ class Repeats:
 
 def repeats_of_sets(sets, encoder):
     """Prepare data sets of equal size with a split of their own, one repeat each."""
-    train = np.stack([data.splits["train"] for data in sets])
-    return _prepare(sets, train, [data.splits["test"] for data in sets], encoder)
+    train, test = ([data.splits[split] for data in sets] for split in ("train", "test"))
+    return Repeats(sets, train, test, encoder)
 
 
-def repeats_of_folds(data, n_repeats, encoder, n_folds=FOLDS, seed=0):
-    """Prepare repeated folds over the videos of one data set; repeat i is fold i mod `n_folds`.
+def repeats_of_folds(data, n_repeats, encoder, seed=0):
+    """Prepare repeated folds over the videos of one data set.
 
-    Every `n_folds` of the `n_repeats` folds share out all rows once. Training parts are trimmed at
+    Every `FOLDS` of the `n_repeats` folds share out all rows once. Training parts are trimmed at
     random to the smallest, so that all can train at once.
     """
     train, test = [], []
-    for i in range(-(-n_repeats // n_folds)):
-        rows, held = crossfit.folds(data.labels, n_folds, seed=seed + i, groups=videos(data))
+    for i in range(-(-n_repeats // FOLDS)):
+        rows, held = crossfit.folds(data.labels, FOLDS, seed=seed + i, groups=videos(data))
         train += list(rows)
         test += list(held)
     smallest = min(map(len, train))
-    train = np.stack([rows[:smallest] for rows in train[:n_repeats]])  # rows are shuffled
-    return _prepare([data] * n_repeats, train, test[:n_repeats], encoder)
-
-
-def _prepare(sets, train, test, encoder):
-    def prepared(name):
-        parts = [data.modalities[name] for data in sets]
-        return np.stack([standardised(x, t, encoder == "pool") for x, t in zip(parts, train)])
-
-    units = np.stack([np.unique(videos(data), return_inverse=True)[1] for data in sets])
-    y, shared = np.stack([data.labels for data in sets]), len(set(map(id, sets))) == 1
-    return Repeats({name: prepared(name) for name in MODALITIES}, y, train, test, units, shared)
+    train = [rows[:smallest] for rows in train[:n_repeats]]  # rows are shuffled
+    return Repeats([data] * n_repeats, train, test[:n_repeats], encoder)
 
 
 def standardised(x, train, pooled):
@@ -143,10 +131,11 @@ class Study:
         named = {"teacher": case.teacher, "student": case.student, "condition": condition}
         return named | {"knob": case.noise}
 
-    def network(self, x):
-        """Return what builds the one architecture, for the features of `x`."""
-        kind, channels, outputs = ENCODERS[self.encoder], x.shape[-1], self.repeats.n_classes
-        return lambda: kind(channels, outputs, width=self.width)
+    def training(self, x):
+        """Return what builds the one architecture for `x`, its training rows and their labels."""
+        r = self.repeats
+        network = partial(ENCODERS[self.encoder], x.shape[-1], r.n_classes, width=self.width)
+        return network, r.of_train(x), r.of_train(r.y)
 
     def teach(self, modality, noise, soft):
         """Train a modality's networks, once; keep soft labels of the training rows."""
@@ -155,7 +144,7 @@ class Study:
         if noise:
             streams = [np.random.default_rng([7, s]) for s in self.seeds]
             x = np.stack([disturbed(rows, noise, rng) for rows, rng in zip(x, streams)])
-        data = self.network(x), r.of_train(x), r.of_train(r.y), self.members
+        data = *self.training(x), self.members
         if key not in self.logits:
             networks = distill.train_ensemble(*data, **self.options)
             self.logits[key], self.hidden[key] = networks.predict(x), networks.represent(x)
@@ -176,24 +165,19 @@ class Study:
             self.hidden[key] = np.concatenate([self.hidden[k] for k in keys], -1)
 
     def students(self, student, own, lam, temperature):
-        """Train one modality's students of all its cases at once.
+        """Train one modality's students of all its cases `own` at once.
 
-        Returns
-        -------
-        grid : list of (case, repeat, lam, temperature)
-        outputs : ndarray [len(grid), n, k]
+        Returns their grid, a list of (case, repeat, λ, T), and their outputs [len(grid), n, k].
         """
         soft = np.concatenate([self.soft[c.teacher, c.noise, c.soft] for c in own])
-        n, x, r = len(self.seeds), self.repeats.x[student], self.repeats
+        n, x = len(self.seeds), self.repeats.x[student]
         grid = list(product(own, range(n), lam, temperature))
         members = [
             distill.Member(self.seeds[i], weight, t, data=i, teacher=own.index(case) * n + i)
             for case, i, weight, t in grid
         ]
-        networks = distill.train_ensemble(
-            self.network(x), r.of_train(x), r.of_train(r.y), members, teacher=soft, **self.options
-        )
-        return grid, networks.predict(x)
+        data = *self.training(x), members
+        return grid, distill.train_ensemble(*data, teacher=soft, **self.options).predict(x)
 
     def assess(self, case, i, estimator, **options):
         """Return the verdict on a case in repeat `i`, from its held-out rows."""

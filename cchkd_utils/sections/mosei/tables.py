@@ -44,11 +44,10 @@ def result_rows(study, cases, lam, temperature, common, draws=1000):
                 "n_train": study.repeats.train.shape[1], "lam": weight, "temperature": t,
                 "weight": teacher_share(weight, study.task),
             }  # fmt: skip
-            after = _scores(study, predicted, i)
-            for name in after.keys() & before[i].keys():
+            for name, after in _scores(study, predicted, i).items():
+                scored = {"metric": name, "baseline": before[i][name], "distilled": after}
                 extra = interval.get((case, weight, t), {}) if name == "accuracy" else {}
-                values = {"metric": name, "baseline": before[i][name], "distilled": after[name]}
-                out.append(results.result(**row, **values) | extra)
+                out.append(results.result(**row, **scored) | extra)
     return sorted(out, key=lambda row: [row[name] for name in (*CELL, "seed")])
 
 
@@ -106,30 +105,29 @@ def _gains(rows, test_share):
 def judged(verdicts, test_share=None):
     """One verdict per case and estimator from those of all repeats.
 
-    The gap is averaged over repeats; "distil" where its 95 % interval lies above zero.
-
-    Returns
-    -------
-    DataFrame
-        `PAIR`, gap, gap_lo, gap_hi, decision, mi_teacher_student, mi_student_label.
+    Gap and informations are averaged over repeats; "distil" where the 95 % interval of the gap
+    lies above zero.
     """
-    grouped = verdicts.groupby(PAIR)
-    out = grouped[["mi_teacher_student", "mi_student_label"]].mean()
-    gap = [intervals.over_repeats(group, test_share) for _, group in grouped["gap"]]
-    out["gap"], out["gap_lo"], out["gap_hi"] = zip(*gap)
-    signs = [out["gap_lo"] > 0, out["gap_hi"] < 0]
-    out["decision"] = np.select(signs, ["distil", "do not distil"], "undecided")
-    return out.reset_index()
+    means = verdicts.groupby(PAIR)[["mi_teacher_student", "mi_student_label"]].mean()
+    gaps = _over_repeats(verdicts, PAIR, "gap", ["gap", "gap_lo", "gap_hi"], test_share)
+    signs = [gaps["gap_lo"] > 0, gaps["gap_hi"] < 0]
+    decision = np.select(signs, ["distil", "do not distil"], "undecided")
+    return gaps.assign(decision=decision).merge(means, on=PAIR)
+
+
+def _over_repeats(table, by, value, names, test_share):
+    """Mean of a column over repeats and the ends of its 95 % interval, called `names`."""
+    grouped = table.groupby(by)[value]
+    rows = [(*key, *intervals.over_repeats(group, test_share)) for key, group in grouped]
+    return pd.DataFrame(rows, columns=[*by, *names])
 
 
 def ranking(verdicts, test_share=None):
     """I(H;Y) of every modality with its 95 % interval over repeats, per estimator; nats."""
-    out = []
     each = verdicts.drop_duplicates(["student", "estimator", "seed"])
-    for (estimator, student), group in each.groupby(["estimator", "student"]):
-        mean, low, high = intervals.over_repeats(group["mi_student_label"], test_share)
-        out.append((estimator, student, mean, max(low, 0.0), high))
-    return pd.DataFrame(out, columns=["estimator", "modality", "nats", "lo", "hi"])
+    each, by = each.rename(columns={"student": "modality"}), ["estimator", "modality"]
+    ranked = _over_repeats(each, by, "mi_student_label", ["nats", "lo", "hi"], test_share)
+    return ranked.assign(lo=ranked["lo"].clip(lower=0))
 
 
 def ordering(verdicts, estimator, test_share=None):
@@ -145,22 +143,18 @@ def ordering(verdicts, estimator, test_share=None):
 
 
 def points(rows, verdicts, lam, temperature, test_share=None, metric="accuracy"):
-    """Join gain and verdict of every case at one λ and T.
+    """Join gain (of an accuracy in percentage points) and verdict of every case at one λ and T.
 
-    Returns
-    -------
-    DataFrame
-        `CELL`, gain (of an accuracy in percentage points), gain_lo, gain_hi, outcome, the columns
-        of `judged`, and ``soft``: how the soft labels arose. Single teachers first.
+    The column ``soft`` says how the soft labels arose. Single teachers come first.
     """
     own = rows[(rows["metric"] == metric) & (rows["lam"] == lam)]
     gains = _gains(own[own["temperature"] == temperature], test_share)
     gains[["gain", "gain_lo", "gain_hi"]] *= 1 if metric in UNSCALED else 100
     joined = gains.merge(judged(verdicts, test_share), on=PAIR[:4])
-    two = joined["teacher"].str.contains("+", regex=False)
     place = {name: i for i, name in enumerate(MODALITIES)}
-    keys = [two, joined["student"].map(place), joined["teacher"].map(place)]
-    return joined.iloc[np.lexsort([key.fillna(9) for key in keys[::-1]])].reset_index(drop=True)
+    student, teacher = (joined[name].map(place).fillna(9) for name in ("student", "teacher"))
+    order = np.lexsort([teacher, student, joined["teacher"].str.contains("+", regex=False)])
+    return joined.iloc[order].reset_index(drop=True)
 
 
 def noise_where_it_turns(sweep):
@@ -200,9 +194,9 @@ def beside_the_paper(points, verdicts, estimator, test_share=None):
 def over_the_grid(rows, test_share=None):
     """Outcomes of every pair over all λ and T: how many help, hurt or stay unresolved."""
     gains = _gains(rows[(rows["metric"] == "accuracy") & (rows["knob"] == 0)], test_share)
-    grouped = gains.groupby(["soft", "teacher", "student"])
-    counts = grouped["outcome"].value_counts().unstack(fill_value=0)
+    by = ["soft", "teacher", "student"]
+    counts = pd.crosstab([gains[name] for name in by], gains["outcome"])
     counts = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0)
-    low, high = 100 * grouped["gain"].min(), 100 * grouped["gain"].max()
-    spans = [f"{a:+.1f} … {b:+.1f}" for a, b in zip(low, high)]
+    points = (100 * gains["gain"]).groupby([gains[name] for name in by])
+    spans = points.agg(lambda group: f"{group.min():+.1f} … {group.max():+.1f}")
     return counts.assign(**{"gain (points)": spans})

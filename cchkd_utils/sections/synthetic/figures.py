@@ -14,12 +14,10 @@ STUDENTS = {"linear": "Linear student", "mlp": "Network"}
 
 
 def gain_against_true_gap(points: pd.DataFrame, curves: Mapping[float, tuple]) -> Figure:
-    """Draw the gain against the true gap, a panel per kind of student, the exact curve on both.
+    """Draw the gain against the true gap, a panel per kind of student.
 
-    Parameters
-    ----------
-    points : rows with experiment, knob, lam, gain, gain_lo, gain_hi, decision
-    curves : λ to (gaps, exact gains of the linear student)
+    `points` are those of `study.gains` with a decision; `curves` lead from λ to gaps and the exact
+    gains of the linear student, drawn on both panels.
     """
     fig, axes = plots.figure(2, width=9.5, height=5.2)
     for ax, (name, title) in zip(axes, STUDENTS.items()):
@@ -39,13 +37,9 @@ def gain_against_true_gap(points: pd.DataFrame, curves: Mapping[float, tuple]) -
 def gain_against_rows(
     points: pd.DataFrame, world: Callable[[float], JointGaussian], gap: float
 ) -> Figure:
-    """Draw how gain and room for λ shrink with the number of training rows.
+    """Draw how gain (`study.gains`) and room for λ shrink with the number of training rows.
 
-    Parameters
-    ----------
-    points : rows of `sections.synthetic.study.gains`
-    world : true gap to its model
-    gap : the world whose gains are drawn; nats
+    `world` leads from a true gap to its model; `gap` is that of the gains drawn, nats.
     """
     fig, axes = plots.figure(3, width=11.5, height=4.8)
     sizes = sorted(set(points["n_train"]))
