@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -39,20 +38,24 @@ def _name_blurs(ax: Axes, points: pd.DataFrame) -> None:
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     ax.set_ylim(bottom - 0.08 * (top - bottom), top)  # room for the lowest label
     margin = 0.07 * (right - left)
-    for _, near in columns.groupby((columns["gap"].diff() > 0.05 * (right - left)).cumsum()):
-        names = "–".join(f"{blur:g}" for blur in sorted({near.index.min(), near.index.max()}))
-        at = np.clip(near["gap"].mean(), left + margin, right - margin)
-        ax.annotate(f"{names} px", (at, near["low"].min()), (0, -4), va="top",
+    for _, group in columns.groupby((columns["gap"].diff() > 0.05 * (right - left)).cumsum()):
+        names = "–".join(f"{blur:g}" for blur in sorted({group.index.min(), group.index.max()}))
+        at = np.clip(group["gap"].mean(), left + margin, right - margin)
+        ax.annotate(f"{names} px", (at, group["low"].min()), (0, -4), va="top",
                     textcoords="offset points", ha="center", fontsize=9)  # fmt: skip
 
 
-def _heat_map(ax: Axes, grid, title: str, text: pd.DataFrame, size: int, **scale) -> None:
-    """Draw numbers as colours, with `text` in the cells."""
-    sns.heatmap(grid, cmap="PuOr", annot=text, fmt="", annot_kws={"fontsize": size}, cbar=False,
-                ax=ax, **scale)  # fmt: skip
-    ax.tick_params(axis="y", rotation=0)
+def _heat_map(ax: Axes, grid: pd.DataFrame, text: pd.DataFrame, title: str, norm, size: int):
+    """Draw numbers as colours with `text` in the cells, light on dark; return the picture."""
+    for (i, j), word in np.ndenumerate(text):
+        dark = abs(norm(grid.iloc[i, j]) - 0.5) > 0.33
+        ax.text(j, i, word, ha="center", va="center", fontsize=size,
+                color="white" if dark else "black")  # fmt: skip
+    ax.set_xticks(range(grid.shape[1]), [f"{name:g}" for name in grid.columns])
+    ax.set_yticks(range(grid.shape[0]), [f"{name:g}" for name in grid.index])
     ax.grid(False)
     ax.set_title(title, fontsize=11)
+    return ax.imshow(grid, cmap="PuOr", norm=norm, aspect="auto")
 
 
 def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
@@ -66,11 +69,9 @@ def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
     limit = max(1.0, float(np.abs(grids.to_numpy()).max()))
     scale = mpl.colors.SymLogNorm(linthresh=2, vmin=-limit, vmax=limit)
     for ax, blur in zip(axes.flat, blurs):
-        grid = grids.loc[blur].rename(index="{:g}".format, columns="{:g}".format)
-        text = (grid.round(1) + 0).map("{:+.1f}".format)  # no −0
-        _heat_map(ax, grid, f"blur {blur:g} px", text, 9, norm=scale)
+        text = (grids.loc[blur].round(1) + 0).map("{:+.1f}".format)  # no −0
+        picture = _heat_map(ax, grids.loc[blur], text, f"blur {blur:g} px", scale, 9)
         ax.invert_yaxis()
-        ax.set(xlabel="", ylabel="")
     for ax in axes.flat[len(blurs) :]:
         ax.set_visible(False)
     fig.supxlabel("temperature T", fontsize=11)
@@ -79,7 +80,7 @@ def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
     ends = [f"{cells[cell]:+.1f} points (blur {cell[0]:g} px, λ = {cell[1]:g}, T = {cell[2]:g})"
             for cell in (cells.idxmax(), cells.idxmin())]  # fmt: skip
     plots.headline(fig, f"From {ends[0]} to {ends[1]}")
-    bar = fig.colorbar(axes.flat[0].collections[0], ax=axes, shrink=0.8, pad=0.02, label=GAIN)
+    bar = fig.colorbar(picture, ax=axes, shrink=0.8, pad=0.02, label=GAIN)
     bar.ax.yaxis.set_major_formatter("{x:g}")
     return fig
 
@@ -91,12 +92,12 @@ def confusion_differences(changes: Mapping[str, NDArray]) -> Figure:
     """
     fig, axes = figure(len(changes), 1, width=4.6 * len(changes) + 0.6, height=4.3)
     limit = max(float(np.abs(grid).max()) for grid in changes.values())
+    scale = mpl.colors.Normalize(-limit, limit)
     for ax, (title, grid) in zip(np.ravel(axes), changes.items()):
         text = pd.DataFrame(grid).map("{:+.0f}".format).where(np.eye(len(grid), dtype=bool), "")
-        _heat_map(ax, grid, title, text, 8, vmin=-limit, vmax=limit, square=True)
+        picture = _heat_map(ax, pd.DataFrame(grid), text, title, scale, 8)
         ax.set(xlabel="class the student says", ylabel="true class")
-    bar = fig.colorbar(fig.axes[0].collections[0], ax=axes, shrink=0.85, pad=0.02)
-    bar.set_label("change (% of the true class)")
+    fig.colorbar(picture, ax=axes, shrink=0.85, pad=0.02).set_label("change (% of the true class)")
     return fig
 
 

@@ -142,9 +142,7 @@ class Study:
         self.student_logits, self.student_features = logits[:n], students.represent(test)[:n]
         self.alone, self.taught = np.split(logits.argmax(-1), [n])
 
-    def confusion_change(
-        self, planned: pd.DataFrame, blur: int, at: tuple[float, float]
-    ) -> NDArray:
+    def confusion_change(self, planned: pd.DataFrame, blur: int, at: tuple) -> NDArray:
         """Return what one teacher changed in the confusion matrix, mean over seeds.
 
         At the planned λ and T nearest to `at`; [true, said], per cent of the true class.
@@ -188,9 +186,7 @@ class Study:
             rows.append(results.result(**own, metric="accuracy", baseline=before, distilled=after))
         return rows
 
-    def verdict_rows(
-        self, estimators: Sequence[str], pairings: Sequence[str], n_mi: int
-    ) -> list[dict]:
+    def verdict_rows(self, estimators: list[str], pairings: list[str], n_mi: int) -> list[dict]:
         """Return the rows of the verdicts table: every teacher, under every pairing.
 
         On the first `n_mi` test rows; rivals do not depend on the estimator and are computed once.

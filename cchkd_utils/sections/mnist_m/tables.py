@@ -110,8 +110,6 @@ def points(table: pd.DataFrame, verdicts: pd.DataFrame, temperature: float) -> p
 
 def spans(points: pd.DataFrame) -> dict[bool, str]:
     """Return the range of mean gains where the gap is above zero (True) and where it is below."""
-    sides = {holds: points["gain"][(points["gap"] > 0) == holds] for holds in (True, False)}
-    return {
-        holds: f"{gains.min():+.1f} … {gains.max():+.1f}" if len(gains) else "no such blur"
-        for holds, gains in sides.items()
-    }
+    sides = points.groupby(points["gap"] > 0)["gain"]
+    text = sides.agg(lambda gains: f"{gains.min():+.1f} … {gains.max():+.1f}")
+    return text.reindex([True, False], fill_value="no such blur").to_dict()

@@ -73,7 +73,8 @@ def _over_videos(study, alone, grid, outputs, draws):
         rows = r.test[i]
         right = [logits[rows].argmax(1) == r.y[i][rows] for logits in (taught, alone[i])]
         changes[case, weight, t][rows] += np.subtract(*right, dtype=float)
-    tested, change = np.bincount(np.concatenate(r.test), minlength=n), np.stack([*changes.values()])
+    change = np.stack(list(changes.values()))
+    tested = np.bincount(np.concatenate(r.test), minlength=n)
     used = np.flatnonzero(tested)
     ends = intervals.cluster_bootstrap(
         lambda rows: change[:, used[rows]].sum(1) / tested[used[rows]].sum(),
@@ -197,6 +198,6 @@ def over_the_grid(rows, test_share=None):
     by = ["soft", "teacher", "student"]
     counts = pd.crosstab([gains[name] for name in by], gains["outcome"])
     counts = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0)
-    points = (100 * gains["gain"]).groupby([gains[name] for name in by])
-    spans = points.agg(lambda group: f"{group.min():+.1f} … {group.max():+.1f}")
+    gained = (100 * gains["gain"]).groupby([gains[name] for name in by])
+    spans = gained.agg(lambda group: f"{group.min():+.1f} … {group.max():+.1f}")
     return counts.assign(**{"gain (points)": spans})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -64,9 +65,7 @@ def train(
         data = synthetic.load(world, first_test, n_test, seed=seed)
         return [part.astype(np.float32) for part in (*data.modalities.values(), data.labels)]
 
-    def network() -> networks.MLP:
-        return networks.MLP(world.p1, 1, hidden=hidden)
-
+    network = partial(networks.MLP, world.p1, 1, hidden=hidden)
     x1, x2, y = map(np.stack, zip(*map(draw, seeds)))
     test, shown = slice(first_test, None), slice(first_test, first_test + n_information)
     alone = [distill.Member(seed, data=i) for i, seed in enumerate(seeds)]
