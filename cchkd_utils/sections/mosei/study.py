@@ -27,9 +27,10 @@ class Repeats:
 
     def __init__(self, sets, train, test, encoder):
         self.train, self.test = np.stack(train), test  # row numbers: [r, m], and of each repeat
-        self.x = {name: np.stack([standardised(data.modalities[name], rows, encoder == "pool")
-                                  for data, rows in zip(sets, train)])
-                  for name in MODALITIES}  # [r, n, steps, d + 1]  # fmt: skip
+        self.x = {}  # [r, n, steps, d + 1]
+        for name in MODALITIES:
+            parts = [(data.modalities[name], rows) for data, rows in zip(sets, train)]
+            self.x[name] = np.stack([standardised(*part, encoder == "pool") for part in parts])
         self.y = np.stack([data.labels for data in sets])
         self.n_classes = int(self.y.max()) + 1 if self.y.dtype.kind in "iu" else 1
         self.units = np.stack([np.unique(videos(data), return_inverse=True)[1] for data in sets])

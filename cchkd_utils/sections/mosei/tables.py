@@ -57,9 +57,10 @@ def _scores(study, outputs, i):
     outputs, y = outputs[rows], study.repeats.y[i][rows]
     if study.task == "regression":
         return regression_scores(outputs[:, 0], y)
-    everywhere = len(np.unique(y)) == outputs.shape[1]
-    scored = scores(outputs, y).items()
-    return {name: float(value) for name, value in scored if everywhere or name != "AUC"}
+    scored = {name: float(value) for name, value in scores(outputs, y).items()}
+    if len(np.unique(y)) < outputs.shape[1]:
+        del scored["AUC"]
+    return scored
 
 
 def _over_videos(study, alone, grid, outputs, draws):
