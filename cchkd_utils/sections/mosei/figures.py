@@ -10,8 +10,6 @@ from cchkd_utils.sections.mosei.study import MODALITIES
 from cchkd_utils.sections.mosei.tables import UNSCALED
 from cchkd_utils.sections.panels import with_intervals
 
-SAYS = {"distil": "distil", "do not distil": "do not", "undecided": "undecided"}
-
 
 def _gained(points: pd.DataFrame) -> str:
     """Name the gain that `points` holds, with its unit."""
@@ -61,7 +59,7 @@ def pairs(points: pd.DataFrame, title: str) -> Figure:
     ax.set_xlabel(_gained(points))
     said = points.drop_duplicates(["teacher", "student", "estimator"])
     said = said.pivot(index=["teacher", "student"], columns="estimator", values="decision")
-    words = said.loc[order, estimators].replace(SAYS).to_numpy()
+    words = said.loc[order, estimators].replace("do not distil", "do not").to_numpy()
     lines = ["".join(f"{word:<11}" for word in line) for line in [estimators, *words]]
     beside = ax.twinx()
     beside.set_yticks(range(-1, len(order)), lines, family="monospace", fontsize=9)
