@@ -66,8 +66,8 @@ from IPython.display import display
 from cchkd_utils import plots, results
 from cchkd_utils.results import readable
 from cchkd_utils.gaussian import JointGaussian, q_for_gap
-from cchkd_utils.sections.synthetic import figures
-from cchkd_utils.sections.synthetic import study
+from cchkd_utils.sections import panels
+from cchkd_utils.sections.synthetic import figures, study
 from cchkd_utils.sections.exact import exact_case
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
@@ -84,21 +84,21 @@ readable.typeset()
 
 
 # %%
-def world(one: float, dimensions: int = p, rotate: int | None = None) -> JointGaussian:
-    """Return the model whose true gap is `one` nats."""
-    q = q_for_gap(one, r)
+def world(true_gap: float, dimensions: int = p, rotate: int | None = None) -> JointGaussian:
+    """Return the model with this true gap, nats."""
+    q = q_for_gap(true_gap, r)
     return JointGaussian.from_correlations(r, q, g, dimensions, "calibrated", rotate=rotate)
 
 
-worlds = {one: world(one, rotate=seed) for one in gap}
+worlds = {knob: world(knob, rotate=seed) for knob in gap}
 exact = {
-    one: {
+    knob: {
         "I(t;s)": w.mi_teacher_student,
         "I(s;y)": w.mi_student_label,
         "E[(y−t)(y−s)]": w.residual_alignment,
         f"largest helpful λ, n = {n_train}": w.largest_helpful_lambda(n_train),
     }
-    for one, w in worlds.items()
+    for knob, w in worlds.items()
 }
 pd.DataFrame(exact).T.rename_axis("gap (nats)").round(3)
 
@@ -115,13 +115,13 @@ pd.DataFrame(exact).T.rename_axis("gap (nats)").round(3)
 sizes = [n_train, *(n for n in n_more if n != n_train)]
 seeds = [seed + i for i in range(n_seeds)]
 rows, verdicts = [], []
-for i, one in enumerate(gap):
-    known = exact_case(worlds[one])
+for i, knob in enumerate(gap):
+    known = exact_case(worlds[knob])
     for n in sizes:
         rng = np.random.default_rng([seed, i, n])
-        risk = worlds[one].simulate_risk(n, [0.0, *lam], draws=n_seeds, rng=rng)
-        rows += study.rows("linear", one, n, lam, seeds, risk)
-        verdicts += [study.case(one, n, s, "linear") | known for s in seeds]
+        risk = worlds[knob].simulate_risk(n, [0.0, *lam], draws=n_seeds, rng=rng)
+        rows += study.result_rows("linear", knob, n, lam, seeds, risk)
+        verdicts += [study.case(knob, n, s, "linear") | known for s in seeds]
 
 # %% [markdown]
 # ## Networks
@@ -141,14 +141,13 @@ options = {
     "hidden": (width,) * depth, "task": "regression", "epochs": epochs, "lr": lr,
     "batch_size": batch_size, "validation": 0.2, "patience": 8, "device": device,
 }  # fmt: skip
-for one in gap:
-    trained = study.train(worlds[one], lam, seeds, sizes, **options)
-    for n, found in trained.items():
-        rows += study.rows("mlp", one, n, lam, seeds, found.mse)
-    judged = study.judge(trained[n_train], estimator, n_seeds_slow)
-    verdicts += study.verdict_rows(one, n_train, seeds, judged)
-    known = exact_case(worlds[one])
-    verdicts += [study.case(one, n, s) | known for n in sizes[1:] for s in seeds]
+for knob in gap:
+    trained = study.train(worlds[knob], lam, seeds, sizes, **options)
+    for n, of_size in trained.items():
+        rows += study.result_rows("mlp", knob, n, lam, seeds, of_size.mse)
+    verdicts += study.verdict_rows(trained[n_train], knob, n_train, seeds, estimator, n_seeds_slow)
+    known = exact_case(worlds[knob])
+    verdicts += [study.case(knob, n, s) | known for n in sizes[1:] for s in seeds]
 
 # %% [markdown]
 # At the other numbers of rows nothing is estimated; the tables carry the exact informations of $t$ and $s$ there.
@@ -165,14 +164,14 @@ summary = study.gains(table)
 estimated = study.gaps(judgements, n_train)
 of_networks = estimated[estimated["estimator"] != "exact"]
 main = summary[summary["n_train"] == n_train]
-judge = of_networks[of_networks["estimator"] == estimator[-1]].set_index("knob")
+by_last = of_networks[of_networks["estimator"] == estimator[-1]].set_index("knob")
 fine = np.linspace(min(gap), max(gap), 60)
 curves = {
     weight: (fine, [-100 * world(x).relative_change(n_train, weight) for x in fine])
     for weight in lam
 }
 fig = figures.gain_against_true_gap(
-    main.assign(decision=main["knob"].map(judge["decision"])), curves
+    main.assign(decision=main["knob"].map(by_last["decision"])), curves
 )
 plots.mark_simulated(fig, "simulated")
 plots.show(
@@ -192,7 +191,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 points = main[main["experiment"] == "mlp"].merge(of_networks, on="knob")
-fig = figures.gain_by_estimator(points, estimator)
+fig = panels.gain_by_estimator(points, estimator, "MSE saved (%)")
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
@@ -217,7 +216,7 @@ study.against_truth(of_networks).round(2)
 # The criterion contains neither the number of training rows nor λ. The exact risk contains both.
 
 # %% tags=["hide-input"]
-chosen = min((one for one in gap if one > 0), key=lambda one: abs(one - 0.1), default=gap[-1])
+chosen = min((true for true in gap if true > 0), key=lambda true: abs(true - 0.1), default=gap[-1])
 fig = figures.gain_against_rows(summary, world, chosen)
 plots.mark_simulated(fig, "simulated")
 plots.show(
@@ -247,13 +246,13 @@ study.beside_paper({"recorded": kept, "this build": table})
 
 # %% tags=["hide-input"]
 judged = study.gaps(kept_verdicts, int(kept["n_train"].max()))
-order = [one for one in ("ksg", "mine", "lmi", "auto") if one in set(judged["estimator"])]
+order = [name for name in ("ksg", "mine", "lmi", "auto") if name in set(judged["estimator"])]
 display(study.both_sides(judged, order), study.against_truth(judged).loc[order].round(2))
 
 # %% tags=["hide-input"]
 fig = figures.gain_against_rows(
     study.gains(kept),
-    lambda one: JointGaussian.from_correlations(0.6, q_for_gap(one, 0.6), 0.8, 100, "calibrated"),
+    lambda true: JointGaussian.from_correlations(0.6, q_for_gap(true, 0.6), 0.8, 100, "calibrated"),
     gap=0.1,
 )
 plots.mark_simulated(fig, "simulated")
@@ -360,7 +359,7 @@ assert abs(last_helpful(40) / last_helpful(20) - 2) < 0.1
 cells = summary[(summary["experiment"] == "linear") & (summary["outcome"] != "unresolved")]
 helped = cells["outcome"] == "helps"
 grid = zip(cells["knob"], cells["n_train"], cells["lam"])
-exact_says = [worlds[one].relative_change(n, weight) < 0 for one, n, weight in grid]
+exact_says = [worlds[knob].relative_change(n, weight) < 0 for knob, n, weight in grid]
 right = {"sign of the gap": cells["knob"] > 0, "exact risk": np.array(exact_says)}
 for name, says in right.items():
     print(f"{name}: right in {(says == helped).sum()} of {len(cells)} resolved cells")

@@ -63,8 +63,7 @@ from cchkd_utils.distill import networks
 from cchkd_utils import plots, results
 from cchkd_utils.results import readable
 from cchkd_utils.datasets import mnist_m
-from cchkd_utils.sections.mnist_m import figures
-from cchkd_utils.sections.mnist_m import tables, study
+from cchkd_utils.sections.mnist_m import figures, study, tables
 from cchkd_utils.sections.grid import near, nearest
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
@@ -85,11 +84,11 @@ sets = [mnist_m.load(data, **which, seed=s) for s in seeds]
 kind, size = sets[0].kind, sets[0].modalities["mnist"].shape[-1]
 
 # %% tags=["hide-input"]
-some = slice(0, 4)
+first = slice(0, 4)
 shown, digit_names = sets[0].take("test")
-columns = {f"blur {one:g} px": mnist_m.blur(shown["mnist"][some], one) for one in blur}
-columns["student"] = shown["mnist_m"][some]
-fig = plots.image_grid(columns, [str(label) for label in digit_names[some]])
+columns = {f"blur {px:g} px": mnist_m.blur(shown["mnist"][first], px) for px in blur}
+columns["student"] = shown["mnist_m"][first]
+fig = plots.image_grid(columns, [str(label) for label in digit_names[first]])
 plots.show(
     fig,
     "Four digits, one per row. From left to right the teacher's images at growing blur, until the "
@@ -119,11 +118,12 @@ def network() -> networks.CNN:
     return networks.CNN(3, size, 10, width=width)
 
 
-teachers = study.train_teachers(network, sets, seeds, blur, **options)
+experiment = study.Study(network, sets, seeds, blur, pairing, options)
+experiment.train_teachers()
 at = (nearest(lam, lam_control), nearest(temperature, temperature_control))
-controls = [one for one in controls if one not in ("none", pairing)]
+controls = [control for control in controls if control not in ("none", pairing)]
 planned = study.plan(len(blur), n_seeds, lam, temperature, controls, at)
-students = study.train_students(network, sets, seeds, planned, teachers, **options)
+experiment.train_students(planned)
 
 # %% [markdown]
 # ## Verdicts
@@ -132,8 +132,8 @@ students = study.train_students(network, sets, seeds, planned, teachers, **optio
 
 # %%
 pairings = [pairing] + ["class"] * ("class" in controls)
-judged = study.assess(sets, seeds, teachers, students, estimator, pairings, n_mi)
-rows, verdict_rows = study.tables(sets, seeds, blur, pairing, planned, students, judged)
+rows = experiment.result_rows(planned)
+verdict_rows = experiment.verdict_rows(estimator, pairings, n_mi)
 results.save(rows, verdict_rows, "02_mnist_m")
 
 # %% [markdown]
@@ -180,9 +180,9 @@ both.rename_axis(["estimator", "blur (px)"])
 mean_gain = near(main, lam=at[0], temperature=at[1])
 mean_gain = mean_gain.groupby("knob")["gain"].mean()
 changes = {}
-for word, one in (("best", mean_gain.idxmax()), ("worst", mean_gain.idxmin())):
-    change = study.confusion_change(planned, students, sets, blur.index(one), at)
-    changes[f"{word} teacher: blur {one:g} px, {mean_gain[one]:+.1f} points"] = change
+for word, px in (("best", mean_gain.idxmax()), ("worst", mean_gain.idxmin())):
+    change = experiment.confusion_change(planned, blur.index(px), at)
+    changes[f"{word} teacher: blur {px:g} px, {mean_gain[px]:+.1f} points"] = change
 plots.show(
     figures.confusion_differences(changes),
     "Change of the confusion matrix by distillation, ten by ten digits, for the teacher that helps "
@@ -279,9 +279,9 @@ pd.DataFrame(gaps).unstack("estimator").round(2).rename_axis("blur (px)")
 
 # %% tags=["hide-input"]
 columns = {"the paper": {True: "+1.0 … +3.5", False: "−46 … −12"}}
-for title, found in (("recorded", real_points), ("this build", points)):
-    for one, some in found.groupby("estimator", sort=False):
-        columns[f"{title}, {one}"] = tables.spans(some)
+for title, source in (("recorded", real_points), ("this build", points)):
+    for name, group in source.groupby("estimator", sort=False):
+        columns[f"{title}, {name}"] = tables.spans(group)
 beside = pd.DataFrame(columns).T
 beside.rename(columns={True: "gap > 0: CCH says distil", False: "gap < 0: it does not"})
 
@@ -367,11 +367,10 @@ assert torch.isclose(distilled, smoothed - 0.3 * math.log(10), atol=1e-5)
 # %% tags=["solution"]
 from cchkd_utils import criterion
 
-other = study.partners(sets, seeds, "test")[0]
-y = study.labels(sets, "test")[0]
+partner = study.partners(sets, seeds, "test")[0]
 by_class = criterion.assess(
-    teachers.features[0, 0][other][:n_mi], students.features[0][:n_mi], y[:n_mi],
-    estimator="ksg", rivals=False, bias_check=False,
+    experiment.teacher_features[0, 0][partner][:n_mi], experiment.student_features[0][:n_mi],
+    experiment.y[0][:n_mi], estimator="ksg", rivals=False, bias_check=False,
 )  # fmt: skip
 print(by_class)
 

@@ -95,9 +95,9 @@ kind = sets[0].kind
 
 
 # %% tags=["hide-input"]
-def shape(one: np.ndarray) -> str:
+def shape(sequences: np.ndarray) -> str:
     """Write steps and features of a modality; the last channel is the mask."""
-    return f"{one.shape[1]} steps × {one.shape[2] - 1} features"
+    return f"{sequences.shape[1]} steps × {sequences.shape[2] - 1} features"
 
 
 described = {m: shape(x) for m, x in sets[0].modalities.items()}
@@ -149,8 +149,8 @@ results.save(rows, verdicts, "03_mosei")
 table, judged = results.check(rows), results.check(verdicts, "verdicts")
 share = 1 / study.FOLDS if name == "CMU-MOSI" else None  # repeated folds overlap
 metric = "accuracy" if experiment.task == "classification" else "correlation"
-middle, heat = lam[len(lam) // 2], temperature[0]
-points = tables.points(table, judged, middle, heat, share, metric)
+middle, first_temperature = lam[len(lam) // 2], temperature[0]
+points = tables.points(table, judged, middle, first_temperature, share, metric)
 fig = figures.ranking(tables.ranking(judged, share))
 plots.mark_simulated(fig, kind)
 plots.show(
@@ -167,7 +167,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 clean = points[points["knob"] == 0]
-fig = figures.pairs(clean, f"λ = {middle:g}, T = {heat:g}")
+fig = figures.pairs(clean, f"λ = {middle:g}, T = {first_temperature:g}")
 plots.mark_simulated(fig, kind)
 plots.show(
     fig,
@@ -191,11 +191,11 @@ both.round(3).unstack("estimator").swaplevel(axis=1).sort_index(axis=1)
 # %% tags=["hide-input"]
 honest = "cross-fitted" if "cross-fitted" in soft else soft[0]
 columns = {}
-for one in table["metric"].unique():
-    some = tables.points(table, judged, middle, heat, share, one)
-    some = some[(some["knob"] == 0) & (some["soft"] == honest)]
-    some = some.drop_duplicates(["teacher", "student"]).set_index(["teacher", "student"])
-    columns[one] = some.apply(tables.text, axis=1)
+for score in table["metric"].unique():
+    scored = tables.points(table, judged, middle, first_temperature, share, score)
+    scored = scored[(scored["knob"] == 0) & (scored["soft"] == honest)]
+    scored = scored.drop_duplicates(["teacher", "student"]).set_index(["teacher", "student"])
+    columns[score] = scored.apply(tables.text, axis=1)
 pd.DataFrame(columns)
 
 # %% [markdown]
@@ -216,7 +216,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 swept = sweep.drop_duplicates(["student", "soft", "knob"]).groupby(["student", "soft"], sort=False)
-swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(tables.crossing).to_frame("gain")
+swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(tables.noise_where_it_turns).to_frame("gain")
 
 # %% tags=["hide-input"]
 print("verdict and outcome, counted over the noisy teachers:")
@@ -331,9 +331,9 @@ pd.DataFrame(
 
 # %% tags=["solution"]
 y_train = repeats.of_train(repeats.y)
-for one in soft:
-    favoured = experiment.soft["text", max(noise), one].argmax(-1) == y_train
-    print(f"noise {max(noise):g}, {one}: {favoured.mean():.2f} of the rows")
+for way in soft:
+    favoured = experiment.soft["text", max(noise), way].argmax(-1) == y_train
+    print(f"noise {max(noise):g}, {way}: {favoured.mean():.2f} of the rows")
 
 # %% [markdown] tags=["solution"]
 # In-sample the teacher has learned its rows by heart, noise and all: its soft labels repeat the hard ones, softened a little, and do no harm. Cross-fitted it
@@ -368,7 +368,7 @@ junk[:, 4:, :2] = 100
 open_mask[..., -1] = 1
 for name_of, build in ENCODERS.items():
     network = build(3, 2, width=8)
-    same = [bool(torch.allclose(network(x), network(one))) for one in (junk, open_mask)]
+    same = [bool(torch.allclose(network(x), network(changed))) for changed in (junk, open_mask)]
     print(f"{name_of:<12} unchanged by junk: {same[0]}, by an open mask: {same[1]}")
 
 # %% [markdown] tags=["solution"]
@@ -393,8 +393,8 @@ from cchkd_utils import mi
 
 for where, used in (("training", repeats.train[0]), ("held-out", repeats.test[0])):
     h, labels = experiment.hidden["text", 0.0][0][used], repeats.y[0][used]
-    found = mi.estimate(h, labels, "ksg", discrete_y=experiment.task == "classification")
-    print(f"I(H;Y) of text on {where} rows: {found.nats:.2f} nats")
+    shared = mi.estimate(h, labels, "ksg", discrete_y=experiment.task == "classification")
+    print(f"I(H;Y) of text on {where} rows: {shared.nats:.2f} nats")
 
 # %% [markdown] tags=["solution"]
 # A network that knows its rows by heart has $I(H_2;Y)$ near $H(Y)$ there, and so has the teacher: $H_1$ then determines $Y$, and

@@ -1,4 +1,4 @@
-"""The image section: controls, plan, tables; on small data and on tables made by hand."""
+"""Notebook 02: controls, plan, tables; on small data and on tables made by hand."""
 
 import numpy as np
 import pandas as pd
@@ -25,12 +25,13 @@ def trained(sets):
     def network():
         return networks.CNN(3, 16, 10, width=4)
 
-    teachers = study.train_teachers(network, sets, SEEDS, [0.0, 3.0], **options)
+    experiment = study.Study(network, sets, SEEDS, [0.0, 3.0], "index", options)
+    experiment.train_teachers()
     planned = study.plan(
         2, 2, [0.2, 0.5], [1.0, 4.0], ("smoothing", "shuffled", "class"), (0.5, 2.0)
     )
-    students = study.train_students(network, sets, SEEDS, planned, teachers, **options)
-    return teachers, planned, students
+    experiment.train_students(planned)
+    return experiment, planned
 
 
 def test_inputs_are_standardised_by_the_training_images(sets):
@@ -47,9 +48,9 @@ def test_inputs_are_standardised_by_the_training_images(sets):
 
 def test_partners_share_the_class_and_the_split_and_nothing_else(sets):
     for split, n in (("train", 120), ("test", 80)):
-        other, y = study.partners(sets, SEEDS, split), study.labels(sets, split)
-        np.testing.assert_array_equal(np.take_along_axis(y, other, 1), y)
-        assert (other != np.arange(n)).all()
+        partner, y = study.partners(sets, SEEDS, split), study.labels(sets, split)
+        np.testing.assert_array_equal(np.take_along_axis(y, partner, 1), y)
+        assert (partner != np.arange(n)).all()
     by_class = mnist_m.load(n_train=120, n_test=80, seed=0, pairing="class")
     same = sets[0].take("test")[0]["mnist"][study.partners(sets, SEEDS, "test")[0]]
     np.testing.assert_array_equal(by_class.take("test")[0]["mnist"], same)
@@ -58,19 +59,19 @@ def test_partners_share_the_class_and_the_split_and_nothing_else(sets):
 def test_each_control_keeps_what_it_says_and_loses_the_rest(sets):
     rng = np.random.default_rng(0)
     logits = rng.standard_normal((3, 2, 120, 10)).astype(np.float32)
-    found = study.variants(logits, sets, SEEDS)
+    offered = study.variants(logits, sets, SEEDS)
     y = study.labels(sets, "train")
-    assert found["distillation"] is logits
-    assert found["smoothing"].shape == (1, 2, 120, 10) and not found["smoothing"].any()
+    assert offered["distillation"] is logits
+    assert offered["smoothing"].shape == (1, 2, 120, 10) and not offered["smoothing"].any()
     for name in ("shuffled", "class"):
-        assert (found[name] != logits).any(-1).mean() > 0.9
+        assert (offered[name] != logits).any(-1).mean() > 0.9
         np.testing.assert_array_equal(
-            np.sort(found[name][1, 0, :, 3]), np.sort(logits[1, 0, :, 3])
+            np.sort(offered[name][1, 0, :, 3]), np.sort(logits[1, 0, :, 3])
         )  # a permutation of rows
     for i in range(2):  # within a class: the mean of every class stays
         for c in range(10):
             np.testing.assert_allclose(
-                found["class"][:, i][:, y[i] == c].mean(1), logits[:, i][:, y[i] == c].mean(1),
+                offered["class"][:, i][:, y[i] == c].mean(1), logits[:, i][:, y[i] == c].mean(1),
                 atol=1e-5,
             )  # fmt: skip
 
@@ -87,35 +88,35 @@ def test_students_get_the_teacher_of_their_row(sets, trained):
     """Trained again, alone, with the logits that the plan names, a student is the same."""
     from cchkd_utils import distill
 
-    teachers, planned, students = trained
-    offered = study.variants(teachers.train_logits, sets, SEEDS)
+    experiment, planned = trained
+    offered = study.variants(experiment.soft, sets, SEEDS)
     train, test = study.inputs(sets, "mnist_m")
     y = study.labels(sets, "train")
     for name in ("distillation", "smoothing", "shuffled", "class"):
-        row = planned.index[planned["experiment"] == name][-1]
-        one = planned.loc[row]
+        number = planned.index[planned["experiment"] == name][-1]
+        row = planned.loc[number]
         alone = distill.train(
-            lambda: networks.CNN(3, 16, 10, width=4), train[one.run], y[one.run],
-            seed=SEEDS[one.run],
-            lam=one.lam, temperature=one.temperature, teacher=offered[name][one.blur, one.run],
+            lambda: networks.CNN(3, 16, 10, width=4), train[row.run], y[row.run],
+            seed=SEEDS[row.run],
+            lam=row.lam, temperature=row.temperature, teacher=offered[name][row.blur, row.run],
             optimizer="sgd", lr=0.05, epochs=2, batch_size=32, device="cpu",
         )  # fmt: skip
-        said = alone.predict(test[one.run])[0].argmax(-1)
-        assert (said == students.taught[row]).mean() > 0.97
+        said = alone.predict(test[row.run])[0].argmax(-1)
+        assert (said == experiment.taught[number]).mean() > 0.97
 
 
 @pytest.mark.filterwarnings("ignore:.*constant column")
 def test_tables_join_and_pass_their_checks(sets, trained):
-    teachers, planned, students = trained
-    judged = study.assess(sets, SEEDS, teachers, students, ["ksg"], ["index", "class"], 80)
-    rows, verdict_rows = study.tables(sets, SEEDS, [0.0, 3.0], "index", planned, students, judged)
-    table, verdicts = results.check(rows), results.check(verdict_rows, "verdicts")
+    experiment, planned = trained
+    table = results.check(experiment.result_rows(planned))
+    verdicts = experiment.verdict_rows(["ksg"], ["index", "class"], 80)
+    verdicts = results.check(verdicts, "verdicts")
     assert len(table) == len(planned) and len(verdicts) == 2 * 2 * 2
     joined = table.merge(verdicts, on=results.JOIN)
     assert len(joined) == (table["experiment"] == "distillation").sum()
     y = study.labels(sets, "test")
-    assert table["baseline"].iloc[0] == (students.alone[0] == y[0]).mean()
-    change = study.confusion_change(planned, students, sets, 1, (0.5, 4.0))
+    assert table["baseline"].iloc[0] == (experiment.alone[0] == y[0]).mean()
+    change = experiment.confusion_change(planned, 1, (0.5, 4.0))
     np.testing.assert_allclose(change.sum(1), 0, atol=1e-9)  # what one class loses, others gain
 
 
@@ -147,28 +148,28 @@ def test_agreement_counts_what_was_foretold():
     table, verdicts = by_hand(
         [2, 2, 0, -2], [1, -1, 1, -1], ["distil", "undecided", "distil", "do not distil"]
     )
-    found = tables.foretold(table, verdicts)
-    assert found["helps"].tolist() == [1, 1, 0, 0, ""]
-    assert found["hurts"].tolist() == [0, 0, 0, 1, ""]
-    assert found["unresolved"].tolist() == [0, 0, 1, 0, ""]
-    assert found["e"].tolist()[:2] == ["+1.00 distil", "-1.00 undecided"]
-    assert found.loc["right", "e"] == "67%"  # two of the three cells with an outcome
+    beside = tables.foretold(table, verdicts)
+    assert beside["helps"].tolist() == [1, 1, 0, 0, ""]
+    assert beside["hurts"].tolist() == [0, 0, 0, 1, ""]
+    assert beside["unresolved"].tolist() == [0, 0, 1, 0, ""]
+    assert beside["e"].tolist()[:2] == ["+1.00 distil", "-1.00 undecided"]
+    assert beside.loc["right", "e"] == "67%"  # two of the three cells with an outcome
 
 
 def test_rank_correlation_is_spearmans_and_its_interval_holds_it():
     table, verdicts = by_hand([3, 2, 1, 0, -1], [2, 3, 1, 0, -1], ["undecided"] * 5)
-    found = tables.rank_correlations(table, verdicts, draws=200).set_index("predictor")
-    assert found.loc["gap, e", "rho"] == pytest.approx(0.9, abs=0.05)
-    assert found.loc["teacher accuracy", "rho"] > 0.9
-    assert (found["low"] <= found["rho"]).all() and (found["rho"] <= found["high"]).all()
+    ranked = tables.rank_correlations(table, verdicts, draws=200).set_index("predictor")
+    assert ranked.loc["gap, e", "rho"] == pytest.approx(0.9, abs=0.05)
+    assert ranked.loc["teacher accuracy", "rho"] > 0.9
+    assert (ranked["low"] <= ranked["rho"]).all() and (ranked["rho"] <= ranked["high"]).all()
     flat = verdicts.assign(gap=1.0)
     assert np.isnan(tables.rank_correlations(table, flat, draws=50)["rho"].iloc[0])
 
 
 def test_spans_are_sorted_by_the_sign_of_the_gap():
-    found = pd.DataFrame({"gap": [1.0, 2.0, -1.0], "gain": [0.5, 1.5, -3.0]})
-    assert tables.spans(found) == {True: "+0.5 … +1.5", False: "-3.0 … -3.0"}
-    assert tables.spans(found.iloc[:2])[False] == "no such blur"
+    points = pd.DataFrame({"gap": [1.0, 2.0, -1.0], "gain": [0.5, 1.5, -3.0]})
+    assert tables.spans(points) == {True: "+0.5 … +1.5", False: "-3.0 … -3.0"}
+    assert tables.spans(points.iloc[:2])[False] == "no such blur"
 
 
 def test_figures_are_drawn_with_one_or_many_panels():

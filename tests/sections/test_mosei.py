@@ -1,4 +1,4 @@
-"""The sentiment study: folds by video, noise, soft labels, and what the tables say."""
+"""Notebook 03: folds by video, noise, soft labels, and what the tables say."""
 
 import warnings
 
@@ -66,8 +66,8 @@ def test_scaling_uses_the_training_rows_only():
         np.testing.assert_allclose([seen.mean(0), seen.std(0)], [[0, 0], [1, 1]], atol=1e-5)
         changed = x.copy()
         changed[30:] *= 9
-        other = study.standardised(changed, train, pooled)
-        assert np.array_equal(other[train], scaled[train])
+        rescaled = study.standardised(changed, train, pooled)
+        assert np.array_equal(rescaled[train], scaled[train])
     assert scaled.shape == x.shape and study.standardised(x, train, True).shape == (50, 1, 3)
 
 
@@ -78,8 +78,8 @@ def test_padding_stays_zero_through_scaling_and_noise():
     x[0, :, :2] += np.arange(4)[:, None]
     scaled = study.standardised(x, np.arange(4), pooled=False)
     noisy = study.disturbed(scaled, 2.0, np.random.default_rng(0))
-    for one in (scaled, noisy):
-        assert not one[2:, 2:].any() and not one[5].any()
+    for padded in (scaled, noisy):
+        assert not padded[2:, 2:].any() and not padded[5].any()
     assert np.array_equal(noisy[..., -1], scaled[..., -1])
 
 
@@ -135,9 +135,9 @@ def test_rows_say_what_the_networks_predicted(trained):
     alone = experiment.logits["audio", 0.0]
     for i, test in enumerate(experiment.repeats.test):
         wanted = (alone[i][test].argmax(1) == experiment.repeats.y[i][test]).mean()
-        found = rows[(rows["student"] == "audio") & (rows["seed"] == i)]
-        found = found[found["metric"] == "accuracy"]["baseline"]
-        assert found.to_numpy() == pytest.approx(wanted)
+        own = rows[(rows["student"] == "audio") & (rows["seed"] == i)]
+        baseline = own[own["metric"] == "accuracy"]["baseline"]
+        assert baseline.to_numpy() == pytest.approx(wanted)
 
 
 def test_interval_over_videos_is_that_of_all_held_out_rows(trained):
@@ -155,9 +155,9 @@ def test_interval_over_videos_is_that_of_all_held_out_rows(trained):
     )
     condition = "pool, cross-fitted, noise 0"
     cell = {"teacher": "text", "student": "vision", "condition": condition, "metric": "accuracy"}
-    found = rows[(rows[list(cell)] == pd.Series(cell)).all(axis=1) & (rows["lam"] == 0.8)]
-    found = found[["video_gain", "video_lo", "video_hi"]]
-    np.testing.assert_allclose(found.astype(float).iloc[0], wanted, atol=0.005)
+    own = rows[(rows[list(cell)] == pd.Series(cell)).all(axis=1) & (rows["lam"] == 0.8)]
+    own = own[["video_gain", "video_lo", "video_hi"]]
+    np.testing.assert_allclose(own.astype(float).iloc[0], wanted, atol=0.005)
 
 
 def test_conditions_share_the_verdict_and_tables_join(trained):
@@ -185,8 +185,8 @@ def test_regression_has_its_own_metrics(one_set):
     real = Multimodal(one_set.modalities, labels, one_set.ids, one_set.splits, one_set.kind)
     experiment = study.Study(study.repeats_of_folds(real, 2, "pool"), [0, 1], "pool", 8, OPTIONS)
     case = study.Case("text", "audio", "cross-fitted")
-    for one in (case, study.Case("audio", "text", "in-sample")):
-        experiment.prepare(one)
+    for each in (case, study.Case("audio", "text", "in-sample")):
+        experiment.prepare(each)
     rows = tables.result_rows(experiment, [case], [1.0], [1.0], {"dataset": "d", "kind": "real"})
     table = results.check(rows)
     assert set(table["metric"]) == {"mae", "correlation"} and set(table["weight"]) == {0.5}
@@ -195,20 +195,20 @@ def test_regression_has_its_own_metrics(one_set):
 
 def test_scores_agree_with_hand_counts():
     outputs = np.array([[2.0, 0], [0, 1], [1, 0], [0, 3]])
-    found = scores(outputs, np.array([0, 1, 1, 1]))
-    assert found["accuracy"] == 0.75 and found["AUC"] == pytest.approx(1.0)
+    scored = scores(outputs, np.array([0, 1, 1, 1]))
+    assert scored["accuracy"] == 0.75 and scored["AUC"] == pytest.approx(1.0)
     f0, f1 = 2 / 3, 0.8
-    assert found["weighted F1"] == pytest.approx((f0 + 3 * f1) / 4)
-    found = regression_scores([1.0, 2, 4], [1.0, 3, 3])
-    assert found["mae"] == pytest.approx(2 / 3) and 0 < found["correlation"] < 1
+    assert scored["weighted F1"] == pytest.approx((f0 + 3 * f1) / 4)
+    scored = regression_scores([1.0, 2, 4], [1.0, 3, 3])
+    assert scored["mae"] == pytest.approx(2 / 3) and 0 < scored["correlation"] < 1
 
 
-def test_the_crossing_lies_between_sure_gains_and_sure_losses():
+def test_the_turn_lies_between_sure_gains_and_sure_losses():
     sweep = pd.DataFrame(
         {"knob": [0, 1, 2, 4], "gain_lo": [1, 0.1, -1, -3], "gain_hi": [2, 2, 1, -0.5]}
     )
-    assert tables.crossing(sweep) == "helps up to noise 1, harms from noise 4"
-    nowhere = tables.crossing(sweep.iloc[[2]])
+    assert tables.noise_where_it_turns(sweep) == "helps up to noise 1, harms from noise 4"
+    nowhere = tables.noise_where_it_turns(sweep.iloc[[2]])
     assert nowhere == "helps nowhere for sure, harms nowhere for sure"
 
 

@@ -1,5 +1,7 @@
 """Notebook 01: networks against plain loops, the tables, and what is read from them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,14 +24,14 @@ def trained():
 
 def test_networks_come_seed_by_seed(trained):
     assert list(trained) == SIZES
-    for found in trained.values():
-        assert found.mse.shape == (3, 1 + len(LAM))
-        assert found.h1.shape == found.h2.shape == (3, 100, 8)
-        assert found.t.shape == found.s.shape == found.y.shape == (3, 100)
-        assert (found.mse > 0).all() and (found.mse[:, :1] != found.mse[:, 1:]).all()
-    one, other = trained.values()
-    assert np.array_equal(one.h1, other.h1)  # one teacher for all sizes
-    assert not np.array_equal(one.h2, other.h2)
+    for of_size in trained.values():
+        assert of_size.mse.shape == (3, 1 + len(LAM))
+        assert of_size.h1.shape == of_size.h2.shape == (3, 100, 8)
+        assert of_size.t.shape == of_size.s.shape == of_size.y.shape == (3, 100)
+        assert (of_size.mse > 0).all() and (of_size.mse[:, :1] != of_size.mse[:, 1:]).all()
+    more, fewer = trained.values()
+    assert np.array_equal(more.h1, fewer.h1)  # one teacher for all sizes
+    assert not np.array_equal(more.h2, fewer.h2)
 
 
 def test_a_seed_does_not_depend_on_its_company(trained):
@@ -41,20 +43,24 @@ def test_a_seed_does_not_depend_on_its_company(trained):
 def test_slow_estimators_judge_the_first_seeds_only(trained, monkeypatch):
     asked = []
 
-    def assess(h1, h2, y, *, estimator, **others):
+    verdict = criterion.assess(*(getattr(trained[120], name)[0] for name in ("h1", "h2", "y")))
+
+    def assess(h1, h2, y, *, estimator, **options):
         asked.append(estimator)
-        assert others["teacher_logits"].shape == others["student_logits"].shape == y.shape
+        assert options["teacher_logits"].shape == options["student_logits"].shape == y.shape
+        return replace(verdict, estimator=estimator)
 
     monkeypatch.setattr(criterion, "assess", assess)
-    found = study.judge(trained[120], ["ksg", "mine"], 2)
-    assert sorted(found) == [(0, "ksg"), (0, "mine"), (1, "ksg"), (1, "mine"), (2, "ksg")]
-    assert sorted(asked) == sorted(name for _, name in found)
+    rows = study.verdict_rows(trained[120], 0.1, 120, SEEDS, ["ksg", "mine"], 2)
+    judged = sorted((SEEDS.index(row["seed"]), row["estimator"]) for row in rows)
+    assert judged == [(0, "ksg"), (0, "mine"), (1, "ksg"), (1, "mine"), (2, "ksg")]
+    assert sorted(asked) == sorted(name for _, name in judged)
 
 
 def test_rows_join_and_carry_rivals(trained):
-    judged = study.judge(trained[120], ["gaussian"], 1)
-    verdicts = results.check(study.verdict_rows(0.1, 120, SEEDS, judged), "verdicts")
-    rows = results.check(study.rows("mlp", 0.1, 120, LAM, SEEDS, trained[120].mse))
+    verdicts = study.verdict_rows(trained[120], 0.1, 120, SEEDS, ["gaussian"], 1)
+    verdicts = results.check(verdicts, "verdicts")
+    rows = results.check(study.result_rows("mlp", 0.1, 120, LAM, SEEDS, trained[120].mse))
     joined = rows.merge(verdicts, on=results.JOIN, validate="many_to_one")
     assert len(joined) == len(rows) == len(SEEDS) * len(LAM)
     rivals = ["teacher R2", "linear CKA", "residual alignment", "I(teacher; label | student)"]
@@ -70,14 +76,14 @@ def table(gain_by_cell, experiment="linear", n=100):
     out = []
     for (gap, lam), gain in gain_by_cell.items():
         mse = np.column_stack([np.full(4, 2.0), 2.0 * (1 - gain / 100) + scatter * abs(gain)])
-        out += study.rows(experiment, gap, n, [lam], range(4), mse)
+        out += study.result_rows(experiment, gap, n, [lam], range(4), mse)
     return results.check(out)
 
 
 def test_beside_paper_counts_cells():
     cells = {(0.2, 0.1): 1.0, (0.2, 0.5): 3.0, (-0.2, 0.1): -2.0, (0.0, 0.1): 9.0}
     both = pd.concat([table(cells), table(cells, "mlp"), table({(0.2, 0.1): 50.0}, n=50)])
-    shown = study.beside_paper({"recorded": None, "this build": both})
+    shown = study.beside_paper({"this build": both})
     assert list(shown) == ["the paper says", "this build"]
     here = shown["this build"]
     assert here["gap > 0", "linear student"] == "helps in 2, hurts in 0 of 2; +1.00 … +3.00 %"
@@ -105,11 +111,13 @@ def test_cross_fitted_labels_do_not_know_their_row():
 def test_students_come_teacher_by_teacher():
     _, x2, y = overfit.draw(WORLD, 40, SEEDS, 1)
     soft = [y, np.zeros_like(y)]
-    found = overfit.students(overfit.network(4, 8), x2, y, soft, LAM, SEEDS, epochs=1, device="cpu")
-    assert [m.teacher for m in found.members[:3]] == [None] * 3
-    assert [(m.lam, m.data, m.teacher) for m in found.members[3:]] == [
+    trained = overfit.students(
+        overfit.network(4, 8), x2, y, soft, LAM, SEEDS, epochs=1, device="cpu"
+    )
+    assert [m.teacher for m in trained.members[:3]] == [None] * 3
+    assert [(m.lam, m.data, m.teacher) for m in trained.members[3:]] == [
         (w, i, 3 * c + i) for c in range(2) for w in LAM for i in range(3)
     ]
-    mse = overfit.errors(found, x2, y)
+    mse = overfit.errors(trained, x2, y)
     assert mse.shape == (5, 3)
     np.testing.assert_allclose(mse[1], mse[0], rtol=1e-4)  # a teacher equal to the label: no change

@@ -1,23 +1,20 @@
-"""What the tables of the image section say: gains beside verdicts, controls, rank correlations.
+"""What the tables of notebook 02 say: gains beside verdicts, controls, rank correlations.
 
 All functions take the two tidy tables, of this run or of the recorded one. Gains in percentage
 points, information in nats.
 """
+
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
 from cchkd_utils.results import intervals
-from cchkd_utils.sections.cells import agreement, pooled
+from cchkd_utils.sections.cells import pooled, tally
 from cchkd_utils.sections.grid import near
 
-RIVALS = (
-    "teacher accuracy",
-    "linear CKA",
-    "residual alignment",
-    "I(teacher; label | student)",
-)
+RIVALS = ["teacher accuracy", "linear CKA", "residual alignment", "I(teacher; label | student)"]
 
 
 def in_points(table: pd.DataFrame) -> pd.DataFrame:
@@ -40,68 +37,53 @@ def by_blur(verdicts: pd.DataFrame) -> pd.DataFrame:
 def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     """Set the verdicts of each estimator beside what became of the students, blur by blur.
 
-    Returns
-    -------
-    DataFrame
-        Index blur (px). The number of (λ, T) cells that helps, hurts, unresolved; a column per
-        estimator with its mean gap and decision, as text. In the last row, ``right``: among cells
-        with an outcome, the share that the decisions foretold (undecided foretells none).
+    The number of (λ, T) cells that helps, hurts, unresolved; a column per estimator with its mean
+    gap and decision, as text. In the last row, ``right``: among cells with an outcome, the share
+    that the decisions foretold (undecided foretells none).
     """
     cells = intervals.summarise(table, ["knob", "lam", "temperature"])
     counts = pd.crosstab(cells["knob"], cells["outcome"])
-    out = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0).astype(object)
-    right = dict.fromkeys(out, "")
-    for name, one in by_blur(verdicts).groupby("estimator"):
-        one = one.droplevel("estimator")
-        out[name] = [f"{gap:+.2f} {said}" for gap, said in one[["gap", "decision"]].to_numpy()]
-        answers = agreement(one["decision"].loc[cells["knob"]], cells["outcome"])
-        share = (answers == "agree").sum() / max(1, (cells["outcome"] != "unresolved").sum())
-        right[name] = f"{share:.0%}"
-    return pd.concat([out, pd.DataFrame(right, ["right"])]).rename_axis("blur (px)")
+    counts = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0)
+    said = by_blur(verdicts).reset_index()
+    text = said["gap"].map("{:+.2f} ".format) + said["decision"]
+    text = said.assign(text=text).pivot(index="knob", columns="estimator", values="text")
+    agreed = tally(cells.merge(said, on="knob"))["agree"]
+    right = agreed / max(1, (cells["outcome"] != "unresolved").sum())
+    last = right.map("{:.0%}".format).to_frame("right").T
+    beside = pd.concat([counts.join(text).astype(object), last])
+    return beside.fillna("").rename_axis("blur (px)")
 
 
 def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 1000):
     """Spearman's correlation of what was known beforehand with the gain, and its interval.
 
     One row per blur and seed: the gain is the mean over λ and T. The interval resamples blurs,
-    which is what varies; seeds of one blur stay together.
-
-    Returns
-    -------
-    DataFrame
-        predictor, rho, low, high: the gap by each estimator, then the rivals.
+    which is what varies; seeds of one blur stay together. A row per predictor: the gap by each
+    estimator, then the rivals.
     """
     gains = table.groupby(["knob", "seed"])["gain"].mean()
     wide = verdicts.pivot(index=["knob", "seed"], columns="estimator", values="gap")
-    wide = wide.add_prefix("gap, ")
     first = verdicts[verdicts["estimator"] == verdicts["estimator"].iloc[0]]
-    wide = wide.join(first.set_index(["knob", "seed"])[[*RIVALS]])
+    wide = wide.add_prefix("gap, ").join(first.set_index(["knob", "seed"])[RIVALS])
     gain, units = gains.loc[wide.index].to_numpy(), wide.index.get_level_values("knob")
     rows = []
     for name in wide:
-        score = wide[name].to_numpy()
-        value, low, high = intervals.cluster_interval(
-            lambda at, score=score: _spearman(score[at], gain[at]), units, draws=draws
-        )
-        rows.append({"predictor": name, "rho": value, "low": low, "high": high})
-    return pd.DataFrame(rows)
+        rho = partial(_spearman, wide[name].to_numpy(), gain)
+        rows.append((name, *intervals.cluster_interval(rho, units, draws=draws)))
+    return pd.DataFrame(rows, columns=["predictor", "rho", "low", "high"])
 
 
-def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = rankdata(a), rankdata(b)
-    a, b = a - a.mean(), b - b.mean()
-    scale = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / scale) if scale else np.nan
+def _spearman(a: np.ndarray, b: np.ndarray, rows: np.ndarray) -> float:
+    """Spearman's correlation over `rows`; NaN where either does not vary."""
+    with np.errstate(invalid="ignore"):
+        return float(np.corrcoef(rankdata(a[rows]), rankdata(b[rows]))[0, 1])
 
 
 def contrasts(table: pd.DataFrame, lam: float, temperature: float) -> pd.DataFrame:
     """Gains of the controls and of distillation at one λ and T, with intervals over seeds.
 
-    Returns
-    -------
-    DataFrame
-        what (distillation, paired by class, shuffled teacher, label smoothing), knob, gain,
-        gain_lo, gain_hi, outcome. Label smoothing (T = 1) has its λ of the largest gain.
+    The column ``what`` is distillation, paired by class, shuffled teacher or label smoothing; the
+    last (T = 1) has its λ of the largest gain.
     """
     groups = {
         "distillation": paired(table),
@@ -109,11 +91,9 @@ def contrasts(table: pd.DataFrame, lam: float, temperature: float) -> pd.DataFra
         "shuffled teacher": table[table["experiment"] == "shuffled teacher"],
     }
     parts = [
-        intervals.summarise(near(some, lam=lam, temperature=temperature), ["knob"]).assign(
-            what=name
-        )
-        for name, some in groups.items()
-        if len(some)
+        intervals.summarise(near(rows, lam=lam, temperature=temperature), ["knob"]).assign(what=who)
+        for who, rows in groups.items()
+        if len(rows)
     ]
     smooth = table[table["experiment"] == "label smoothing"]
     if len(smooth):
@@ -124,15 +104,12 @@ def contrasts(table: pd.DataFrame, lam: float, temperature: float) -> pd.DataFra
 
 def points(table: pd.DataFrame, verdicts: pd.DataFrame, temperature: float) -> pd.DataFrame:
     """Return mean gain and mean gap, one row per blur, λ and estimator, at one temperature."""
-    some = near(table, temperature=temperature)
-    summary = intervals.summarise(some, ["knob", "lam"])
+    summary = intervals.summarise(near(table, temperature=temperature), ["knob", "lam"])
     return summary.merge(by_blur(verdicts).reset_index(), on="knob")
 
 
-def spans(found: pd.DataFrame) -> dict[bool, str]:
+def spans(points: pd.DataFrame) -> dict[bool, str]:
     """Return the range of mean gains where the gap is above zero (True) and where it is below."""
-    sides = {holds: found["gain"][(found["gap"] > 0) == holds] for holds in (True, False)}
-    return {
-        holds: f"{gains.min():+.1f} … {gains.max():+.1f}" if len(gains) else "no such blur"
-        for holds, gains in sides.items()
-    }
+    sides = points.groupby(points["gap"] > 0)["gain"]
+    text = sides.agg(lambda gains: f"{gains.min():+.1f} … {gains.max():+.1f}")
+    return text.reindex([True, False], fill_value="no such blur").to_dict()

@@ -6,7 +6,8 @@ modality are the same network, trained once.
 """
 
 from dataclasses import dataclass, field
-from itertools import permutations
+from functools import partial
+from itertools import permutations, product
 
 import numpy as np
 
@@ -21,109 +22,53 @@ NOISY = (("text", "audio"), ("text", "vision"))  # pairs of the noise sweep, as 
 LARGEST = 5.0  # standardised features are cut there: a few audio features have huge outliers
 
 
-@dataclass
 class Repeats:
-    """Prepared data of all repeats, [r] first; rows of all splits together.
+    """Prepared data of all repeats, [r] first; rows of all splits together."""
 
-    Attributes
-    ----------
-    x : dict of str to ndarray [r, n, steps, d + 1]
-    y : ndarray [r, n]
-    train : ndarray of int [r, m]
-    test : list of ndarray of int
-    units : ndarray of int [r, n]
-        The video of each row.
-    shared : bool
-        Whether all repeats are of the same utterances.
-    """
-
-    x: dict
-    y: np.ndarray
-    train: np.ndarray
-    test: list
-    units: np.ndarray
-    shared: bool
-
-    @property
-    def n_classes(self):
-        """Number of classes; 1 in regression."""
-        return int(self.y.max()) + 1 if self.y.dtype.kind in "iu" else 1
+    def __init__(self, sets, train, test, encoder):
+        self.train, self.test = np.stack(train), test  # row numbers: [r, m], and of each repeat
+        self.x = {}  # [r, n, steps, d + 1]
+        for name in MODALITIES:
+            parts = [(data.modalities[name], rows) for data, rows in zip(sets, train)]
+            self.x[name] = np.stack([standardised(*part, encoder == "pool") for part in parts])
+        self.y = np.stack([data.labels for data in sets])
+        self.n_classes = int(self.y.max()) + 1 if self.y.dtype.kind in "iu" else 1
+        self.units = np.stack([np.unique(videos(data), return_inverse=True)[1] for data in sets])
+        self.shared = len(set(map(id, sets))) == 1  # all repeats are of the same utterances
 
     def of_train(self, values):
         """Return the training rows of every repeat, [r, n, ...] to [r, m, ...]."""
-        return np.stack([one[rows] for one, rows in zip(values, self.train)])
+        return np.stack([own[rows] for own, rows in zip(values, self.train)])
 
 
 def repeats_of_sets(sets, encoder):
-    """Prepare data sets with a split of their own, one repeat each.
-
-    Parameters
-    ----------
-    sets : sequence of Multimodal, equal in size
-    encoder : str
-
-    Returns
-    -------
-    Repeats
-    """
-    train = np.stack([one.splits["train"] for one in sets])
-    test = [one.splits["test"] for one in sets]
-    return _prepare(sets, train, test, encoder)
+    """Prepare data sets of equal size with a split of their own, one repeat each."""
+    train, test = ([data.splits[split] for data in sets] for split in ("train", "test"))
+    return Repeats(sets, train, test, encoder)
 
 
-def repeats_of_folds(data, n_repeats, encoder, n_folds=FOLDS, seed=0):
-    """Prepare repeated folds over the videos of one data set; repeat i is fold i mod `n_folds`.
+def repeats_of_folds(data, n_repeats, encoder, seed=0):
+    """Prepare repeated folds over the videos of one data set.
 
-    Training parts are trimmed at random to the smallest, so that all can train at once.
-
-    Parameters
-    ----------
-    data : Multimodal
-    n_repeats : int
-        Folds in all; every `n_folds` of them share out all rows once.
-    encoder : str
-    n_folds, seed : int
-
-    Returns
-    -------
-    Repeats
+    Every `FOLDS` of the `n_repeats` folds share out all rows once. Training parts are trimmed at
+    random to the smallest, so that all can train at once.
     """
     train, test = [], []
-    for i in range(-(-n_repeats // n_folds)):
-        rows, held = crossfit.folds(data.labels, n_folds, seed=seed + i, groups=videos(data))
+    for i in range(-(-n_repeats // FOLDS)):
+        rows, held = crossfit.folds(data.labels, FOLDS, seed=seed + i, groups=videos(data))
         train += list(rows)
         test += list(held)
     smallest = min(map(len, train))
-    train = np.stack([rows[:smallest] for rows in train[:n_repeats]])  # rows are shuffled
-    return _prepare([data] * n_repeats, train, test[:n_repeats], encoder)
-
-
-def _prepare(sets, train, test, encoder):
-    x = {
-        name: np.stack(
-            [
-                standardised(one.modalities[name], rows, pooled=encoder == "pool")
-                for one, rows in zip(sets, train)
-            ]
-        )
-        for name in MODALITIES
-    }
-    units = np.stack([np.unique(videos(one), return_inverse=True)[1] for one in sets])
-    y = np.stack([one.labels for one in sets])
-    shared = len({id(one) for one in sets}) == 1
-    return Repeats(x, y, train, test, units, shared)
+    train = [rows[:smallest] for rows in train[:n_repeats]]  # rows are shuffled
+    return Repeats([data] * n_repeats, train, test[:n_repeats], encoder)
 
 
 def standardised(x, train, pooled):
-    """Standardise features by the measured steps of the training rows, [n, steps, d + 1].
+    """Standardise features [n, steps, d + 1] by the measured steps of the training rows.
 
-    Parameters
-    ----------
-    x : ndarray [n, steps, d + 1]
-    train : ndarray of int
-    pooled : bool
-        Average over the steps first, to [n, 1, d + 1]: the pooling encoder starts with that
-        average, which has no weights, so it is taken once and not in every training step.
+    The last channel is the mask. With `pooled` features are averaged over the steps first, to
+    [n, 1, d + 1]: the pooling encoder starts with that average, which has no weights, so it is
+    taken once and not in every training step.
     """
     values, mask = x[..., :-1], x[..., -1:]
     if pooled:
@@ -153,37 +98,24 @@ class Case:
     soft: str
     noise: float = 0.0
 
-    def columns(self, encoder):
-        """Return the columns of both tables that name the case."""
-        condition = f"{encoder}, {self.soft}, noise {self.noise:g}"
-        return {"teacher": self.teacher, "student": self.student, "condition": condition}
-
 
 def cases(soft, noise):
     """List all ordered pairs, the noise sweep, and each student's two teachers together."""
     out = [Case(t, s, kind) for kind in soft for t, s in permutations(MODALITIES, 2)]
     out += [Case(*pair, kind, level) for kind in soft for pair in NOISY for level in noise if level]
-    return out + [
-        Case("+".join(m for m in MODALITIES if m != s), s, kind)
-        for kind in soft
-        for s in MODALITIES
-    ]
+    both = {s: "+".join(m for m in MODALITIES if m != s) for s in MODALITIES}
+    return out + [Case(both[s], s, kind) for kind in soft for s in MODALITIES]
 
 
 @dataclass
 class Study:
     """Trains what the cases need; keeps logits and hidden layers of every network.
 
-    Attributes
-    ----------
-    repeats : Repeats
-    seeds : list of int
-    options : dict
-        Of `distill.train_ensemble`.
+    `options` are those of `distill.train_ensemble`.
     """
 
     repeats: Repeats
-    seeds: list
+    seeds: list[int]
     encoder: str = "pool"
     width: int = 32
     options: dict = field(default_factory=dict)
@@ -194,10 +126,17 @@ class Study:
         self.task = "classification" if self.repeats.n_classes > 1 else "regression"
         self.options = {"optimizer": "adamw", "task": self.task, **self.options}
 
-    def network(self, x):
-        """Return what builds the one architecture, for the features of `x`."""
-        kind, channels, outputs = ENCODERS[self.encoder], x.shape[-1], self.repeats.n_classes
-        return lambda: kind(channels, outputs, width=self.width)
+    def columns(self, case):
+        """Return the columns of both tables that name the case."""
+        condition = f"{self.encoder}, {case.soft}, noise {case.noise:g}"
+        named = {"teacher": case.teacher, "student": case.student, "condition": condition}
+        return named | {"knob": case.noise}
+
+    def training(self, x):
+        """Return what builds the one architecture for `x`, its training rows and their labels."""
+        r = self.repeats
+        network = partial(ENCODERS[self.encoder], x.shape[-1], r.n_classes, width=self.width)
+        return network, r.of_train(x), r.of_train(r.y)
 
     def teach(self, modality, noise, soft):
         """Train a modality's networks, once; keep soft labels of the training rows."""
@@ -205,52 +144,41 @@ class Study:
         x = r.x[modality]
         if noise:
             streams = [np.random.default_rng([7, s]) for s in self.seeds]
-            x = np.stack([disturbed(one, noise, rng) for one, rng in zip(x, streams)])
-        x_train, y_train = r.of_train(x), r.of_train(r.y)
+            x = np.stack([disturbed(rows, noise, rng) for rows, rng in zip(x, streams)])
+        data = *self.training(x), self.members
         if key not in self.logits:
-            networks = distill.train_ensemble(
-                self.network(x), x_train, y_train, self.members, **self.options
-            )
+            networks = distill.train_ensemble(*data, **self.options)
             self.logits[key], self.hidden[key] = networks.predict(x), networks.represent(x)
             self.soft[*key, "in-sample"] = r.of_train(self.logits[key])
         if soft == "cross-fitted" and (*key, soft) not in self.soft:
-            self.soft[*key, soft] = crossfit.out_of_fold(
-                self.network(x), x_train, y_train, self.members,
-                groups=r.of_train(r.units), **self.options,
-            )  # fmt: skip
+            groups = r.of_train(r.units)
+            self.soft[*key, soft] = crossfit.out_of_fold(*data, groups=groups, **self.options)
 
     def prepare(self, case):
         """Train the teachers of a case; two teachers give the mean of their logits."""
-        names = case.teacher.split("+")
-        for name in names:
-            self.teach(name, case.noise, case.soft)
-        key, keys = (case.teacher, case.noise), [(name, case.noise) for name in names]
-        if len(names) > 1:
+        key = (case.teacher, case.noise)
+        keys = [(name, case.noise) for name in case.teacher.split("+")]
+        for name, noise in keys:
+            self.teach(name, noise, case.soft)
+        if len(keys) > 1:
             self.soft[*key, case.soft] = sum(self.soft[*k, case.soft] for k in keys) / len(keys)
             self.logits[key] = sum(self.logits[k] for k in keys) / len(keys)
             self.hidden[key] = np.concatenate([self.hidden[k] for k in keys], -1)
 
     def students(self, student, own, lam, temperature):
-        """Train one modality's students of all its cases at once.
+        """Train one modality's students of all its cases `own` at once.
 
-        Returns
-        -------
-        grid : list of (case, repeat, lam, temperature)
-        outputs : ndarray [len(grid), n, k]
+        Returns their grid, a list of (case, repeat, λ, T), and their outputs [len(grid), n, k].
         """
         soft = np.concatenate([self.soft[c.teacher, c.noise, c.soft] for c in own])
-        n = len(self.seeds)
-        grid = [(c, i, weight, t) for c in range(len(own)) for i in range(n)
-                for weight in lam for t in temperature]  # fmt: skip
+        n, x = len(self.seeds), self.repeats.x[student]
+        grid = list(product(own, range(n), lam, temperature))
         members = [
-            distill.Member(self.seeds[i], weight, t, data=i, teacher=c * n + i)
-            for c, i, weight, t in grid
+            distill.Member(self.seeds[i], weight, t, data=i, teacher=own.index(case) * n + i)
+            for case, i, weight, t in grid
         ]
-        x, r = self.repeats.x[student], self.repeats
-        networks = distill.train_ensemble(
-            self.network(x), r.of_train(x), r.of_train(r.y), members, teacher=soft, **self.options
-        )
-        return [(own[c], i, weight, t) for c, i, weight, t in grid], networks.predict(x)
+        data = *self.training(x), members
+        return grid, distill.train_ensemble(*data, teacher=soft, **self.options).predict(x)
 
     def assess(self, case, i, estimator, **options):
         """Return the verdict on a case in repeat `i`, from its held-out rows."""

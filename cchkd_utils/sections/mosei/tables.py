@@ -1,16 +1,27 @@
 """From the trained networks of `study` to tables, and from tables to what they say."""
 
-from itertools import pairwise
+from collections import defaultdict
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
 
 from cchkd_utils import results
+from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.results import intervals
+from cchkd_utils.sections.mosei.study import MODALITIES
 from cchkd_utils.sections.scores import regression_scores, scores
 
 CELL = ["teacher", "student", "condition", "knob", "lam", "temperature", "metric"]
 PAIR = ["teacher", "student", "condition", "knob", "estimator"]
+UNSCALED = ("mae", "correlation")  # metrics whose gains are not told in percentage points
+PAPER = {
+    "I(H;Y)": "text > audio > vision",
+    "text → vision": "+1.1 %",
+    "text → audio": "+2.3 %",
+    "noise, text → vision": "from helpful to harmful at the boundary of CCH",
+    "noise, text → audio": "from helpful to harmful at the boundary of CCH",
+}
 
 
 def result_rows(study, cases, lam, temperature, common, draws=1000):
@@ -18,21 +29,7 @@ def result_rows(study, cases, lam, temperature, common, draws=1000):
 
     Where all repeats are folds of one data set, rows of accuracy also carry ``video_gain``,
     ``video_lo`` and ``video_hi``: the gain over all held-out utterances and its 95 % interval by a
-    bootstrap over videos.
-
-    Parameters
-    ----------
-    study : sentiment.Study, its cases prepared
-    cases : sequence of sentiment.Case
-    lam, temperature : sequence of float
-    common : dict
-        ``dataset`` and ``kind``.
-    draws : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    list of dict
+    bootstrap over videos with that many `draws`. `common` holds the columns dataset and kind.
     """
     out = []
     for student in dict.fromkeys(case.student for case in cases):
@@ -40,20 +37,17 @@ def result_rows(study, cases, lam, temperature, common, draws=1000):
         grid, outputs = study.students(student, own, lam, temperature)
         alone = study.logits[student, 0.0]
         before = [_scores(study, alone[i], i) for i in range(len(study.seeds))]
-        interval = (
-            _over_videos(study, student, grid, outputs, draws) if study.repeats.shared else {}
-        )
-        for (case, i, weight, heat), predicted in zip(grid, outputs):
-            row = common | case.columns(study.encoder) | {
-                "experiment": study.encoder, "knob": case.noise, "seed": study.seeds[i],
-                "n_train": study.repeats.train.shape[1], "lam": weight, "temperature": heat,
-                "weight": weight if study.task == "classification" else weight / (1 + weight),
+        interval = _over_videos(study, alone, grid, outputs, draws)
+        for (case, i, weight, t), predicted in zip(grid, outputs):
+            row = common | study.columns(case) | {
+                "experiment": study.encoder, "seed": study.seeds[i],
+                "n_train": study.repeats.train.shape[1], "lam": weight, "temperature": t,
+                "weight": teacher_share(weight, study.task),
             }  # fmt: skip
-            after = _scores(study, predicted, i)
-            for name in after.keys() & before[i].keys():
-                extra = interval.get((case, weight, heat), {}) if name == "accuracy" else {}
-                values = {"metric": name, "baseline": before[i][name], "distilled": after[name]}
-                out.append(results.result(**row, **values) | extra)
+            for name, after in _scores(study, predicted, i).items():
+                scored = {"metric": name, "baseline": before[i][name], "distilled": after}
+                extra = interval.get((case, weight, t), {}) if name == "accuracy" else {}
+                out.append(results.result(**row, **scored) | extra)
     return sorted(out, key=lambda row: [row[name] for name in (*CELL, "seed")])
 
 
@@ -63,105 +57,85 @@ def _scores(study, outputs, i):
     outputs, y = outputs[rows], study.repeats.y[i][rows]
     if study.task == "regression":
         return regression_scores(outputs[:, 0], y)
-    found = {name: float(value) for name, value in scores(outputs, y).items()}
+    scored = {name: float(value) for name, value in scores(outputs, y).items()}
     if len(np.unique(y)) < outputs.shape[1]:
-        del found["AUC"]
-    return found
+        del scored["AUC"]
+    return scored
 
 
-def _over_videos(study, student, grid, outputs, draws):
+def _over_videos(study, alone, grid, outputs, draws):
     """Gain in accuracy of every cell over all held-out rows, with its interval over videos."""
-    if study.task != "classification":
-        return {}
     r = study.repeats
-    cells = list(dict.fromkeys((case, weight, heat) for case, _, weight, heat in grid))
-    position = {cell: c for c, cell in enumerate(cells)}
-    change, tested = np.zeros((len(cells), r.y.shape[1])), np.zeros(r.y.shape[1])
-    for rows in r.test:
-        tested[rows] += 1
-    for (case, i, weight, heat), after in zip(grid, outputs):
-        right = (one[r.test[i]].argmax(1) == r.y[i][r.test[i]]
-                 for one in (after, study.logits[student, 0.0][i]))  # fmt: skip
-        change[position[case, weight, heat], r.test[i]] += np.subtract(*map(np.float64, right))
+    if study.task != "classification" or not r.shared:
+        return {}
+    n = r.y.shape[1]
+    changes = defaultdict(lambda: np.zeros(n))  # rows put right less rows put wrong, by cell
+    for (case, i, weight, t), taught in zip(grid, outputs):
+        rows = r.test[i]
+        right = [logits[rows].argmax(1) == r.y[i][rows] for logits in (taught, alone[i])]
+        changes[case, weight, t][rows] += np.subtract(*right, dtype=float)
+    change = np.stack(list(changes.values()))
+    tested = np.bincount(np.concatenate(r.test), minlength=n)
     used = np.flatnonzero(tested)
-    found = intervals.cluster_bootstrap(
+    ends = intervals.cluster_bootstrap(
         lambda rows: change[:, used[rows]].sum(1) / tested[used[rows]].sum(),
         r.units[0][used], draws=draws, seed=study.seeds[0],
     )  # fmt: skip
-    names = ("video_gain", "video_lo", "video_hi")
-    return {cell: dict(zip(names, map(float, values))) for cell, *values in zip(cells, *found)}
+    return {cell: dict(zip(intervals.VIDEO, map(float, end))) for cell, *end in zip(changes, *ends)}
 
 
 def verdict_rows(study, cases, estimators, common, **options):
-    """Return the rows of the verdicts table.
+    """Return the rows of the verdicts table; `options` of `criterion.assess`.
 
     How the soft labels arose changes neither representation: both conditions share one estimate.
-
-    Parameters
-    ----------
-    study, cases, common
-        As in `result_rows`.
-    estimators : sequence of str
-    **options
-        Of `criterion.assess`.
-
-    Returns
-    -------
-    list of dict
     """
     out, done = [], {}
-    for case in cases:
-        for i, seed in enumerate(study.seeds):
-            for name in estimators:
-                key = (case.teacher, case.student, case.noise, i, name)
-                if key not in done:
-                    done[key] = study.assess(case, i, name, **options)
-                row = common | case.columns(study.encoder) | {"knob": case.noise, "seed": seed}
-                out.append(results.verdict(done[key], **row))
+    for case, (i, seed), name in product(cases, enumerate(study.seeds), estimators):
+        key = (case.teacher, case.student, case.noise, i, name)
+        if key not in done:
+            done[key] = study.assess(case, i, name, **options)
+        out.append(results.verdict(done[key], **common, **study.columns(case), seed=seed))
     return out
 
 
-def gains(rows, test_share=None):
-    """Mean gain of every cell with its interval and outcome; see `intervals.fold_gains`."""
-    return intervals.fold_gains(rows, CELL, test_share)
+def _gains(rows, test_share):
+    """Mean gain of every cell with its interval and outcome, and how its soft labels arose."""
+    gains = intervals.fold_gains(rows, CELL, test_share)
+    return gains.assign(soft=gains["condition"].str.split(", ").str[1])
 
 
 def judged(verdicts, test_share=None):
     """One verdict per case and estimator from those of all repeats.
 
-    The gap is averaged over repeats; "distil" where its 95 % interval lies above zero.
-
-    Returns
-    -------
-    DataFrame
-        `PAIR`, gap, gap_lo, gap_hi, decision, both informations, and how many repeats said what.
+    Gap and informations are averaged over repeats; "distil" where the 95 % interval of the gap
+    lies above zero.
     """
-    out = []
-    for case, group in verdicts.groupby(PAIR):
-        gap, low, high = intervals.over_repeats(group["gap"], test_share)
-        decision = "distil" if low > 0 else "do not distil" if high < 0 else "undecided"
-        counts = group["decision"].value_counts()
-        said = {f"says {name}": int(counts.get(name, 0)) for name in results.DECISIONS}
-        numbers = group[["mi_teacher_student", "mi_student_label"]].mean().to_dict()
-        named = dict(zip(PAIR, case), gap=gap, gap_lo=low, gap_hi=high, decision=decision)
-        out.append(named | numbers | said)
-    return pd.DataFrame(out)
+    means = verdicts.groupby(PAIR)[["mi_teacher_student", "mi_student_label"]].mean()
+    gaps = _over_repeats(verdicts, PAIR, "gap", ["gap", "gap_lo", "gap_hi"], test_share)
+    signs = [gaps["gap_lo"] > 0, gaps["gap_hi"] < 0]
+    decision = np.select(signs, ["distil", "do not distil"], "undecided")
+    return gaps.assign(decision=decision).merge(means, on=PAIR)
+
+
+def _over_repeats(table, by, value, names, test_share):
+    """Mean of a column over repeats and the ends of its 95 % interval, called `names`."""
+    grouped = table.groupby(by)[value]
+    rows = [(*key, *intervals.over_repeats(group, test_share)) for key, group in grouped]
+    return pd.DataFrame(rows, columns=[*by, *names])
 
 
 def ranking(verdicts, test_share=None):
     """I(H;Y) of every modality with its 95 % interval over repeats, per estimator; nats."""
-    out = []
-    one = verdicts.drop_duplicates(["student", "estimator", "seed"])
-    for (estimator, student), group in one.groupby(["estimator", "student"]):
-        mean, low, high = intervals.over_repeats(group["mi_student_label"], test_share)
-        out.append((estimator, student, mean, max(low, 0.0), high))
-    return pd.DataFrame(out, columns=["estimator", "modality", "nats", "lo", "hi"])
+    each = verdicts.drop_duplicates(["student", "estimator", "seed"])
+    each, by = each.rename(columns={"student": "modality"}), ["estimator", "modality"]
+    ranked = _over_repeats(each, by, "mi_student_label", ["nats", "lo", "hi"], test_share)
+    return ranked.assign(lo=ranked["lo"].clip(lower=0))
 
 
 def ordering(verdicts, estimator, test_share=None):
     """Write the modalities by falling I(H;Y): ">" where the 95 % interval says so, else "≈"."""
-    one = verdicts[verdicts["estimator"] == estimator].drop_duplicates(["student", "seed"])
-    table = one.pivot(index="seed", columns="student", values="mi_student_label")
+    each = verdicts[verdicts["estimator"] == estimator].drop_duplicates(["student", "seed"])
+    table = each.pivot(index="seed", columns="student", values="mi_student_label")
     names = table.mean().sort_values(ascending=False).index
     text = names[0]
     for better, worse in pairwise(names):
@@ -171,40 +145,25 @@ def ordering(verdicts, estimator, test_share=None):
 
 
 def points(rows, verdicts, lam, temperature, test_share=None, metric="accuracy"):
-    """Join gain and verdict of every case at one λ and T.
+    """Join gain (of an accuracy in percentage points) and verdict of every case at one λ and T.
 
-    Returns
-    -------
-    DataFrame
-        Columns of `gains` (the gain of an accuracy in percentage points), of `judged`, and
-        ``soft``: how the soft labels arose.
+    The column ``soft`` says how the soft labels arose. Single teachers come first.
     """
-    some = rows[(rows["metric"] == metric) & (rows["lam"] == lam)]
-    found = gains(some[some["temperature"] == temperature], test_share)
-    scale = 1 if metric in ("mae", "correlation") else 100
-    found[["gain", "gain_lo", "gain_hi"]] *= scale
-    found["soft"] = found["condition"].str.split(", ").str[1]
-    joined = found.merge(judged(verdicts, test_share), on=PAIR[:4], suffixes=("", "_gap"))
-    kind = joined["teacher"].str.contains("+", regex=False)
-    order = {name: i for i, name in enumerate(("text", "audio", "vision"))}
-    keys = [kind, joined["student"].map(order), joined["teacher"].map(order)]
-    return joined.iloc[np.lexsort([key.fillna(9) for key in keys[::-1]])].reset_index(drop=True)
+    own = rows[(rows["metric"] == metric) & (rows["lam"] == lam)]
+    gains = _gains(own[own["temperature"] == temperature], test_share)
+    gains[["gain", "gain_lo", "gain_hi"]] *= 1 if metric in UNSCALED else 100
+    joined = gains.merge(judged(verdicts, test_share), on=PAIR[:4])
+    place = {name: i for i, name in enumerate(MODALITIES)}
+    student, teacher = (joined[name].map(place).fillna(9) for name in ("student", "teacher"))
+    order = np.lexsort([teacher, student, joined["teacher"].str.contains("+", regex=False)])
+    return joined.iloc[order].reset_index(drop=True)
 
 
-def crossing(sweep):
-    """Say between which levels of noise a gain becomes a loss.
+def noise_where_it_turns(sweep):
+    """Say up to which level of noise a gain surely helps, and from which on it surely harms.
 
-    Parameters
-    ----------
-    sweep : DataFrame
-        One row per level: knob, gain, gain_lo, gain_hi.
-
-    Returns
-    -------
-    str
-        The last level that helps and the first that harms, each by its 95 % interval.
+    `sweep` has a row per level: knob, gain_lo, gain_hi (95 % interval).
     """
-    sweep = sweep.sort_values("knob")
     helps = sweep.loc[sweep["gain_lo"] > 0, "knob"]
     harms = sweep.loc[sweep["gain_hi"] < 0, "knob"]
     first = f"helps up to noise {helps.max():g}" if len(helps) else "helps nowhere for sure"
@@ -218,50 +177,28 @@ def text(row):
 
 
 def beside_the_paper(points, verdicts, estimator, test_share=None):
-    """What stands beside the paper's three statements on CMU-MOSEI, as written text.
+    """Write, by the keys of `PAPER`, what stands beside the paper's statements on CMU-MOSEI.
 
-    Parameters
-    ----------
-    points : `points`, all levels of noise, one λ and T
-    verdicts : DataFrame
-    estimator : str
-        Of the ranking.
-    test_share : float, optional
-        As in `gains`.
-
-    Returns
-    -------
-    dict of str to str
-        The keys of `PAPER`.
+    `points` holds all levels of noise at one λ and T; the ranking is that of `estimator`.
     """
     out = {"I(H;Y)": ordering(verdicts, estimator, test_share)}
-    one = points.drop_duplicates(["teacher", "student", "soft", "knob"])
+    cells = points.drop_duplicates(["teacher", "student", "soft", "knob"])
     for student in ("vision", "audio"):
-        pair = one[(one["teacher"] == "text") & (one["student"] == student)]
-        clean = pair[pair["knob"] == 0]
-        parts = [f"{soft} {text(row)}" for soft, row in clean.set_index("soft").iterrows()]
-        out[f"text → {student}"] = "; ".join(parts)
-        swept = [f"{soft}: {crossing(some)}" for soft, some in pair.groupby("soft", sort=False)]
-        out[f"noise, text → {student}"] = "; ".join(swept)
+        pair = cells[(cells["teacher"] == "text") & (cells["student"] == student)]
+        clean = pair[pair["knob"] == 0].set_index("soft")
+        out[f"text → {student}"] = "; ".join(f"{k} {text(row)}" for k, row in clean.iterrows())
+        swept = pair.groupby("soft", sort=False)
+        turns = [f"{soft}: {noise_where_it_turns(sweep)}" for soft, sweep in swept]
+        out[f"noise, text → {student}"] = "; ".join(turns)
     return out
-
-
-PAPER = {
-    "I(H;Y)": "text > audio > vision",
-    "text → vision": "+1.1 %",
-    "text → audio": "+2.3 %",
-    "noise, text → vision": "from helpful to harmful at the boundary of CCH",
-    "noise, text → audio": "from helpful to harmful at the boundary of CCH",
-}
 
 
 def over_the_grid(rows, test_share=None):
     """Outcomes of every pair over all λ and T: how many help, hurt or stay unresolved."""
-    found = gains(rows[(rows["metric"] == "accuracy") & (rows["knob"] == 0)], test_share)
-    found["soft"] = found["condition"].str.split(", ").str[1]
-    grouped = found.groupby(["soft", "teacher", "student"])
-    counts = grouped["outcome"].value_counts().unstack(fill_value=0)
+    gains = _gains(rows[(rows["metric"] == "accuracy") & (rows["knob"] == 0)], test_share)
+    by = ["soft", "teacher", "student"]
+    counts = pd.crosstab([gains[name] for name in by], gains["outcome"])
     counts = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0)
-    low, high = (100 * getattr(grouped["gain"], end)() for end in ("min", "max"))
-    spans = [f"{a:+.1f} … {b:+.1f}" for a, b in zip(low, high)]
+    gained = (100 * gains["gain"]).groupby([gains[name] for name in by])
+    spans = gained.agg(lambda group: f"{group.min():+.1f} … {group.max():+.1f}")
     return counts.assign(**{"gain (points)": spans})

@@ -1,6 +1,6 @@
-"""The figures of notebook 01."""
+"""The figures of notebook 01 that are its own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -8,90 +8,58 @@ from matplotlib.figure import Figure
 
 from cchkd_utils import plots
 from cchkd_utils.gaussian import JointGaussian
+from cchkd_utils.sections.panels import with_intervals
 
 STUDENTS = {"linear": "Linear student", "mlp": "Network"}
 
 
 def gain_against_true_gap(points: pd.DataFrame, curves: Mapping[float, tuple]) -> Figure:
-    """Draw the gain against the true gap, a panel per kind of student, the exact curve on both.
+    """Draw the gain against the true gap, a panel per kind of student.
 
-    Parameters
-    ----------
-    points : rows with experiment, knob, lam, gain, gain_lo, gain_hi, decision
-    curves : λ to (gaps, exact gains of the linear student)
+    `points` are those of `study.gains` with a decision; `curves` lead from λ to gaps and the exact
+    gains of the linear student, drawn on both panels.
     """
     fig, axes = plots.figure(2, width=9.5, height=5.2)
     for ax, (name, title) in zip(axes, STUDENTS.items()):
-        some = points[points["experiment"] == name]
-        plots.gain_against_gap(ax, some, gap="knob", curves=curves)
-        ax.set_title(title)
+        own = points[points["experiment"] == name]
+        plots.gain_against_gap(ax, own, gap="knob", curves=curves)
+        ax.set(title=title, xlabel="true MI gap  I(t;s) − I(s;y)  (nats)")
     networks = points[points["experiment"] == "mlp"]
     sides = {"> 0": networks[networks["knob"] > 0], "< 0": networks[networks["knob"] < 0]}
-    counts = [f"gap {side}: {plots.helped(some)}" for side, some in sides.items() if len(some)]
+    counts = [f"gap {side}: {plots.helped(rows)}" for side, rows in sides.items() if len(rows)]
     plots.headline(fig, "Networks, true " + "; ".join(counts) + " cells")
     axes[0].set_ylabel("MSE saved by distillation (% of baseline)")
-    for ax in axes:
-        ax.set_xlabel("true MI gap  I(t;s) − I(s;y)  (nats)")
     plots.share_limits(axes)
     plots.gap_legend(fig, points, curve="exact, linear student")
-    return fig
-
-
-def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str]) -> Figure:
-    """Draw the networks' gain against the estimated gap, a panel per estimator.
-
-    Parameters
-    ----------
-    points : rows with estimator, gap, gap_lo, gap_hi, knob, lam, gain, gain_lo, gain_hi, decision
-    estimators : in the order of the panels
-    """
-    columns = min(2, len(estimators))
-    lines = -(-len(estimators) // columns)
-    fig, axes = plots.figure(columns, lines, width=9.5, height=1.2 + 3.4 * lines)
-    axes = np.ravel(axes)
-    for ax in axes[len(estimators) :]:
-        ax.remove()
-    for ax, name in zip(axes, estimators):
-        some = points[points["estimator"] == name]
-        plots.gain_against_gap(ax, some)
-        ax.set_ylabel("MSE saved (%)")
-    plots.title_estimators(fig, dict(zip(estimators, axes)), points)
-    plots.share_limits(axes[: len(estimators)])
-    plots.gap_legend(fig, points)
     return fig
 
 
 def gain_against_rows(
     points: pd.DataFrame, world: Callable[[float], JointGaussian], gap: float
 ) -> Figure:
-    """Draw how gain and room for λ shrink with the number of training rows.
+    """Draw how gain (`study.gains`) and room for λ shrink with the number of training rows.
 
-    Parameters
-    ----------
-    points : rows of `sections.synthetic.study.gains`
-    world : true gap to its model
-    gap : the world whose gains are drawn; nats
+    `world` leads from a true gap to its model; `gap` is that of the gains drawn, nats.
     """
     fig, axes = plots.figure(3, width=11.5, height=4.8)
-    sizes = points["n_train"]
+    sizes = sorted(set(points["n_train"]))
     model = world(gap)
-    n = np.geomspace(max(1.6 * model.p2, 0.6 * sizes.min()), 2 * sizes.max(), 200)
+    n = np.geomspace(max(1.6 * model.p2, 0.6 * sizes[0]), 2 * sizes[-1], 200)
     colour = plots.colours(points["lam"])
     for ax in axes:  # the scale first: limits found on a linear axis may reach below zero
         ax.set(xscale="log", xlabel="training rows n")
-        ax.set_xticks(sorted(set(sizes)), [f"{size:,}" for size in sorted(set(sizes))])
+        ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
         ax.xaxis.minorticks_off()
+    own = points[points["knob"] == gap]
     for ax, (name, title) in zip(axes, STUDENTS.items()):
         ax.axhline(0, color="0.2", lw=1)
-        some = points[(points["experiment"] == name) & (points["knob"] == gap)]
-        for lam, one in some.groupby("lam"):
+        for lam, group in own[own["experiment"] == name].groupby("lam"):
             ax.plot(n, -100 * model.relative_change(n, lam), color=colour[lam], lw=1.4)
-            bars = [one["gain"] - one["gain_lo"], one["gain_hi"] - one["gain"]]
-            ax.errorbar(one["n_train"], one["gain"], bars, fmt="o", color=colour[lam], ms=5, lw=1,
-                        capsize=2, label=f"λ = {lam:g}")  # fmt: skip
+            with_intervals(ax, group["n_train"], group, "gain", fmt="o", color=colour[lam], ms=5,
+                           lw=1, label=f"λ = {lam:g}")  # fmt: skip
         ax.set_title(f"{title}, gap {gap:+g}", fontsize=11)
         ax.set_ylabel("MSE saved (% of baseline)")
-    plots.headline(fig, _shrinking(points[points["knob"] == gap]))
+    plots.headline(fig, _shrinking(own))
     plots.share_limits(axes[:2])
     _room(axes[2], points, world, n)
     handles, labels = axes[0].get_legend_handles_labels()
