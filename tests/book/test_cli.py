@@ -47,6 +47,15 @@ def test_list_explains_every_parameter(tiny, capsys):
     assert "lam: list[float] = [0.2, 0.5]\n    distillation weight; in [0, inf)" in out
 
 
+def test_a_reader_that_has_read_enough_is_no_error():
+    """`cchkd list 01 | head -1`: silent, and ended as by the signal."""
+    command = [sys.executable, "-m", "cchkd_utils.book.cli", "list", "01"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
 def test_the_command_line_imports_nothing_heavy():
     code = "import sys; import cchkd_utils.book.cli; print([m for m in HEAVY if m in sys.modules])"
     code = code.replace("HEAVY", "('torch', 'papermill', 'pandas', 'numpy', 'matplotlib')")

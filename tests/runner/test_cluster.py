@@ -8,17 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import dask.system
 import pytest
 
 from cchkd_utils import paths, results, runner
+from cchkd_utils.runner import cluster
 
 SWEEP = ["sweep", "01", "--preset", "smoke", "-p", "n_seeds=1..6", "-p", "seconds=0.7"]
 START = """
 import signal
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, also behind an "&"
-from cchkd_utils import cli, paths
+from cchkd_utils import paths
+from cchkd_utils.book import cli
 paths.NOTEBOOKS = Path({notebooks!r}); paths.PRESETS = paths.NOTEBOOKS / "presets.yml"
 if __name__ == "__main__":
     raise SystemExit(cli.main({words!r}))
@@ -173,7 +177,6 @@ def test_a_killed_scheduler_loses_no_finished_run(tiny, monkeypatch):
 
 def test_no_scheduler_is_one_line_and_soon(tiny, monkeypatch, capsys):
     from cchkd_utils.book import cli
-    from cchkd_utils.runner import cluster
 
     monkeypatch.setattr(cluster, "PATIENCE", 1)
     for address in ("tcp://127.0.0.1:9", "nowhere", "tcp://127.0.0.1"):
@@ -184,7 +187,6 @@ def test_no_scheduler_is_one_line_and_soon(tiny, monkeypatch, capsys):
 
 def test_a_scheduler_without_workers_is_one_line_and_soon(tiny, monkeypatch, capsys):
     from cchkd_utils.book import cli
-    from cchkd_utils.runner import cluster
 
     monkeypatch.setattr(cluster, "PATIENCE", 1)
     with dask(tiny, workers=0) as (address, _):
@@ -298,3 +300,17 @@ def test_a_script_that_lacks_the_guard_of_its_main_part_is_told_so(tmp_path):
     )
     assert made.returncode == 1 and made.stderr.count("Traceback") == 1
     assert made.stderr.rstrip().endswith('sweep under `if __name__ == "__main__":`')
+
+
+@pytest.mark.parametrize(
+    ("values", "threads", "gpus", "workers"),
+    [({"device": "auto"}, 1, "0,1", 2), ({"device": "cpu"}, 1, "0,1", 6), ({}, 1, "0,1", 6),
+     ({"device": "auto"}, 1, "", 6), ({}, 4, "", 1), ({}, 9, "", 1), ({}, 2, "", 3)],
+)  # fmt: skip
+def test_as_many_runs_as_gpus_where_they_are_used_else_as_cores(
+    monkeypatch, values, threads, gpus, workers
+):
+    monkeypatch.setattr(dask.system, "CPU_COUNT", 6)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    plans = [SimpleNamespace(values=values, parts={"threads": threads})]
+    assert cluster.default_workers(plans) == workers

@@ -288,3 +288,13 @@ print([one.record["parameters"]["n_seeds"] for one in ThreadPoolExecutor(2).map(
 """
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=90)
     assert made.stdout == "[1, 2]\n", made.stderr
+
+
+@pytest.mark.parametrize(
+    ("chosen", "seen"),
+    [("0,1", ["0", "1"]), (" 2 ", ["2"]), ("", []), ("-1", []), ("0,-1,1", ["0"]),
+     ("NoDevFiles", []), ("GPU-8a,MIG-1/2", ["GPU-8a", "MIG-1/2"])],
+)  # fmt: skip
+def test_gpus_are_those_that_cuda_would_see(monkeypatch, chosen, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    assert execute.visible_gpus() == seen

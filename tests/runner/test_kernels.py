@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cchkd_utils import paths, results, runner
-from cchkd_utils.runner import identity, kernels
+from cchkd_utils.runner import kernels, plans
 from cchkd_utils.runner.execute import perform
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
@@ -23,7 +23,7 @@ def servers(monkeypatch):
 
 def warm(**given):
     plan = runner.plan("01", given, preset="smoke")
-    return perform(plan, imports=identity.libraries(plan.notebook))
+    return perform(plan, imports=plans.libraries(plan.notebook))
 
 
 def edit(old, new):

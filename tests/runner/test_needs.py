@@ -102,3 +102,25 @@ def test_outside_the_runner_a_reader_says_how_to_start_it(monkeypatch):
     monkeypatch.delenv("CCHKD_NEEDS", raising=False)
     with pytest.raises(RuntimeError, match="cchkd run"):
         results.of_runs()
+
+
+READS = """\
+from cchkd_utils import results
+rows, verdicts = results.recorded(marker)
+results.save(rows.drop(columns=results.PROVENANCE), notebook="01_tiny")
+"""
+
+
+def test_a_recorded_table_that_is_not_declared_is_refused(tiny):
+    """The hash of the run would not cover it."""
+    content = json.loads((paths.NOTEBOOKS / "01_tiny.ipynb").read_text())
+    content["cells"][2]["source"] = READS
+    (paths.NOTEBOOKS / "01_tiny.ipynb").write_text(json.dumps(content))
+    given = {"marker": "mnist_m"}
+    with pytest.raises(runner.RunError, match=r"may not read mnist_m\.csv: name it under `reads`"):
+        runner.run("01", given, progress=False)
+    with paths.PRESETS.open("a") as file:
+        file.write("reads:\n  01_tiny: [mnist_m]\n")
+    done = runner.run("01", given, progress=False)
+    assert set(done.record["parts"]["reads"]) == {"mnist_m.csv", "mnist_m_verdicts.csv"}
+    assert len(results.recorded("tcga")) == 2  # outside the runner all are readable

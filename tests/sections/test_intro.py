@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cchkd_utils import paths, results
-from cchkd_utils.book import citation
-from cchkd_utils.sections.intro import study
+from cchkd_utils.book import build
+from cchkd_utils.sections.intro import page as study
 
 EFFECTS = {"clear": 0.05, "harm": -0.05, "noise": 0.0}
 
@@ -80,7 +80,7 @@ def test_the_readme_shows_the_recorded_results():
 
 
 def test_bibtex_comes_from_the_citation_file():
-    entries = citation.bibtex()
+    entries = build.bibtex()
     assert re.findall(r"@(\w+)\{", entries) == ["misc", "software"]
     assert "2510.13182" in entries and "{{The CCH companion authors}}" in entries
     assert entries.count("{") == entries.count("}")

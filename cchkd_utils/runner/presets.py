@@ -1,0 +1,114 @@
+"""What notebooks there are, and what ``notebooks/presets.yml`` declares about each of them."""
+
+import importlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cchkd_utils import paths
+from cchkd_utils.runner.parameters import ParameterError, resolve
+
+BY_NOTEBOOK = ("files", "sources", "download", "needs", "reads", "intervals")
+
+
+def notebooks() -> list[Path]:
+    """List the notebooks, in the book's order."""
+    return sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))
+
+
+def find_notebook(name: str) -> Path:
+    """Return a notebook by number (``02``), name or path.
+
+    Raises
+    ------
+    ParameterError
+        When there is none; the message lists those there are.
+    """
+    if os.sep in name or name.endswith(".ipynb"):
+        matches = [p for p in notebooks() if p.resolve() == Path(name).resolve()]
+    else:
+        word = name.zfill(2)  # 2 for 02
+        matches = [p for p in notebooks() if word in (p.stem, *p.stem.split("_", 1))]
+    if len(matches) != 1:
+        names = ", ".join(path.stem for path in notebooks())
+        raise ParameterError(f"there is no notebook {name!r}; there are: {names}")
+    return matches[0]
+
+
+def read_presets() -> dict[str, Any]:
+    """Read ``notebooks/presets.yml``: the presets, and what else is declared by notebook."""
+    try:
+        read = yaml.safe_load(paths.PRESETS.read_text(encoding="utf-8"))
+        for preset in read["presets"].values():
+            for values in preset.values():
+                dict(values or {})
+        return read | {name: dict(read.get(name) or {}) for name in BY_NOTEBOOK}
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"{paths.PRESETS} is malformed: {reason}") from None
+
+
+def named(function: str) -> Callable:
+    """Import a function that is declared as ``module:function``."""
+    module, _, name = function.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ParameterError(f"{paths.PRESETS} names {function}: {error}") from None
+
+
+def settle(notebook: Path, preset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of every parameter of a run; see `parameters.resolve`."""
+    presets = read_presets()["presets"]
+    if preset not in presets:
+        raise ParameterError(f"there is no preset {preset!r}; there are: {', '.join(presets)}")
+    values = {**(presets[preset].get(notebook.stem) or {}), "preset": preset}
+    return resolve(notebook, values, given)
+
+
+@dataclass(frozen=True)
+class RealData:
+    """The files that one notebook reads with ``data=real``, and how to get them."""
+
+    notebook: str
+    files: dict[str, int]  # pattern below the data folder to the number of files that fit it
+    source: str  # one line
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a file for every pattern."""
+        return all(self.files.values())
+
+
+def real_data() -> list[RealData]:
+    """List the real data of every notebook that reads any, in the book's order."""
+    presets, root = read_presets(), paths.data_root()
+    return [
+        RealData(
+            notebook,
+            {p: sum(path.is_file() for path in root.glob(p)) for p in patterns},
+            presets["sources"].get(notebook, "see the notebook"),
+        )
+        for notebook, patterns in presets["files"].items()
+    ]
+
+
+def download(notebook: str) -> Path:
+    """Download the real data of a notebook to the data folder, and return that.
+
+    Raises
+    ------
+    ParameterError
+        When they cannot be downloaded without asking; the message says where to ask.
+    cchkd_utils.datasets.fetch.DownloadError, ValueError
+        When a file cannot be had, or is damaged.
+    """
+    stem, presets = find_notebook(notebook).stem, read_presets()
+    if stem not in presets["download"]:
+        source = presets["sources"].get(stem, "it reads no real data")
+        raise ParameterError(f"{stem}: nothing that `cchkd data` can download: {source}")
+    return named(presets["download"][stem])()
