@@ -58,12 +58,8 @@ def build(
 
     `data` is for the notebooks that take it. As many run at once as the cores allow.
 
-    Raises
-    ------
-    runner.RunError
-        When a notebook fails.
-    BuildError
-        When rendering gives a warning or an error; they are printed above the message.
+    `runner.RunError` when a notebook fails, `BuildError` when rendering gives a warning or an
+    error; they are printed above the message.
     """
     files, tables = _sources(), {}
     for done in _run_all(preset, data, threads):

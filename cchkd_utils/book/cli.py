@@ -183,11 +183,11 @@ def _data(arguments: argparse.Namespace) -> None:
     if arguments.get:
         presets.download(arguments.get)
     print(f"real data are looked for in {paths.data_root()} (set CCHKD_DATA to change it)")
-    for data in presets.real_data():
-        print(f"{data.notebook}: {'there' if data.complete else 'missing'}")
-        print("\n".join(f"    {count:6d} × {pattern}" for pattern, count in data.files.items()))
-        if not data.complete:
-            print(f"    {data.source}")
+    for notebook, counts in presets.real_data().items():
+        print(f"{notebook}: {'there' if all(counts.values()) else 'missing'}")
+        print("\n".join(f"    {count:6d} × {pattern}" for pattern, count in counts.items()))
+        if not all(counts.values()):
+            print(f"    {presets.read_presets()['sources'].get(notebook, 'see the notebook')}")
 
 
 def _book(arguments: argparse.Namespace) -> None:

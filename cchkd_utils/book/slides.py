@@ -30,10 +30,9 @@ def slides(
 
     Raises
     ------
-    handouts.ExportError
-        When the folder cannot be used or a file is there already; nothing is written then.
     runner.RunError
-        When a notebook fails.
+        When a notebook fails, the folder cannot be used or a file is there already; nothing is
+        written then.
     """
     notebooks = [runner.find_notebook(name) for name in names] or runner.notebooks()
     handouts.check([f"{path.stem}.slides.html" for path in notebooks], folder, force=force)

@@ -20,7 +20,7 @@ from typing import Any
 from cchkd_utils.runner import folders
 from cchkd_utils.runner.execute import KernelError, Run, RunError, perform, visible_gpus
 from cchkd_utils.runner.parameters import ParameterError
-from cchkd_utils.runner.plans import Plan, libraries
+from cchkd_utils.runner.plans import Plan, imports
 
 TRIES = 3  # of a point whose kernel died; Dask gives a point whose worker died as many
 PATIENCE = 10  # seconds for a scheduler to answer, and to show its workers
@@ -48,8 +48,6 @@ def run_many(
 
     Raises
     ------
-    ParameterError
-        For a number of workers that is none, or one beside a scheduler, which has its own.
     SchedulerError
         When there is no scheduler or worker at that address.
     """
@@ -142,10 +140,10 @@ def _work(plan: Plan, gpus: list[str], *needed: Run) -> Run:
     """Make one run, on a worker; those it needs are done by then."""
     if record := folders.finished(plan.folder):  # made since the start, here or by another sweep
         return Run(plan.folder, record, reused=False)
-    imports = libraries(plan.notebook)
+    _, libraries = imports(plan.notebook)
     for attempt in itertools.count(1):
         try:
-            return perform(plan, imports=imports, extra=_gpu(gpus))
+            return perform(plan, imports=libraries, extra=_gpu(gpus))
         except KernelError:
             if attempt == TRIES:
                 raise

@@ -32,7 +32,7 @@ _one_at_a_time = threading.Lock()  # papermill changes the folder of the whole p
 
 
 class RunError(RuntimeError):
-    """A notebook that failed while it ran; the message names the cell and the kept notebook."""
+    """A notebook that failed; the message names the cell and the kept notebook."""
 
 
 class KernelError(RunError):
@@ -103,8 +103,8 @@ def perform(
 ) -> Run:
     """Execute a planned run and file it; one at a time in a process.
 
-    `force` replaces a run that is there by the end. `imports` are modules that the kernel is to
-    have imported already (None starts it cold), `extra` further environment variables.
+    `imports` are modules that the kernel is to have ready (None starts it cold); `extra` is added
+    to its environment.
     """
     folder = planned.folder
     with _one_at_a_time, folders.workplace(folder) as part:
@@ -121,7 +121,7 @@ def perform(
             raise type(error)(f"{planned.notebook.stem}: {error}{note}") from None
         shutil.rmtree(part / PROFILE, ignore_errors=True)
         record = folders.file_run(part, folder, record, replace=force)
-    folders.forget_failed(folder)
+    folders.failed(folder).unlink(missing_ok=True)  # it has succeeded since
     return Run(folder, record, reused=False)
 
 

@@ -122,8 +122,3 @@ def keep_failed(part: Path, folder: Path) -> Path | None:
     except FileNotFoundError:
         return None
     return kept
-
-
-def forget_failed(folder: Path) -> None:
-    """Remove what was kept of an earlier failure of a run that has succeeded since."""
-    failed(folder).unlink(missing_ok=True)

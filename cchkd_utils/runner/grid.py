@@ -39,18 +39,12 @@ def grid_points(
 ) -> list[dict[str, Any]]:
     """Expand a grid to its points: every combination of one value per parameter.
 
-    Parameters
-    ----------
-    grid : values per parameter: a list or array, or text as typed. In text, commas part the points;
-        ``0..9`` and ``0..1..0.25`` are ranges that include their end; a list in brackets is one
-        point of a parameter that takes a list: ``0.2,[0.2,0.5]``
-    preset : of the sweep, for the check
+    An axis is a list or array, or text as typed: commas part the points; ``0..9`` and
+    ``0..1..0.25`` are ranges that include their end; a list in brackets is one point of a
+    parameter that takes a list: ``0.2,[0.2,0.5]``.
 
-    Raises
-    ------
-    ParameterError
-        For an empty axis, a value the notebook does not take, a point named twice, or more than
-        100 000 points.
+    `ParameterError` refuses an empty axis, a value the notebook does not take, a point named
+    twice, and more than 100 000 points.
     """
     path = find_notebook(notebook)
     settle(path, preset, {})

@@ -149,10 +149,7 @@ def preview(
 
 
 def _estimate(plans: list[Plan], workers: int) -> float | None:
-    """Return the seconds that runs of one notebook should take, from the median of earlier ones.
-
-    None when one of their presets was never run.
-    """
+    """Return the seconds that runs should take, by earlier ones; None where a preset has none."""
     total = 0.0
     for preset, count in Counter(plan.values["preset"] for plan in plans).items():
         earlier = list_runs(str(plans[0].notebook), None, preset)

@@ -35,8 +35,6 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One declared parameter: its type, default, meaning and allowed values."""
-
     name: str
     element: str  # int, float, str or bool
     many: bool  # a list (one value is taken as a list of one)
@@ -123,13 +121,7 @@ def _unwrap(text: str, left: str, right: str) -> str:
 
 
 def declared(notebook: Path) -> dict[str, Parameter]:
-    """Read the parameters that a notebook declares.
-
-    Raises
-    ------
-    ParameterError
-        When the notebook has no cell tagged ``parameters``, or a line of it is malformed.
-    """
+    """Read the parameters that a notebook declares, in its one cell tagged ``parameters``."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
     if len(tagged) != 1:
@@ -167,27 +159,12 @@ def _declaration(node: ast.stmt, comment: str, where: str) -> Parameter:
     return replace(parameter, default=parameter.check(ast.literal_eval(node.value)))
 
 
-def resolve(
-    notebook: Path, preset: Mapping[str, Any], given: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Return every parameter's value: the defaults, under the preset's, under those `given`."""
-    known = declared(notebook)
-    values = {name: parameter.default for name, parameter in known.items()}
-    return values | canonical(notebook, known, {**preset, **(given or {})})
-
-
 def canonical(
     notebook: Path, known: Mapping[str, Parameter], given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the values `given` for the parameters `known`, checked and in one form.
 
     Text is read as from a command line.
-
-    Raises
-    ------
-    ParameterError
-        For an unknown name (the message lists those there are), a wrong type, or a value out of
-        range.
     """
     values = {}
     try:

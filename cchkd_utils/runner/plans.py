@@ -107,7 +107,7 @@ def sources(
     return {
         "notebook": notebook.stem,
         "source": source(notebook),
-        "modules": {p.relative_to(paths.ROOT).as_posix(): digest(p) for p in modules(notebook)},
+        "modules": {p.relative_to(paths.ROOT).as_posix(): digest(p) for p in imports(notebook)[0]},
         "lock": digest(paths.LOCK),
         "python": "{}.{}".format(*sys.version_info),
         "threads": threads,
@@ -130,23 +130,11 @@ def source(notebook: Path) -> str:
     return hashlib.sha256(json.dumps(kept).encode()).hexdigest()
 
 
-def modules(notebook: Path) -> list[Path]:
-    """List the files of ``cchkd_utils`` that a notebook imports, directly or not.
+def imports(notebook: Path) -> tuple[list[Path], list[str]]:
+    """List our files and the modules of other packages that a notebook imports, through ours too.
 
-    Raises
-    ------
-    ParameterError
-        When the notebook, or one of these files, is no Python.
+    `ParameterError` when the notebook, or one of the files, is no Python.
     """
-    return sorted(_files_and_libraries(notebook)[0])
-
-
-def libraries(notebook: Path) -> list[str]:
-    """List the modules of other packages that a notebook imports, directly or through ours."""
-    return sorted(_files_and_libraries(notebook)[1])
-
-
-def _files_and_libraries(notebook: Path) -> tuple[set[Path], set[str]]:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
     plain = [line for line in code.splitlines() if not line.lstrip().startswith(("%", "!"))]
@@ -162,7 +150,7 @@ def _files_and_libraries(notebook: Path) -> tuple[set[Path], set[str]]:
         files.add(path)
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         todo += _imports(path.read_text(encoding="utf-8"), package, path)
-    return files, foreign
+    return sorted(files), sorted(foreign)
 
 
 def _file(name: str) -> Path | None:
@@ -202,11 +190,6 @@ def recorded_files(notebook: str) -> list[Path]:
     """List the recorded tables that a notebook reads, as ``reads`` of ``presets.yml`` declares.
 
     A name stands for ``<name>.csv`` and, where there is one, ``<name>_verdicts.csv``.
-
-    Raises
-    ------
-    FileNotFoundError
-        When a declared table is not there.
     """
     files = []
     for name in read_presets()["reads"].get(notebook, []):
@@ -219,15 +202,8 @@ def recorded_files(notebook: str) -> list[Path]:
 
 
 def data_files(patterns: Iterable[str]) -> dict[str, Path]:
-    """Find the real data a notebook reads, by patterns relative to the data folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        When a pattern matches nothing.
-    """
-    root = paths.data_root()
-    files = {}
+    """Find the real data a notebook reads, by patterns relative to the data folder."""
+    root, files = paths.data_root(), {}
     for pattern in patterns:
         matches = sorted(path for path in root.glob(pattern) if path.is_file())
         if not matches:

@@ -3,14 +3,13 @@
 import importlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cchkd_utils import paths
-from cchkd_utils.runner.parameters import ParameterError, resolve
+from cchkd_utils.runner.parameters import ParameterError, canonical, declared
 
 BY_NOTEBOOK = ("files", "sources", "download", "needs", "reads", "intervals")
 
@@ -21,13 +20,7 @@ def notebooks() -> list[Path]:
 
 
 def find_notebook(name: str) -> Path:
-    """Return a notebook by number (``02``), name or path.
-
-    Raises
-    ------
-    ParameterError
-        When there is none; the message lists those there are.
-    """
+    """Return a notebook by number (``02``), name or path; the error lists those there are."""
     if os.sep in name or name.endswith(".ipynb"):
         matches = [p for p in notebooks() if p.resolve() == Path(name).resolve()]
     else:
@@ -62,50 +55,29 @@ def named(function: str) -> Callable:
 
 
 def settle(notebook: Path, preset: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of every parameter of a run; see `parameters.resolve`."""
+    """Return every parameter's value: the defaults, under the preset's, under those `given`."""
     presets = read_presets()["presets"]
     if preset not in presets:
         raise ParameterError(f"there is no preset {preset!r}; there are: {', '.join(presets)}")
-    values = {**(presets[preset].get(notebook.stem) or {}), "preset": preset}
-    return resolve(notebook, values, given)
+    known = declared(notebook)
+    defaults = {name: parameter.default for name, parameter in known.items()}
+    chosen = {**(presets[preset].get(notebook.stem) or {}), "preset": preset, **given}
+    return defaults | canonical(notebook, known, chosen)
 
 
-@dataclass(frozen=True)
-class RealData:
-    """The files that one notebook reads with ``data=real``, and how to get them."""
-
-    notebook: str
-    files: dict[str, int]  # pattern below the data folder to the number of files that fit it
-    source: str  # one line
-
-    @property
-    def complete(self) -> bool:
-        """Whether there is a file for every pattern."""
-        return all(self.files.values())
-
-
-def real_data() -> list[RealData]:
-    """List the real data of every notebook that reads any, in the book's order."""
-    presets, root = read_presets(), paths.data_root()
-    return [
-        RealData(
-            notebook,
-            {p: sum(path.is_file() for path in root.glob(p)) for p in patterns},
-            presets["sources"].get(notebook, "see the notebook"),
-        )
-        for notebook, patterns in presets["files"].items()
-    ]
+def real_data() -> dict[str, dict[str, int]]:
+    """Count the files of the real data that each notebook reads, by pattern."""
+    root = paths.data_root()
+    return {
+        notebook: {p: sum(path.is_file() for path in root.glob(p)) for p in patterns}
+        for notebook, patterns in read_presets()["files"].items()
+    }
 
 
 def download(notebook: str) -> Path:
     """Download the real data of a notebook to the data folder, and return that.
 
-    Raises
-    ------
-    ParameterError
-        When they cannot be downloaded without asking; the message says where to ask.
-    cchkd_utils.datasets.fetch.DownloadError, ValueError
-        When a file cannot be had, or is damaged.
+    `ParameterError` when they cannot be downloaded without asking; it says where to ask.
     """
     stem, presets = find_notebook(notebook).stem, read_presets()
     if stem not in presets["download"]:

@@ -42,13 +42,7 @@ MOST_PANELS = 4
 
 
 def write(sweep: Path | str) -> Path:
-    """Fill ``book/sweep.md`` with a finished sweep, given by name or folder; return its path.
-
-    Raises
-    ------
-    ParameterError
-        When this is no sweep that is whole.
-    """
+    """Fill ``book/sweep.md`` with a finished sweep, given by name or folder; return its path."""
     known = list(paths.runs_root().glob(f"*/sweeps/{sweep}")) if NAME.fullmatch(str(sweep)) else []
     folder = known[0] if known else Path(sweep).expanduser().absolute()
     record = folders.finished(folder)

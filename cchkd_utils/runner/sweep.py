@@ -1,8 +1,6 @@
 """A sweep: one notebook at every point of a grid, and one tidy table of all points.
 
-Its folder ``<runs>/<notebook>/sweeps/<id>/`` is named by the runs that belong to it and holds
-what was swept (``run.json``), the joined tables as CSV and parquet, and ``failures.json`` when
-points failed.
+Its folder ``<runs>/<notebook>/sweeps/<id>/`` is named by the runs that belong to it.
 """
 
 import hashlib
@@ -52,18 +50,14 @@ def sweep(
     """Run a notebook at every point of a grid and join the tables of all points.
 
     A point that fails is recorded and the rest go on; calling again runs only what is missing.
+    The folder holds each table as CSV and parquet, each row with its run's hash, in the order of
+    the grid; and ``failures.json`` with parameters, error and kept notebook.
 
     Parameters
     ----------
-    grid : values per parameter; see `grid.grid_points`
+    grid : values per parameter: lists, or text as typed (``0..9``); see `read_grid` for a file
     preset, threads : of every run; see `run`
     workers, scheduler : where to run; see `run_many`
-
-    Returns
-    -------
-    Sweep
-        Its folder holds each table as CSV and parquet, each row with its run's hash, in the
-        order of the grid; and ``failures.json`` with parameters, error and kept notebook.
 
     Raises
     ------
@@ -166,9 +160,8 @@ def _file(plans: Sequence[Plan], outcomes: Sequence[Run | RunError], preset: str
     folder = plans[0].folder.parent / "sweeps" / names.hexdigest()[:16]
     runs = [(p, outcome) for p, outcome in zip(plans, outcomes) if isinstance(outcome, Run)]
     failures = [_failure(p, o) for p, o in zip(plans, outcomes) if isinstance(o, RunError)]
-    files = [run.record["files"] for _, run in runs]
-    errors = [failure["error"] for failure in failures]
-    state = hashlib.sha256(json.dumps([files, errors]).encode()).hexdigest()
+    made = [run.record["files"] for _, run in runs], [failure["error"] for failure in failures]
+    state = hashlib.sha256(json.dumps(made).encode()).hexdigest()
     known = folders.finished(folder)
     if known and known["state"] == state:
         return folder

@@ -23,7 +23,7 @@ def servers(monkeypatch):
 
 def warm(**given):
     plan = runner.plan("01", given, preset="smoke")
-    return perform(plan, imports=plans.libraries(plan.notebook))
+    return perform(plan, imports=plans.imports(plan.notebook)[1])
 
 
 def edit(old, new):

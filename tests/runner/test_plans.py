@@ -48,7 +48,7 @@ def key(notebook, parameters=None, threads=1, data=None):
 
 
 def test_modules_follow_imports_of_every_form_and_no_others(project):
-    found = [path.relative_to(paths.ROOT).as_posix() for path in plans.modules(project)]
+    found = [path.relative_to(paths.ROOT).as_posix() for path in plans.imports(project)[0]]
     assert found == [
         "cchkd_utils/__init__.py",
         "cchkd_utils/a.py",
@@ -155,4 +155,4 @@ def test_an_edit_changes_exactly_the_runs_that_depend_on_it(project):
 
 def test_libraries_are_the_modules_of_others(project):
     (paths.ROOT / "cchkd_utils" / "c.py").write_text("from scipy.stats import t\nimport os\n")
-    assert plans.libraries(project) == ["os", "scipy", "scipy.stats", "scipy.stats.t"]
+    assert plans.imports(project)[1] == ["os", "scipy", "scipy.stats", "scipy.stats.t"]

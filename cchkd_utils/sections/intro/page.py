@@ -9,12 +9,14 @@ import io
 import sys
 from collections.abc import Mapping
 
+import matplotlib as mpl
 import pandas as pd
 
 from cchkd_utils import paths, results
 from cchkd_utils.sections import cells
 from cchkd_utils.sections.cells import SECTIONS, Tables, same_sign
 from cchkd_utils.sections.grid import near
+from cchkd_utils.sections.intro import figures
 
 FIGURE = paths.ROOT / "book" / "_static" / "finding.svg"
 MIDDLE = {"lam": 0.5, "temperature": 2.0}  # of the paper's grids
@@ -34,23 +36,10 @@ def staged(recorded: Mapping[str, Tables], build: Mapping[str, Tables]) -> dict[
 def collect(
     recorded: Mapping[str, Tables], build: Mapping[str, Tables], estimator: str = "auto"
 ) -> pd.DataFrame:
-    """Return one row per pair and condition: what the criterion said and what distillation did.
+    """Return the `cells` of all sections at the λ and T nearest to `MIDDLE`, by one estimator.
 
-    Parameters
-    ----------
-    recorded, build : notebook to its results and verdicts; recorded ones come first
-    estimator : whose verdicts; a section that lacks it counts with the first it has
-
-    Returns
-    -------
-    DataFrame
-        Columns of `sections.cells.cells` at the λ and T nearest to `MIDDLE`; title and source
-        ("recorded" or "this build") of the section.
-
-    Raises
-    ------
-    ValueError
-        When no section has tables.
+    Tables are given by notebook; recorded ones come first, as the column source says. A section
+    that lacks the estimator counts with the first it has.
     """
     parts = []
     for section in SECTIONS:
@@ -129,10 +118,6 @@ def alt(table: pd.DataFrame) -> str:
 
 def svg(table: pd.DataFrame, digest: str) -> bytes:
     """Draw the figure; `digest` tells in its metadata which tables it shows."""
-    import matplotlib as mpl
-
-    from cchkd_utils.sections.intro import figures
-
     data = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "finding"}):
         meta = {"Date": None, "Creator": None, "Description": f"recorded tables {digest}"}
