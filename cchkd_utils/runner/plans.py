@@ -73,31 +73,30 @@ def plan_points(
     settled = [
         bases[point.get("preset", preset)] | canonical(path, known, point) for point in points
     ]
-    kinds = {(values.get("data"), values["preset"]) for values in settled}
-    needs = {kind: _needs(path, *kind, threads) for kind in kinds}
-    parts = {kind: _parts(path, kind[0], threads, needs[kind]) for kind in kinds}
-    runs, data = paths.runs_root() / path.stem, paths.data_root()
+    common = {}  # what points share, by data and preset
     plans = []
     for point, values in zip(points, settled):
         kind = values.get("data"), values["preset"]
-        folder = runs / fingerprint(parts[kind], values)
+        if kind not in common:
+            common[kind] = _needs_and_parts(path, *kind, threads)
+        needs, parts = common[kind]
+        folder = paths.runs_root() / path.stem / fingerprint(parts, values)
         given = {name: values[name] for name in point}
-        plans.append(Plan(path, given, values, parts[kind], folder, data, needs[kind]))
+        plans.append(Plan(path, given, values, parts, folder, paths.data_root(), needs))
     return plans
 
 
-def _needs(path: Path, data: str | None, preset: str, threads: int) -> tuple[Plan, ...]:
-    """Plan the runs that a notebook needs, at the same preset and data."""
-    plans = []
-    for name in read_presets()["needs"].get(path.stem, []):
+def _needs_and_parts(
+    path: Path, data: str | None, preset: str, threads: int
+) -> tuple[tuple[Plan, ...], dict[str, Any]]:
+    """Plan the runs that a notebook needs, at the same preset and data; say what it is made of."""
+    presets, needs = read_presets(), []
+    for name in presets["needs"].get(path.stem, []):
         given = {"data": data} if data and "data" in declared(find_notebook(name)) else {}
-        plans.append(plan(name, given, preset=preset, threads=threads))
-    return tuple(plans)
-
-
-def _parts(path: Path, data: str | None, threads: int, needs: tuple[Plan, ...]) -> dict[str, Any]:
-    patterns = read_presets()["files"].get(path.stem, []) if data == "real" else []
-    return sources(path, threads, data_files(patterns), {p.notebook.stem: p.key for p in needs})
+        needs.append(plan(name, given, preset=preset, threads=threads))
+    files = data_files(presets["files"].get(path.stem, []) if data == "real" else [])
+    keys = {need.notebook.stem: need.key for need in needs}
+    return tuple(needs), sources(path, threads, files, keys)
 
 
 def sources(
