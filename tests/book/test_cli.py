@@ -111,10 +111,10 @@ def test_assess_json_is_the_verdict_and_nothing_else(reps, capsys):
     words = ["assess", str(reps), "--json", "--estimator", "gaussian", "--task", "classification"]
     assert cli.main(words) == 0
     out, _ = capsys.readouterr()
-    found = json.loads(out, parse_constant=pytest.fail)
+    verdict = json.loads(out, parse_constant=pytest.fail)
     with np.load(reps) as data, pytest.warns(UserWarning, match="constant"):
         wanted = assess(**data, estimator="gaussian", task="classification").to_dict()
-    assert found | {"seconds": 0} == wanted | {"seconds": 0}
+    assert verdict | {"seconds": 0} == wanted | {"seconds": 0}
 
 
 @pytest.mark.parametrize(

@@ -86,16 +86,16 @@ def undisturbed(tiny, monkeypatch):
     return _undisturbed["tables"]
 
 
-def same(tables, others):
-    return all(a.equals(b) for a, b in zip(tables, others, strict=True))
+def same(tables, unbroken):
+    return all(a.equals(b) for a, b in zip(tables, unbroken, strict=True))
 
 
 def workers_of(process):
     """List the process ids of the workers that a sweep has started."""
-    found = subprocess.run(
+    workers = subprocess.run(
         ["pgrep", "--parent", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True
     )
-    return [int(word) for word in found.stdout.split()]
+    return [int(word) for word in workers.stdout.split()]
 
 
 def test_a_killed_worker_loses_nothing(tiny, monkeypatch):
@@ -141,10 +141,10 @@ def dask(folder, workers=2, threads=1):
     with contextlib.ExitStack() as stack:
 
         def process(*words):
-            one = subprocess.Popen([*start, *words], start_new_session=True, **quiet)
-            stack.callback(one.wait)
-            stack.callback(one.kill)
-            return one
+            dask = subprocess.Popen([*start, *words], start_new_session=True, **quiet)
+            stack.callback(dask.wait)
+            stack.callback(dask.kill)
+            return dask
 
         scheduler = process("scheduler", "--host", "127.0.0.1", "--port", "0", *common)
         wait_for(file.exists, scheduler)

@@ -63,7 +63,7 @@ def test_a_forked_kernel_gives_the_tables_of_a_cold_one(tiny, servers, monkeypat
     assert own[0] and not anew[0]  # pandas was there before the first cell, and was not
     assert own[1] != anew[1]  # numpy's own stream is not shared among kernels
     part = [list(map(str, x[3:4])) for x in (own, anew)]
-    assert all(".part-" in one[0] for one in part)
+    assert all(".part-" in path[0] for path in part)
     assert [own[2], *own[4:-1]] == [anew[2], *anew[4:-1]]
 
 

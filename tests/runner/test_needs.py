@@ -50,7 +50,7 @@ def test_another_run_of_what_is_needed_is_another_run(reader):
 def test_side_by_side_those_needed_come_before_and_once(reader):
     plans = [runner.plan(name, preset="smoke") for name in ("02", "01")]
     outcomes = dict(runner.run_many(plans, workers=2))
-    assert sorted(outcomes) == [0, 1] and not any(one.reused for one in outcomes.values())
+    assert sorted(outcomes) == [0, 1] and not any(run.reused for run in outcomes.values())
     assert rows_of(outcomes[0]).equals(rows_of(outcomes[1]))
     alone = list(runner.run_many([runner.plan("02", preset="book")], workers=1))
     assert [position for position, _ in alone] == [0] and not alone[0][1].reused
@@ -89,7 +89,7 @@ def test_a_need_of_a_need_is_made_first(reader):
     with paths.PRESETS.open("a") as file:
         file.write("  03_third: [02_reader]\n")
     planned = runner.plan("03", preset="smoke")
-    assert [one.notebook.stem for one in planned.chain()] == ["01_tiny", "02_reader", "03_third"]
+    assert [need.notebook.stem for need in planned.chain()] == ["01_tiny", "02_reader", "03_third"]
 
 
 def test_a_needed_run_that_is_gone_is_an_error_of_its_reader(tmp_path, monkeypatch):

@@ -48,8 +48,8 @@ def key(notebook, parameters=None, threads=1, data=None):
 
 
 def test_modules_follow_imports_of_every_form_and_no_others(project):
-    found = [path.relative_to(paths.ROOT).as_posix() for path in plans.imports(project)[0]]
-    assert found == [
+    imported = [path.relative_to(paths.ROOT).as_posix() for path in plans.imports(project)[0]]
+    assert imported == [
         "cchkd_utils/__init__.py",
         "cchkd_utils/a.py",
         "cchkd_utils/b.py",
@@ -136,10 +136,10 @@ def test_recorded_tables_count_where_they_are_declared(project, tmp_path, monkey
 
 
 def test_an_edit_changes_exactly_the_runs_that_depend_on_it(project):
-    other = project.with_name("02_y.ipynb")
+    second = project.with_name("02_y.ipynb")
     cell = {"cell_type": "code", "metadata": {}, "source": "import cchkd_utils.unused as u"}
-    other.write_text(json.dumps({"cells": [cell]}))
-    both = {"01": project, "02": other}
+    second.write_text(json.dumps({"cells": [cell]}))
+    both = {"01": project, "02": second}
     depend = {
         "a.py": {"01"}, "b.py": {"01"}, "c.py": {"01"}, "sub/__init__.py": {"01"},
         "sub/deep.py": {"01"}, "sub/other.py": set(), "unused.py": {"02"},

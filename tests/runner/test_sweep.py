@@ -45,7 +45,9 @@ def test_when_every_point_fails_that_is_recorded_too(tiny, capsys):
     shown = [line for line in err.splitlines() if line.startswith("cchkd: ")]
     assert len(shown) == 7 and shown[-2] == "cchkd: and 2 more failed"
     place = Path(shown[-1].partition("all failures: ")[2])
-    assert [one["parameters"]["fail"] for one in json.loads(place.read_text())] == [*"abcdefg"]
+    assert [failure["parameters"]["fail"] for failure in json.loads(place.read_text())] == [
+        *"abcdefg"
+    ]
 
 
 def test_a_swept_parameter_that_is_no_column_becomes_one(tiny):
