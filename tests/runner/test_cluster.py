@@ -10,10 +10,10 @@ import sys
 import time
 from types import SimpleNamespace
 
-import dask.system
 import pytest
 
 from cchkd_utils import paths, results, runner
+from cchkd_utils.book import cli
 from cchkd_utils.runner import cluster
 
 SWEEP = ["sweep", "01", "--preset", "smoke", "-p", "n_seeds=1..6", "-p", "seconds=0.7"]
@@ -141,10 +141,10 @@ def dask(folder, workers=2, threads=1):
     with contextlib.ExitStack() as stack:
 
         def process(*words):
-            dask = subprocess.Popen([*start, *words], start_new_session=True, **quiet)
-            stack.callback(dask.wait)
-            stack.callback(dask.kill)
-            return dask
+            begun = subprocess.Popen([*start, *words], start_new_session=True, **quiet)
+            stack.callback(begun.wait)
+            stack.callback(begun.kill)
+            return begun
 
         scheduler = process("scheduler", "--host", "127.0.0.1", "--port", "0", *common)
         wait_for(file.exists, scheduler)
@@ -176,8 +176,6 @@ def test_a_killed_scheduler_loses_no_finished_run(tiny, monkeypatch):
 
 
 def test_no_scheduler_is_one_line_and_soon(tiny, monkeypatch, capsys):
-    from cchkd_utils.book import cli
-
     monkeypatch.setattr(cluster, "PATIENCE", 1)
     for address in ("tcp://127.0.0.1:9", "nowhere", "tcp://127.0.0.1"):
         assert cli.main([*SWEEP, "--scheduler", address]) == 1
@@ -186,8 +184,6 @@ def test_no_scheduler_is_one_line_and_soon(tiny, monkeypatch, capsys):
 
 
 def test_a_scheduler_without_workers_is_one_line_and_soon(tiny, monkeypatch, capsys):
-    from cchkd_utils.book import cli
-
     monkeypatch.setattr(cluster, "PATIENCE", 1)
     with dask(tiny, workers=0) as (address, _):
         assert cli.main([*SWEEP, "--scheduler", address]) == 1
@@ -196,8 +192,6 @@ def test_a_scheduler_without_workers_is_one_line_and_soon(tiny, monkeypatch, cap
 
 
 def test_workers_with_threads_are_refused(tiny, capsys):
-    from cchkd_utils.book import cli
-
     with dask(tiny, threads=2) as (address, _):
         assert cli.main([*SWEEP, "--scheduler", address]) == 1
     out, err = capsys.readouterr()
@@ -257,8 +251,6 @@ def test_ports_are_open_on_this_machine_only(tiny):
 
 
 def test_an_unwritable_folder_is_one_line(tiny, monkeypatch, capsys):
-    from cchkd_utils.book import cli
-
     (tiny / "file").touch()
     monkeypatch.setenv("CCHKD_RUNS", str(tiny / "file" / "runs"))
     assert cli.main(SWEEP) == 1
@@ -310,7 +302,7 @@ def test_a_script_that_lacks_the_guard_of_its_main_part_is_told_so(tmp_path):
 def test_as_many_runs_as_gpus_where_they_are_used_else_as_cores(
     monkeypatch, values, threads, gpus, workers
 ):
-    monkeypatch.setattr(dask.system, "CPU_COUNT", 6)
+    monkeypatch.setattr("dask.system.CPU_COUNT", 6)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
     plans = [SimpleNamespace(values=values, parts={"threads": threads})]
     assert cluster.default_workers(plans) == workers
