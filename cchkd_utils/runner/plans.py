@@ -10,6 +10,7 @@ import ast
 import functools
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from cchkd_utils.runner.parameters import ParameterError, canonical, declared
 from cchkd_utils.runner.presets import find_notebook, read_presets, settle
 
 PACKAGE = "cchkd_utils"
+FUNCTION = re.compile(rf"({PACKAGE}(?:\.\w+)+):\w+")  # "module:function", as registries name one
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def _imports(code: str, package: str, path: Path) -> frozenset[str]:
 
 @functools.cache  # a worker asks for each of its points, of files that stay the same
 def _imported(code: str, package: str) -> frozenset[str]:
-    """Return every dotted name that `code` may import, parents included."""
+    """Return every dotted name that `code` may import, or names as "module:function"."""
     imported = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
@@ -177,6 +179,9 @@ def _imported(code: str, package: str) -> frozenset[str]:
             parent = package.split(".")[: 1 - node.level or None] if node.level else []
             base = ".".join([*parent, *filter(None, [node.module])])
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            named = FUNCTION.fullmatch(node.value)
+            names = [named[1]] if named else []
         else:
             continue
         for name in names:

@@ -1,7 +1,7 @@
 """What notebooks there are, and what ``notebooks/presets.yml`` declares about each of them."""
 
-import importlib
 import os
+import pkgutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,8 @@ def read_presets() -> dict[str, Any]:
 
 def named(function: str) -> Callable:
     """Import a function that is declared as ``module:function``."""
-    module, _, name = function.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        return pkgutil.resolve_name(function)
     except (ImportError, AttributeError, ValueError) as error:
         raise ParameterError(f"{paths.PRESETS} names {function}: {error}") from None
 

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -109,8 +110,18 @@ def test_no_module_imports_by_name_behind_the_hash_s_back():
     """`importlib.import_module` would hide a dependency from the hash."""
     package = plans.paths.ROOT / "cchkd_utils"
     files = [p for p in package.rglob("*.py") if p.parent.name != "runner"]  # no notebook uses it
-    guilty = [p.name for p in files if "import_module(" in p.read_text()]
+    guilty = [p.name for p in files if re.search(r"(import_module|__import__)\(", p.read_text())]
     assert guilty == []
+
+
+def test_a_function_that_a_registry_names_is_followed(project):
+    before = plans.imports(project)[0]
+    registry = "METHODS = {'slow': 'cchkd_utils.sub.other:estimate', 'text': 'cchkd_utils.unused'}"
+    (paths.ROOT / "cchkd_utils" / "b.py").write_text(
+        f"from cchkd_utils.sub import deep\n{registry}\n"
+    )
+    after = plans.imports(project)[0]
+    assert {path.name for path in set(after) - set(before)} == {"other.py"}
 
 
 def test_recorded_tables_count_where_they_are_declared(project, tmp_path, monkeypatch):
