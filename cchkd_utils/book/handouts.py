@@ -5,21 +5,22 @@ A cell tagged ``solution`` belongs to the teacher. What is left runs as it is, w
 can show: directives are bold titles, roles their text, links into the book lead to the repository.
 """
 
-import copy
-import json
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
+import nbformat
 import yaml
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
 from cchkd_utils import paths, runner
 
 ANSWER = "# Your answer\n"
 GATE = re.compile(r"\{solution(-start|-end)?\}")
+END = re.compile(r"[`:]{3,}(\{solution-end\})?")
 FENCE = re.compile(r"^(?P<fence>:{3,}|`{3,})\s*\{(?P<name>[\w:-]+)\}\s*(?P<title>.*)$")
 ROLE = re.compile(r"\{(?P<name>[\w:]+)\}`(?P<text>[^`]+)`")
 LINK = re.compile(r"(?<!\!)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
@@ -42,40 +43,45 @@ def student(names: Iterable[str], folder: Path | str, *, force: bool = False) ->
         When the folder cannot be used, a file is there already, or a cell without the tag holds
         a solution; nothing is written then.
     """
-    return _write(names, folder, force, without_solutions)
+    return _write(names, folder, force, keep_solutions=False)
 
 
 def solutions(names: Iterable[str], folder: Path | str, *, force: bool = False) -> list[Path]:
     """Write notebooks with their solutions; parameters and errors as in `student`."""
-    return _write(names, folder, force, with_solutions)
+    return _write(names, folder, force, keep_solutions=True)
 
 
-def without_solutions(notebook: Mapping[str, Any], name: str = "notebook") -> dict[str, Any]:
-    """Return a notebook's content without solutions, with room for answers."""
-    cells = []
-    for number, cell in _numbered(notebook):
-        if "solution" in _tags(cell):
-            continue
-        if GATE.search(_source(cell)):
-            raise ExportError(f"{name}: a cell holds a solution but not the tag 'solution'")
-        cells.append(_readable(cell, number))
-        if "exercise" in _tags(cell):
-            cells.append(_answer(number))
-    return dict(copy.deepcopy(dict(notebook)), cells=cells)
-
-
-def with_solutions(notebook: Mapping[str, Any], name: str = "notebook") -> dict[str, Any]:
-    """Return a notebook's content with its solutions, directives made readable."""
-    cells = [_readable(cell, n) for n, cell in _numbered(notebook) if not _only_end(cell)]
-    return dict(copy.deepcopy(dict(notebook)), cells=cells)
-
-
-def _write(names, folder, force, change) -> list[Path]:
+def _write(
+    names: Iterable[str], folder: Path | str, force: bool, *, keep_solutions: bool
+) -> list[Path]:
     contents = {}
     for path in [runner.find_notebook(name) for name in names] or runner.notebooks():
-        content = change(json.loads(path.read_text(encoding="utf-8")), path.stem)
-        contents[f"{path.stem}.ipynb"] = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells = [*_handed_out(notebook.cells, path.stem, keep_solutions)]
+        contents[f"{path.stem}.ipynb"] = nbformat.writes(notebook) + "\n"
     return write(contents, folder, force=force)
+
+
+def _handed_out(
+    cells: Iterable[NotebookNode], name: str, keep_solutions: bool
+) -> Iterator[NotebookNode]:
+    """Give the cells of a handout, readable without the book."""
+    number = 0  # of the exercise that a cell belongs to
+    for cell in cells:
+        tags = cell.metadata.get("tags", [])
+        number += "exercise" in tags
+        if not keep_solutions:
+            if "solution" in tags:
+                continue
+            if GATE.search(cell.source):
+                raise ExportError(f"{name}: a cell holds a solution but not the tag 'solution'")
+        if cell.cell_type == "markdown":
+            if not END.sub("", cell.source).strip():
+                continue
+            cell.source = plain_markdown(cell.source, number=number)
+        yield cell
+        if "exercise" in tags and not keep_solutions:
+            yield new_code_cell(ANSWER, id=f"answer-{number}")
 
 
 def check(names: Iterable[str], folder: Path | str, *, force: bool = False) -> Path:
@@ -104,41 +110,6 @@ def write(contents: Mapping[str, str], folder: Path | str, *, force: bool = Fals
     except OSError as error:
         raise ExportError(f"cannot write to {folder}: {error.strerror}") from None
     return [folder / name for name in contents]
-
-
-def _numbered(notebook: Mapping[str, Any]) -> Iterable[tuple[int, Mapping[str, Any]]]:
-    """Pair each cell with the number of the exercise it belongs to."""
-    number = 0
-    for cell in notebook["cells"]:
-        number += "exercise" in _tags(cell)
-        yield number, cell
-
-
-def _readable(cell: Mapping[str, Any], number: int) -> dict[str, Any]:
-    cell = copy.deepcopy(dict(cell))
-    if cell["cell_type"] == "markdown":
-        cell["source"] = plain_markdown(_source(cell), number=number)
-    return cell
-
-
-def _answer(number: int) -> dict[str, Any]:
-    empty = {"cell_type": "code", "execution_count": None, "outputs": [], "metadata": {}}
-    return empty | {"id": f"answer-{number}", "source": ANSWER}
-
-
-def _only_end(cell: Mapping[str, Any]) -> bool:
-    return (
-        cell["cell_type"] == "markdown"
-        and not re.sub(r"[`:]{3,}(\{solution-end\})?", "", _source(cell)).strip()
-    )
-
-
-def _tags(cell: Mapping[str, Any]) -> list[str]:
-    return cell["metadata"].get("tags", [])
-
-
-def _source(cell: Mapping[str, Any]) -> str:
-    return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
 
 
 def plain_markdown(source: str, *, folder: str = "notebooks", number: int | None = None) -> str:

@@ -44,7 +44,7 @@ def exercise(tiny):
 
 
 def sources(path):
-    return [cell["source"] for cell in json.loads(path.read_text())["cells"]]
+    return ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
 
 
 def test_students_get_the_exercise_and_room_but_no_solution(exercise, tmp_path, capsys):
