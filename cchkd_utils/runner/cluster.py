@@ -64,18 +64,15 @@ def run_many(
         positions[plan.key].append(position)
     if not missing:
         return
-    suspects = set()
-    with _cluster([*missing.values()], workers, scheduler) as (client, gpus):
-        for key, outcome in _outcomes(client, [*missing.values()], gpus):
-            if isinstance(outcome, _Killed) and len(missing) > 1:
-                suspects.add(key)
-            else:
-                yield from ((position, outcome) for position in positions[key])
-    # Alone: a point that only waited on a worker which another one killed is innocent.
-    for plan in (plan for key, plan in missing.items() if key in suspects):
-        with _cluster([plan], 1, scheduler) as (client, gpus):
-            for key, outcome in _outcomes(client, [plan], gpus):
-                yield from ((position, outcome) for position in positions[key])
+    rounds = [[*missing.values()]]
+    for together in rounds:
+        with _cluster(together, workers, scheduler) as (client, gpus):
+            for key, outcome in _outcomes(client, together, gpus):
+                if isinstance(outcome, _Killed) and len(together) > 1:
+                    # Again, alone: it may only have waited on a worker which another one killed.
+                    rounds.append([missing[key]])
+                else:
+                    yield from ((position, outcome) for position in positions[key])
 
 
 def check_where(workers: int | None, scheduler: str | None) -> None:

@@ -5,8 +5,6 @@ Only where both have a sign can they agree or disagree. Shared by all sections, 
 whether the criterion predicts, the ledger and the first figure.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

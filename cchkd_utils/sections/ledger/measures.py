@@ -4,8 +4,6 @@ The grades are fixed here, apart from the numbers. A measure takes the results a
 section; what it returns says in words what it counted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
