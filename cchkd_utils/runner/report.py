@@ -5,7 +5,7 @@
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def _findings(frame: pd.DataFrame, record: Mapping[str, Any], picture: Path) -> 
     return [*parts, _table(means, by)]
 
 
-def _mean_gains(notebook: str) -> Any:
+def _mean_gains(notebook: str) -> Callable:
     """Return how repeats of a notebook become an interval: folds share rows, seeds do not."""
     declared = read_presets()["intervals"]
     return named(declared[notebook]) if notebook in declared else intervals.summarise
