@@ -26,7 +26,7 @@ publish:  ## copy the rendered book to any static host: DEST=user@host:/path or 
 	@$(PYTHON) -I cchkd_utils/book/publish.py "$(DEST)"
 
 figure: $(ENV)  ## draw the README's figure from the recorded results
-	$(BIN)/python -m cchkd_utils.sections.intro.study
+	$(BIN)/python -m cchkd_utils.sections.intro.page
 
 test: $(ENV)  ## run the tests
 	$(BIN)/python -m pytest -q

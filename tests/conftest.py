@@ -97,6 +97,6 @@ def site(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def pages(site) -> list[str]:
     """Every page that a reader can reach."""
-    found = sorted(p.relative_to(site).as_posix() for p in site.rglob("*.html"))
+    names = sorted(p.relative_to(site).as_posix() for p in site.rglob("*.html"))
     # index.html only forwards to the first page; the search page fills itself by script
-    return [p for p in found if not p.startswith(("_static", "index.html", "search.html"))]
+    return [p for p in names if not p.startswith(("_static", "index.html", "search.html"))]

@@ -45,8 +45,8 @@ def test_version_and_public_address_are_the_same_everywhere():
     address = CONFIG["repository"]["url"]
     assert citation["repository-code"] == address
     for path in [paths.ROOT / "README.md", *paths.NOTEBOOKS.glob("*.ipynb")]:
-        found = set(re.findall(r"https://github\.com/[\w-]+/[\w-]+", path.read_text()))
-        assert found <= {address}, path.name
+        addresses = set(re.findall(r"https://github\.com/[\w-]+/[\w-]+", path.read_text()))
+        assert addresses <= {address}, path.name
 
 
 def test_the_lock_is_one_solution_of_environment_yml():
@@ -72,13 +72,13 @@ def test_every_notebook_sets_itself_up_on_colab_and_hides_that():
     """One cell, the same in all: first of the code, out of the book, folded on Colab."""
     import jupytext
 
-    found = set()
+    sources = set()
     for path in paths.NOTEBOOKS.glob("[0-9]*.ipynb"):
         cell = next(c for c in jupytext.read(path).cells if c.cell_type == "code")
         assert "remove-cell" in cell.metadata["tags"], path.name
         assert cell.source.startswith("# @title") and 'display-mode: "form"' in cell.source
-        found.add(cell.source)
-    (source,) = found
+        sources.add(cell.source)
+    (source,) = sources
     assert f'source = "{CONFIG["repository"]["url"]}"' in source
     assert '"google.colab" in sys.modules' in source
 

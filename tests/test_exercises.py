@@ -42,8 +42,8 @@ def html(tmp_path_factory):
 
 def test_exercises_are_numbered_in_order_and_can_be_linked(html):
     box = r'<div class="exercise admonition" id="ex-throwaway-\d">\s*<p[^>]*title">(.*?)</p>'
-    found = re.findall(box, html, re.DOTALL)
-    titles = [" ".join(re.sub(r"<[^>]+>", "", one).split()) for one in found]
+    boxes = re.findall(box, html, re.DOTALL)
+    titles = [" ".join(re.sub(r"<[^>]+>", "", text).split()) for text in boxes]
     assert titles == ["Exercise 1 (Title 1)", "Exercise 2 (Title 2)"]
     assert re.search(r'href="#ex-throwaway-2"', html)
 

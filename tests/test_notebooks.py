@@ -71,10 +71,10 @@ def test_papermill_can_explain_the_parameters(notebook):
     """`papermill --help-notebook` must understand the cell as well as we do."""
     from papermill.inspection import inspect_notebook
 
-    found = inspect_notebook(str(notebook))
+    explained = inspect_notebook(str(notebook))
     for name, parameter in runner.declared(notebook).items():
-        assert found[name]["inferred_type_name"] == parameter.type
-        assert parameter.meaning in found[name]["help"]
+        assert explained[name]["inferred_type_name"] == parameter.type
+        assert parameter.meaning in explained[name]["help"]
 
 
 @pytest.mark.parametrize("notebook", TRAINING, ids=[path.stem for path in TRAINING])

@@ -52,9 +52,9 @@ def test_every_page_offers_its_source_and_every_notebook_its_tables(site, pages)
     for name in build.notebooks():
         text = (site / "notebooks" / f"{name}.html").read_text()
         links = re.findall(r'href="([^"]*_downloads/[^"]+)"', text)
-        found = {unquote(link).rpartition("/")[2] for link in links}
-        assert f"{name}.ipynb" in found
-        assert found & {f"{name}.{table}.csv" for table in ("results", "verdicts")}, name
+        offered = {unquote(link).rpartition("/")[2] for link in links}
+        assert f"{name}.ipynb" in offered
+        assert offered & {f"{name}.{table}.csv" for table in ("results", "verdicts")}, name
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,8 @@ def browser():
         pytest.skip("no chromium on this machine: install Debian's package of that name")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as p, p.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as found:
-        yield found
+    with sync_playwright() as p, p.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as driven:
+        yield driven
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +144,8 @@ OVER = "document.documentElement.scrollWidth - innerWidth"
 RUN_AXE = """async rules => {
     const options = {resultTypes: ['violations'], preload: false};
     if (rules.length) options.runOnly = rules;
-    const found = await axe.run({exclude: [['mjx-container']]}, options);  // MathJax's own markup
-    return found.violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v =>
+    const report = await axe.run({exclude: [['mjx-container']]}, options);  // MathJax's own markup
+    return report.violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v =>
         `${v.id} (${v.nodes.length}): ${v.nodes.slice(0, 3).map(n =>
             n.target.join(' ') + ' ' + n.any.map(a => a.message).join('; ').slice(0, 160))}`)
 }"""
@@ -153,8 +153,8 @@ RUN_AXE = """async rules => {
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_serious_violation(visits, theme):
-    found = {page: facts["axe"][theme] for page, facts in visits.items()}
-    assert {page: violations for page, violations in found.items() if violations} == {}
+    violating = {page: facts["axe"][theme] for page, facts in visits.items()}
+    assert {page: violations for page, violations in violating.items() if violations} == {}
 
 
 def test_no_console_error_and_no_request_leaves_the_site(visits):
@@ -241,9 +241,9 @@ def test_the_interactive_figure_has_no_serious_violation(browser, address):
     page = Page(browser, address, "_static/explorer.html")
     page.tab.wait_for_selector("svg .mark-line path")
     page.tab.add_script_tag(content=AXE)
-    found = page.tab.evaluate(RUN_AXE, [])
+    violations = page.tab.evaluate(RUN_AXE, [])
     page.tab.close()
-    assert (found, page.errors, page.away) == ([], [], [])
+    assert (violations, page.errors, page.away) == ([], [], [])
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ Sphinx renders only what did.
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,11 +20,10 @@ from typing import Any
 import yaml
 
 from cchkd_utils import paths, results, runner
-from cchkd_utils.book import citation, explorer
-from cchkd_utils.runner import identity
-from cchkd_utils.sections.cells import Tables, of_section, recorded
-from cchkd_utils.sections.intro import study
-from cchkd_utils.sections.ledger import page
+from cchkd_utils.book import explorer
+from cchkd_utils.runner.folders import digest
+from cchkd_utils.runner.plans import recorded_files
+from cchkd_utils.runner.presets import named, read_presets
 
 CARD = """\
 :::{{admonition}} This page is a run
@@ -54,37 +54,31 @@ def build(
     threads: int = 1,
     output: Path = paths.ROOT,
 ) -> Path:
-    """Build the book and return the path of its first page.
+    """Build the book in ``output/_build/html`` and return the path of its first page.
 
-    Parameters
-    ----------
-    preset : smoke, book or paper
-    data : embedded or real, for the notebooks that take ``data``
-    threads : threads of each notebook that has to run; as many run at once as the cores allow
-    output : folder that receives ``_build/html``
+    `data` is for the notebooks that take it. As many run at once as the cores allow.
 
-    Raises
-    ------
-    runner.RunError
-        When a notebook fails.
-    BuildError
-        When rendering gives a warning or an error; they are printed above the message.
+    `runner.RunError` when a notebook fails, `BuildError` when rendering gives a warning or an
+    error; they are printed above the message.
     """
     files, tables = _sources(), {}
     for done in _run_all(preset, data, threads):
         files |= _run_files(done)
         if {"results", "verdicts"} <= set(done.record["tables"]):
-            tables[done.record["notebook"]] = _tables(done)
-    kept = recorded()
-    files |= study.staged(kept, tables)
-    shown = page.page(kept, tables)
-    files["book/ledger.md"] = files["book/ledger.md"].replace(b"LEDGER", shown.encode())
+            pair = [(done.folder / f"{name}.csv", name) for name in ("results", "verdicts")]
+            tables[done.record["notebook"]] = tuple(results.read(*table) for table in pair)
+    recorded = recorded_tables()
+    for page in read_presets().get("pages", []):
+        files |= named(page)(recorded, tables)
     staged = output / "_build" / "src"
-    return _render(staged, output, stage(files, staged) + identity.digest(paths.LOCK))
+    return _render(staged, output, stage(files, staged) + digest(paths.LOCK))
 
 
-def _tables(run: runner.Run) -> Tables:
-    return tuple(results.read(run.folder / f"{name}.csv", name) for name in ("results", "verdicts"))
+def recorded_tables() -> dict[str, tuple]:
+    """Read the recorded results and verdicts that notebooks read, by name."""
+    reads = read_presets()["reads"]
+    files = {path.stem for stem in reads for path in recorded_files(stem)}
+    return {name: results.recorded(name) for name in sorted(files) if f"{name}_verdicts" in files}
 
 
 def _run_all(preset: str, data: str, threads: int) -> Iterator[runner.Run]:
@@ -119,8 +113,31 @@ def _sources() -> dict[str, bytes]:
     own = (p.relative_to(paths.ROOT) for p in (paths.ROOT / "book").rglob("*.*") if p.is_file())
     names += [p.as_posix() for p in own if not any(part[0] == "." for part in p.parts)]
     files = {name: (paths.ROOT / name).read_bytes() for name in sorted(names)}
-    made = {"book/_static/explorer.html": explorer.page(), "book/cite.txt": citation.page()}
+    cite = f"```bibtex\n{bibtex()}\n```\n"
+    made = {"book/_static/explorer.html": explorer.page(), "book/cite.txt": cite}
     return files | {name: text.encode() for name, text in made.items()}
+
+
+def bibtex() -> str:
+    """Return the entry of the paper, and that of this companion, made from ``CITATION.cff``."""
+    known = (paths.ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    paper = re.search(r"@misc\{xie2025cch,.*?\n\}", known, re.DOTALL)[0]
+    facts = yaml.safe_load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    fields = {
+        "title": facts["title"],
+        "author": " and ".join(map(_author, facts["authors"])),
+        "year": str(facts["date-released"])[:4],
+        "version": facts["version"],
+        "url": facts["repository-code"],
+    }
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+    return "\n".join([paper, "", "@software{cch_companion,", *lines, "}"])
+
+
+def _author(author: dict[str, str]) -> str:
+    if "name" in author:  # a group: braces keep BibTeX from splitting it
+        return f"{{{author['name']}}}"
+    return f"{author['family-names']}, {author['given-names']}"
 
 
 def _run_files(run: runner.Run) -> dict[str, bytes]:
@@ -161,7 +178,7 @@ def run_card(record: Mapping[str, Any]) -> str:
     stem = record["notebook"]
     downloads = [f"{{download}}`{name} <{stem}.{name}.csv>`" for name in record["tables"]]
     more = [f"{{download}}`notebook <{stem}.ipynb>`"]
-    more += [f"{{download}}`{p.stem} <../book/results/{p.name}>`" for p in of_section(stem)]
+    more += [f"{{download}}`{p.stem} <../book/results/{p.name}>`" for p in recorded_files(stem)]
     return CARD.format(
         **{key: record[key] for key in ("preset", "seconds", "git_sha")},
         threads=f"{record['threads']} thread{'s' * (record['threads'] > 1)}",

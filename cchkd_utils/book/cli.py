@@ -1,10 +1,14 @@
 """The command ``cchkd``: a thin face on the modules; no logic of its own."""
 
 import argparse
+import os
 import sys
+from collections.abc import Callable
 
-from cchkd_utils import __version__, runner
+from cchkd_utils import __version__, paths, runner
+from cchkd_utils.runner import presets
 
+NOTEBOOK = "number, name or path, e.g. 02"
 SHOWN = 5  # failures that are printed; all are in the sweep's failures.json
 
 
@@ -12,7 +16,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.call(arguments) or 0
+        status = arguments.call(arguments) or 0
+        sys.stdout.flush()  # a reader that is gone shows here at the latest
+        return status
+    except BrokenPipeError:  # `| head` has read enough; Python would write once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as a shell reports what SIGPIPE has ended
     except (ValueError, OSError, runner.RunError) as error:
         print(f"cchkd: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
@@ -28,74 +37,65 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    one = commands.add_parser("run", help="run one notebook with parameters")
-    one.add_argument("notebook", help="number, name or path, e.g. 02")
-    one.add_argument(
-        "-p", dest="given", action="append", default=[], metavar="NAME=VALUE",
-        help="set a parameter; commas make a list; may be repeated",
-    )  # fmt: skip
-    one.add_argument("--force", action="store_true", help="run again although the result is there")
-    one.set_defaults(call=_run)
+    def command(name: str, call: Callable, does: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=does)
+        added.set_defaults(call=call)
+        return added
 
-    grid = commands.add_parser("sweep", help="run one notebook at every point of a grid")
-    grid.add_argument("notebook", help="number, name or path, e.g. 02")
-    grid.add_argument(
-        "-p", dest="given", action="append", default=[], metavar="NAME=VALUES",
-        help="an axis of the grid: commas make points, also 0..9 and 0..1..0.25; "
-        "[0.2,0.5] is one point; may be repeated",
-    )  # fmt: skip
-    grid.add_argument("--grid", metavar="FILE", help="axes from a YAML file, one name a line")
-    grid.add_argument("--workers", type=_positive, help="runs at a time (default: one per core)")
-    grid.add_argument("--scheduler", metavar="TCP", help="a Dask scheduler, tcp://host:port")
-    grid.add_argument("--dry-run", action="store_true", help="print the points and run none")
-    grid.set_defaults(call=_sweep)
+    def takes_given(command: argparse.ArgumentParser, metavar: str, meaning: str) -> None:
+        command.add_argument("notebook", help=NOTEBOOK)
+        command.add_argument(
+            "-p", dest="given", action="append", default=[], metavar=metavar,
+            help=f"{meaning}; may be repeated",
+        )  # fmt: skip
 
-    found = commands.add_parser("results", help="list the runs and sweeps of a notebook")
-    found.add_argument("notebook", help="number, name or path, e.g. 02")
-    found.add_argument(
-        "-p", dest="given", action="append", default=[], metavar="NAME=VALUES",
-        help="only runs with one of these values, typed as for sweep; may be repeated",
-    )  # fmt: skip
-    found.add_argument("--preset", help="only runs of this preset")
-    found.set_defaults(call=_results)
+    run = command("run", _run, "run one notebook with parameters")
+    takes_given(run, "NAME=VALUE", "set a parameter; commas make a list")
+    run.add_argument("--force", action="store_true", help="run again although the result is there")
 
-    page = commands.add_parser("page", help="fill book/sweep.md with a sweep")
+    sweep = command("sweep", _sweep, "run one notebook at every point of a grid")
+    points = "commas make points, also 0..9 and 0..1..0.25; [0.2,0.5] is one point"
+    takes_given(sweep, "NAME=VALUES", f"an axis of the grid: {points}")
+    sweep.add_argument("--grid", metavar="FILE", help="axes from a YAML file, one name a line")
+    sweep.add_argument("--workers", type=_positive, help="runs at a time (default: one per core)")
+    sweep.add_argument("--scheduler", metavar="TCP", help="a Dask scheduler, tcp://host:port")
+    sweep.add_argument("--dry-run", action="store_true", help="print the points and run none")
+
+    results = command("results", _results, "list the runs and sweeps of a notebook")
+    takes_given(results, "NAME=VALUES", "only runs with one of these values, typed as for sweep")
+    results.add_argument("--preset", help="only runs of this preset")
+
+    page = command("page", _page, "fill book/sweep.md with a sweep")
     page.add_argument("sweep", help="its name or folder, as printed by cchkd results")
-    page.set_defaults(call=_page)
 
-    listing = commands.add_parser("list", help="list the notebooks, or a notebook's parameters")
+    listing = command("list", _list, "list the notebooks, or a notebook's parameters")
     listing.add_argument("notebook", nargs="?")
-    listing.set_defaults(call=_list)
 
-    real = commands.add_parser("data", help="list the real data: what is there, how to get more")
-    real.add_argument("--get", metavar="NOTEBOOK", help="download what it lacks, e.g. 02")
-    real.set_defaults(call=_data)
+    data = command("data", _data, "list the real data: what is there, how to get more")
+    data.add_argument("--get", metavar="NOTEBOOK", help="download what it lacks, e.g. 02")
 
-    build = commands.add_parser("book", help="run what is missing and render the book")
-    build.add_argument("--data", choices=["embedded", "real"], default="embedded")
-    build.set_defaults(call=_book)
+    book = command("book", _book, "run what is missing and render the book")
+    book.add_argument("--data", choices=["embedded", "real"], default="embedded")
 
-    handouts = commands.add_parser("export", help="notebooks for a class, or slides")
-    handouts.add_argument("notebook", nargs="*", help="number, name or path (default: all)")
-    what = handouts.add_mutually_exclusive_group(required=True)
+    export = command("export", _export, "notebooks for a class, or slides")
+    export.add_argument("notebook", nargs="*", help="number, name or path (default: all)")
+    what = export.add_mutually_exclusive_group(required=True)
     what.add_argument("--student", metavar="DIR", help="notebooks without solutions")
     what.add_argument("--solutions", metavar="DIR", help="notebooks with solutions")
     what.add_argument("--slides", metavar="DIR", help="slides of executed notebooks, HTML")
-    handouts.add_argument("--preset", default="book", help="of the runs that slides show")
-    handouts.add_argument("--force", action="store_true", help="overwrite files that are there")
-    handouts.set_defaults(call=_export)
+    export.add_argument("--preset", default="book", help="of the runs that slides show")
+    export.add_argument("--force", action="store_true", help="overwrite files that are there")
 
-    own = commands.add_parser("assess", help="verdict on your own representations")
+    own = command("assess", _assess, "verdict on your own representations")
     own.add_argument("file", help="reps.npz with the arrays teacher, student, labels")
     own.add_argument("--task", default="auto", help="auto (default), classification, regression")
     own.add_argument("--estimator", default="auto", help="auto (default), ksg, gaussian, mine, lmi")
     own.add_argument("--seed", type=_seed, default=0, help="of the estimate (default 0)")
     own.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    own.set_defaults(call=_assess)
 
-    for command in (one, grid, build):
-        command.add_argument("--preset", default="book", help="smoke, book (default) or paper")
-        command.add_argument(
+    for runs in (run, sweep, book):
+        runs.add_argument("--preset", default="book", help="smoke, book (default) or paper")
+        runs.add_argument(
             "--threads", type=_positive, default=1, help="threads of each notebook (default 1)"
         )
     return parser
@@ -165,32 +165,29 @@ def _results(arguments: argparse.Namespace) -> None:
 
 
 def _page(arguments: argparse.Namespace) -> None:
-    from cchkd_utils.runner import page
+    from cchkd_utils.runner import report
 
-    print(f"wrote {page.write(arguments.sweep)}; build the book to see it")
+    print(f"wrote {report.write(arguments.sweep)}; build the book to see it")
 
 
 def _list(arguments: argparse.Namespace) -> None:
     if arguments.notebook is None:
         print("\n".join(path.stem for path in runner.notebooks()))
         return
-    for one in runner.declared(runner.find_notebook(arguments.notebook)).values():
-        print(f"{one.name}: {one.type} = {one.default!r}")
-        print("    " + "; ".join(filter(None, [one.meaning, one.allowed])))
+    for parameter in runner.declared(runner.find_notebook(arguments.notebook)).values():
+        print(f"{parameter.name}: {parameter.type} = {parameter.default!r}")
+        print("    " + "; ".join(filter(None, [parameter.meaning, parameter.allowed])))
 
 
 def _data(arguments: argparse.Namespace) -> None:
-    from cchkd_utils.runner import data
-
     if arguments.get:
-        data.get(arguments.get)
-    print(f"real data are looked for in {data.paths.data_root()} (set CCHKD_DATA to change it)")
-    for need in data.needs():
-        word = "there" if need.complete else "missing"
-        print(f"{need.notebook}: {word}")
-        print("\n".join(f"    {count:6d} × {pattern}" for pattern, count in need.files.items()))
-        if not need.complete:
-            print(f"    {need.how}")
+        presets.download(arguments.get)
+    print(f"real data are looked for in {paths.data_root()} (set CCHKD_DATA to change it)")
+    for notebook, counts in presets.real_data().items():
+        print(f"{notebook}: {'there' if all(counts.values()) else 'missing'}")
+        print("\n".join(f"    {count:6d} × {pattern}" for pattern, count in counts.items()))
+        if not all(counts.values()):
+            print(f"    {presets.read_presets()['sources'].get(notebook, 'see the notebook')}")
 
 
 def _book(arguments: argparse.Namespace) -> None:
@@ -201,12 +198,10 @@ def _book(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from cchkd_utils.book import handouts
+    from cchkd_utils.book import handouts, slides
 
     names, force = arguments.notebook, arguments.force
     if arguments.slides is not None:
-        from cchkd_utils.book import slides
-
         written = slides.slides(names, arguments.slides, preset=arguments.preset, force=force)
     elif arguments.student is not None:
         written = handouts.student(names, arguments.student, force=force)
@@ -230,7 +225,7 @@ def _assess(arguments: argparse.Namespace) -> None:
             verdict = criterion.assess(**arrays, **options)
         except ValueError as error:
             raise ValueError(f"{arguments.file}: {error}") from None
-    for message in dict.fromkeys(str(one.message) for one in caught):  # each once
+    for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
         print(f"cchkd: warning: {message}", file=sys.stderr)
     values = verdict.to_dict()
     print(json.dumps(representations.finite(values), indent=1) if arguments.json else verdict)

@@ -5,8 +5,6 @@ language, written in the part of it that is also Python, so that a test evaluate
 text against the module. Altair draws; Vega's scripts are in the file.
 """
 
-from __future__ import annotations
-
 SLIDERS = {  # name: opening value, least, most, step, label
     "r": (0.6, 0.05, 0.95, 0.05, "r = corr(s, y): how good the student could be"),
     "q": (0.8, 0.0, 0.95, 0.05, "q = corr(t, s): what both share"),

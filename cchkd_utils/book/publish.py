@@ -20,12 +20,7 @@ class PublishError(RuntimeError):
 
 
 def publish(dest: str, root: Path = ROOT) -> None:
-    """Copy ``_build/html`` to a folder or, with rsync, to another machine.
-
-    Parameters
-    ----------
-    dest : a folder, or ``[user@]host:path``
-    root : the repository
+    """Copy ``_build/html`` to a folder or, with rsync, to another machine, ``[user@]host:path``.
 
     Raises
     ------
@@ -74,11 +69,8 @@ def ready(root: Path = ROOT) -> Path:
 
 
 def _sources(root: Path) -> list[Path]:
-    found = []
-    for path in (root / name for name in SOURCES):
-        inside = path.rglob("*") if path.is_dir() else [path]
-        found += [p for p in inside if p.is_file() and p.suffix != ".pyc"]
-    return found
+    inside = [path for name in SOURCES for path in [root / name, *(root / name).rglob("*")]]
+    return [path for path in inside if path.is_file() and path.suffix != ".pyc"]
 
 
 def main(words: list[str]) -> int:

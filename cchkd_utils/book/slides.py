@@ -14,7 +14,7 @@ from string import Template
 from typing import Any
 
 from cchkd_utils import runner
-from cchkd_utils.book import handouts, markdown
+from cchkd_utils.book import handouts
 
 SKIPPED = {"remove-cell", "parameters", "injected-parameters", "solution", "exercise"}
 HIDDEN = {"hide-input", "remove-input", "hide-cell"}
@@ -30,14 +30,13 @@ def slides(
 
     Raises
     ------
-    export.ExportError
-        When the folder cannot be used or a file is there already; nothing is written then.
     runner.RunError
-        When a notebook fails.
+        When a notebook fails, the folder cannot be used or a file is there already; nothing is
+        written then.
     """
-    found = [runner.find_notebook(name) for name in names] or runner.notebooks()
-    handouts.check([f"{path.stem}.slides.html" for path in found], folder, force=force)
-    runs = [runner.run(path.stem, preset=preset) for path in found]
+    notebooks = [runner.find_notebook(name) for name in names] or runner.notebooks()
+    handouts.check([f"{path.stem}.slides.html" for path in notebooks], folder, force=force)
+    runs = [runner.run(path.stem, preset=preset) for path in notebooks]
     contents = {f"{run.record['notebook']}.slides.html": page(run) for run in runs}
     return handouts.write(contents, folder, force=force)
 
@@ -91,7 +90,7 @@ def _bare_heading(cells: list[dict[str, Any]]) -> bool:
 def _parts(cell: Mapping[str, Any]) -> Iterator[tuple[bool, dict[str, Any]]]:
     """Split one cell into what fits a slide; say of each part whether it starts a new one."""
     if cell["cell_type"] == "markdown":
-        for text in filter(str.strip, SECTION.split(markdown.plain(cell["source"]))):
+        for text in filter(str.strip, SECTION.split(handouts.plain_markdown(cell["source"]))):
             yield text.startswith("#"), {"cell_type": "markdown", "metadata": {}, "source": text}
         return
     code = {"cell_type": "code", "metadata": {}, "execution_count": None}

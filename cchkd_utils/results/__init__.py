@@ -205,13 +205,31 @@ def recorded(section: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the results and verdicts kept with the book for a section.
 
     They come from a run at preset `paper`; where and when is in their provenance columns.
-    FileNotFoundError when one is missing.
+    For the errors see `recorded_file`.
     """
-    files = [paths.RECORDED / f"{section}{end}.csv" for end in ("", "_verdicts")]
-    for file in files:
-        if not file.exists():
-            raise FileNotFoundError(f"no recorded table of {section}: {file} is missing")
+    files = [recorded_file(f"{section}{end}", section) for end in ("", "_verdicts")]
     return read(files[0]), read(files[1], "verdicts")
+
+
+def recorded_file(name: str, section: str | None = None) -> Path:
+    """Return where a table recorded with the book lies, ``book/results/<name>.csv``.
+
+    Raises
+    ------
+    FileNotFoundError
+        When it is missing.
+    RuntimeError
+        When the runner started the notebook, and ``reads`` in ``notebooks/presets.yml`` does not
+        name the table: the run's hash would not cover it.
+    """
+    file = paths.RECORDED / f"{name}.csv"
+    if file.name not in os.environ.get("CCHKD_READS", file.name).split(os.pathsep):
+        raise RuntimeError(
+            f"this notebook may not read {file.name}: name it under `reads` in presets.yml"
+        )
+    if not file.exists():
+        raise FileNotFoundError(f"no recorded table of {section or name}: {file} is missing")
+    return file
 
 
 def of_runs(table: str = "results") -> dict[str, pd.DataFrame]:

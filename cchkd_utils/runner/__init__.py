@@ -3,15 +3,14 @@
 from cchkd_utils.runner.cluster import SchedulerError, run_many
 from cchkd_utils.runner.execute import KernelError, Run, RunError, run
 from cchkd_utils.runner.grid import read_grid
-from cchkd_utils.runner.listing import Listed, list_runs, list_sweeps, overview, preview
+from cchkd_utils.runner.listing import list_runs, list_sweeps, overview, preview
 from cchkd_utils.runner.parameters import Parameter, ParameterError, declared
-from cchkd_utils.runner.plans import Plan, find_notebook, notebooks, plan, settle
-from cchkd_utils.runner.progress import clock, setting
-from cchkd_utils.runner.sweep import Sweep, plan_sweep, sweep
+from cchkd_utils.runner.plans import Plan, plan
+from cchkd_utils.runner.presets import find_notebook, notebooks, settle
+from cchkd_utils.runner.sweep import Sweep, clock, plan_sweep, setting, sweep
 
 __all__ = [
     "KernelError",
-    "Listed",
     "Parameter",
     "ParameterError",
     "Plan",

@@ -17,11 +17,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cchkd_utils.runner import folders, identity
-from cchkd_utils.runner.execute import KernelError, Run, RunError, perform
-from cchkd_utils.runner.machine import default_workers, visible_gpus
+from cchkd_utils.runner import folders
+from cchkd_utils.runner.execute import KernelError, Run, RunError, perform, visible_gpus
 from cchkd_utils.runner.parameters import ParameterError
-from cchkd_utils.runner.plans import Plan
+from cchkd_utils.runner.plans import Plan, imports
 
 TRIES = 3  # of a point whose kernel died; Dask gives a point whose worker died as many
 PATIENCE = 10  # seconds for a scheduler to answer, and to show its workers
@@ -43,15 +42,12 @@ def run_many(
 
     Parameters
     ----------
-    plans : the runs
     workers : of a cluster on this machine; by default one per core (divided by the runs'
         threads), or one per GPU
     scheduler : address of another Dask scheduler instead, ``tcp://host:port``
 
     Raises
     ------
-    ParameterError
-        For a number of workers that is none, or one beside a scheduler, which has its own.
     SchedulerError
         When there is no scheduler or worker at that address.
     """
@@ -62,24 +58,21 @@ def run_many(
         if record := folders.finished(plan.folder):
             yield position, Run(plan.folder, record, reused=True)
             continue
-        for one in plan.chain():
-            if one is plan or not folders.finished(one.folder):
-                missing.setdefault(one.key, one)
+        for need in plan.chain():
+            if need is plan or not folders.finished(need.folder):
+                missing.setdefault(need.key, need)
         positions[plan.key].append(position)
     if not missing:
         return
-    suspects = set()
-    with _cluster([*missing.values()], workers, scheduler) as (client, gpus):
-        for key, outcome in _outcomes(client, [*missing.values()], gpus):
-            if isinstance(outcome, _Killed) and len(missing) > 1:
-                suspects.add(key)
-            else:
-                yield from ((position, outcome) for position in positions[key])
-    # Alone: a point that only waited on a worker which another one killed is innocent.
-    for plan in (plan for key, plan in missing.items() if key in suspects):
-        with _cluster([plan], 1, scheduler) as (client, gpus):
-            for key, outcome in _outcomes(client, [plan], gpus):
-                yield from ((position, outcome) for position in positions[key])
+    rounds = [[*missing.values()]]
+    for together in rounds:
+        with _cluster(together, workers, scheduler) as (client, gpus):
+            for key, outcome in _outcomes(client, together, gpus):
+                if isinstance(outcome, _Killed) and len(together) > 1:
+                    # Again, alone: it may only have waited on a worker which another one killed.
+                    rounds.append([missing[key]])
+                else:
+                    yield from ((position, outcome) for position in positions[key])
 
 
 def check_where(workers: int | None, scheduler: str | None) -> None:
@@ -92,6 +85,15 @@ def check_where(workers: int | None, scheduler: str | None) -> None:
         raise ParameterError("a scheduler has its own workers: leave their number out")
 
 
+def default_workers(plans: Sequence[Plan]) -> int:
+    """Return how many runs go at a time on this machine: one per GPU, else one per core."""
+    from dask.system import CPU_COUNT  # those that this process may use
+
+    may_use_gpu = any(plan.values.get("device", "cpu") != "cpu" for plan in plans)
+    threads = max(plan.parts["threads"] for plan in plans)
+    return (len(visible_gpus()) if may_use_gpu else 0) or max(1, CPU_COUNT // threads)
+
+
 def _outcomes(
     client: Any, plans: Sequence[Plan], gpus: list[str]
 ) -> Iterator[tuple[str, Run | RunError]]:
@@ -101,7 +103,7 @@ def _outcomes(
     futures = {}
     for plan in plans:  # those needed stand before those that need them
         name = f"{plan.notebook.stem}-{plan.key}-{ours}"
-        first = [futures[one.key] for one in plan.needs if one.key in futures]
+        first = [futures[need.key] for need in plan.needs if need.key in futures]
         futures[plan.key] = client.submit(_work, plan, gpus, *first, key=name)
     keys = {future: key for key, future in futures.items()}
     for future in as_completed(keys):
@@ -135,10 +137,10 @@ def _work(plan: Plan, gpus: list[str], *needed: Run) -> Run:
     """Make one run, on a worker; those it needs are done by then."""
     if record := folders.finished(plan.folder):  # made since the start, here or by another sweep
         return Run(plan.folder, record, reused=False)
-    imports = identity.libraries(plan.notebook)
+    _, libraries = imports(plan.notebook)
     for attempt in itertools.count(1):
         try:
-            return perform(plan, imports=imports, extra=_gpu(gpus))
+            return perform(plan, imports=libraries, extra=_gpu(gpus))
         except KernelError:
             if attempt == TRIES:
                 raise

@@ -6,6 +6,7 @@ there. A run that is killed leaves nothing that a later call would mistake for a
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import threading
@@ -14,15 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from cchkd_utils import __version__, paths
 from cchkd_utils.runner import folders
-from cchkd_utils.runner.machine import visible_gpus
 from cchkd_utils.runner.parameters import declared
 from cchkd_utils.runner.plans import Plan, plan
 
+GPU = re.compile(r"\d+|(?:GPU|MIG)-.+")
 OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}  # Python's and numpy's, CUDA's
 PROFILE = ".ipython"  # in the workplace: IPython's settings, none
 VERSIONS = ("torch", "numpy", "scipy", "scikit-learn", "papermill")
@@ -30,7 +32,7 @@ _one_at_a_time = threading.Lock()  # papermill changes the folder of the whole p
 
 
 class RunError(RuntimeError):
-    """A notebook that failed while it ran; the message names the cell and the kept notebook."""
+    """A notebook that failed; the message names the cell and the kept notebook."""
 
 
 class KernelError(RunError):
@@ -67,18 +69,16 @@ def run(
     notebook : number, name or path of a notebook
     given : parameters that differ from the preset's
     preset : smoke, book or paper
-    threads : threads of the numerical libraries. One is the default: small networks gain
-        nothing from more, and the run then has the same hash on every machine
+    threads : of the numerical libraries. Small networks gain nothing from more than one, and
+        the run then has the same hash on every machine
     force : run again although the result is there
     progress : show a bar on the console
 
     Raises
     ------
-    ParameterError
-        Before anything starts, for a notebook, preset or parameter that does not exist or a
-        value out of range.
-    FileNotFoundError
-        Before anything starts, when ``data=real`` and the files are not there.
+    ParameterError, FileNotFoundError
+        Before anything starts: for a notebook, preset, parameter or value that there is not, and
+        for real data or recorded tables that are not there.
     RunError
         When a cell fails; the executed notebook is kept.
     """
@@ -87,9 +87,9 @@ def run(
     if record:
         return Run(planned.folder, record, reused=True)
     *first, planned = planned.chain()
-    for one in first:
-        if not folders.finished(one.folder):
-            perform(one, progress)
+    for need in first:
+        if not folders.finished(need.folder):
+            perform(need, progress)
     return perform(planned, progress, force=force)
 
 
@@ -103,13 +103,8 @@ def perform(
 ) -> Run:
     """Execute a planned run and file it; one at a time in a process.
 
-    Parameters
-    ----------
-    planned : what to run
-    progress : show a bar on the console
-    force : replace a run that is there by the time this one ends
-    imports : modules to have imported already; None starts a kernel anew
-    extra : further environment variables of the kernel
+    `imports` are modules that the kernel is to have ready (None starts it cold); `extra` is added
+    to its environment.
     """
     folder = planned.folder
     with _one_at_a_time, folders.workplace(folder) as part:
@@ -126,7 +121,7 @@ def perform(
             raise type(error)(f"{planned.notebook.stem}: {error}{note}") from None
         shutil.rmtree(part / PROFILE, ignore_errors=True)
         record = folders.file_run(part, folder, record, replace=force)
-    folders.forget_failed(folder)
+    folders.failed(folder).unlink(missing_ok=True)  # it has succeeded since
     return Run(folder, record, reused=False)
 
 
@@ -134,17 +129,16 @@ def _check(planned: Plan) -> None:
     """Find out, before a run and after it, whether its hash says what it is made of."""
     if not planned.is_current():
         raise RunError("the sources or data changed, or differ on this machine; call again")
-    for one in planned.needs:
-        if not folders.finished(one.folder):
-            raise RunError(f"it needs {one.notebook.stem}, whose run {one.key} is not there")
+    for need in planned.needs:
+        if not folders.finished(need.folder):
+            raise RunError(f"it needs {need.notebook.stem}, whose run {need.key} is not there")
 
 
 def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str, Any]:
     import papermill  # here, because it costs a second that a reused run need not pay
     from nbclient.exceptions import DeadKernelError
 
-    from cchkd_utils.runner import engine
-    from cchkd_utils.runner.kernels import KernelManager
+    from cchkd_utils.runner.kernels import ENGINE, KernelManager
 
     path, values = planned.notebook, planned.values
     defaults = {name: p.default for name, p in declared(path).items()}
@@ -157,7 +151,7 @@ def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str
             path,
             part / "notebook.ipynb",
             parameters=changed,
-            engine_name=engine.NAME,
+            engine_name=ENGINE,
             kernel_name="python3",
             cwd=part,
             progress_bar={"desc": path.stem} if progress else False,
@@ -225,7 +219,8 @@ def _environment(planned: Plan, folder: Path) -> dict[str, str]:
     search = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return {
         "CCHKD_RUN_FOLDER": str(folder),
-        "CCHKD_NEEDS": os.pathsep.join(str(one.folder) for one in planned.needs),
+        "CCHKD_NEEDS": os.pathsep.join(str(need.folder) for need in planned.needs),
+        "CCHKD_READS": os.pathsep.join(planned.parts["reads"]),
         "CCHKD_RUNS": str(planned.folder.parents[1]),
         "CCHKD_DATA": str(planned.data),  # absolute: the kernel works in another folder
         "OMP_NUM_THREADS": count,
@@ -252,3 +247,11 @@ def git_sha() -> str:
 
     sha = git("rev-parse", "--short=10", "HEAD")
     return (sha + ("+" if git("status", "--porcelain") else "")) or "unknown"
+
+
+def visible_gpus() -> list[str]:
+    """List the NVIDIA GPUs that notebooks may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:  # CUDA stops at the first name that is none, such as -1
+        return [*takewhile(GPU.fullmatch, (name.strip() for name in chosen.split(",")))]
+    return [str(i) for i, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]

@@ -1,14 +1,13 @@
 """The folders of runs: a place to work in, the move to the final place, what is whole."""
 
 import contextlib
+import hashlib
 import json
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from cchkd_utils.runner.identity import digest
 
 try:
     import fcntl
@@ -17,6 +16,12 @@ except ImportError:  # Windows: what a killed run left stays until somebody remo
 
 PART = ".part-"
 LOCK = ".lock"  # held as long as the process that works in the folder is alive
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def finished(folder: Path) -> dict[str, Any] | None:
@@ -117,8 +122,3 @@ def keep_failed(part: Path, folder: Path) -> Path | None:
     except FileNotFoundError:
         return None
     return kept
-
-
-def forget_failed(folder: Path) -> None:
-    """Remove what was kept of an earlier failure of a run that has succeeded since."""
-    failed(folder).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from cchkd_utils.runner.parameters import ParameterError, canonical, declared
-from cchkd_utils.runner.plans import find_notebook, settle
+from cchkd_utils.runner.presets import find_notebook, settle
 
 NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?"
 RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?:\.\.({NUMBER}))?")
@@ -20,13 +20,7 @@ MOST = 100_000  # points
 
 
 def read_grid(path: Path | str) -> dict[str, Any]:
-    """Read a grid from a YAML file: a name and its values on each line.
-
-    Raises
-    ------
-    ParameterError
-        For a file that is no such mapping.
-    """
+    """Read a grid from a YAML file, a name and its values on each line, or `ParameterError`."""
     try:
         written = Path(path).read_text(encoding="utf-8")
         read = yaml.safe_load(written)
@@ -45,24 +39,17 @@ def grid_points(
 ) -> list[dict[str, Any]]:
     """Expand a grid to its points: every combination of one value per parameter.
 
-    Parameters
-    ----------
-    notebook : number, name or path of a notebook
-    grid : values per parameter: a list or array, or text as typed. In text, commas part the points;
-        ``0..9`` and ``0..1..0.25`` are ranges that include their end; a list in brackets is one
-        point of a parameter that takes a list: ``0.2,[0.2,0.5]``
-    preset : of the sweep, for the check
+    An axis is a list or array, or text as typed: commas part the points; ``0..9`` and
+    ``0..1..0.25`` are ranges that include their end; a list in brackets is one point of a
+    parameter that takes a list: ``0.2,[0.2,0.5]``.
 
-    Raises
-    ------
-    ParameterError
-        For an empty axis, a value the notebook does not take, a point named twice, or more than
-        100 000 points.
+    `ParameterError` refuses an empty axis, a value the notebook does not take, a point named
+    twice, and more than 100 000 points.
     """
     path = find_notebook(notebook)
     settle(path, preset, {})
     values = axes(path, grid)
-    count = math.prod(len(some) for some in values.values())
+    count = math.prod(map(len, values.values()))
     if count > MOST:
         raise ParameterError(f"{path.stem}: the grid has {count} points; at most {MOST} go")
     return [dict(zip(values, point)) for point in itertools.product(*values.values())]
@@ -71,13 +58,13 @@ def grid_points(
 def axes(path: Path, grid: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Return the values of each parameter of a grid, checked and in canonical form."""
     known = declared(path)
-    found = {}
+    checked = {}
     for name, values in grid.items():
         axis = _axis(name, values)
-        found[name] = [canonical(path, known, {name: value})[name] for value in axis]
-        if len({repr(value) for value in found[name]}) < len(axis):
+        checked[name] = [canonical(path, known, {name: value})[name] for value in axis]
+        if len({repr(value) for value in checked[name]}) < len(axis):
             raise ParameterError(f"{path.stem}: the grid names one point twice, in {name}")
-    return found
+    return checked
 
 
 def _axis(name: str, values: Any) -> list[Any]:
@@ -86,8 +73,8 @@ def _axis(name: str, values: Any) -> list[Any]:
         values = [part.strip() for part in COMMA.split(values)]
     elif not isinstance(values, Iterable) or isinstance(values, bytes | Mapping | set | frozenset):
         values = [values]
-    parts = [_range(one) if isinstance(one, str) else [one] for one in values]
-    values = [one for part in parts for one in part]
+    parts = [_range(value) if isinstance(value, str) else [value] for value in values]
+    values = [*itertools.chain(*parts)]
     if not values:
         raise ParameterError(f"{name} has no value: give at least one")
     return values

@@ -5,8 +5,7 @@ One line of the cell declares one parameter::
     lam: list[float] = [0.2, 0.5]  # distillation weight; in [0, inf)
     data: str = "embedded"  # which data; one of: embedded, real
 
-The comment may go on in the line below. A ``list`` parameter also takes a single value. Nothing
-here starts a kernel or imports one.
+The comment may go on in the line below. A ``list`` parameter also takes a single value.
 """
 
 import ast
@@ -20,7 +19,7 @@ import reprlib
 import tokenize
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +35,6 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One declared parameter: its type, default, meaning and allowed values."""
-
     name: str
     element: str  # int, float, str or bool
     many: bool  # a list (one value is taken as a list of one)
@@ -65,7 +62,7 @@ class Parameter:
         values = list(value) if isinstance(value, list | tuple) else [value]
         if not values:
             raise ParameterError(f"{self.name} is empty; give at least one value")
-        values = [self._check_one(one) for one in values]
+        values = [self._check_one(entry) for entry in values]
         if len(set(values)) < len(values):
             raise ParameterError(f"{self.name} names a value twice: {values}")
         return values
@@ -108,7 +105,7 @@ class Parameter:
 
     def _is_allowed(self, value: Any) -> bool:
         if self.allowed.startswith("one of:"):
-            return value in choices(self.allowed)
+            return value in [w.strip() for w in self.allowed.removeprefix("one of:").split(",")]
         if match := INTERVAL.match(self.allowed):
             left, low, high, right = match.groups()
             above = value >= float(low) if left == "[" else value > float(low)
@@ -123,19 +120,8 @@ def _unwrap(text: str, left: str, right: str) -> str:
     return text[1:-1] if matched else text
 
 
-def choices(allowed: str) -> list[str]:
-    """Split ``one of: a, b`` into its choices."""
-    return [word.strip() for word in allowed.removeprefix("one of:").split(",")]
-
-
 def declared(notebook: Path) -> dict[str, Parameter]:
-    """Read the parameters that a notebook declares.
-
-    Raises
-    ------
-    ParameterError
-        When the notebook has no cell tagged ``parameters``, or a line of it is malformed.
-    """
+    """Read the parameters that a notebook declares, in its one cell tagged ``parameters``."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
     if len(tagged) != 1:
@@ -151,10 +137,10 @@ def declared(notebook: Path) -> dict[str, Parameter]:
         if token.type == tokenize.COMMENT:
             above = bisect.bisect_right(lines, token.start[0], key=lambda node: node.lineno)
             comments[above - 1].append(token.string.lstrip("# "))
-    found = [
+    parameters = [
         _declaration(node, " ".join(comments[i]), notebook.name) for i, node in enumerate(lines)
     ]
-    return {parameter.name: parameter for parameter in found}
+    return {parameter.name: parameter for parameter in parameters}
 
 
 def _declaration(node: ast.stmt, comment: str, where: str) -> Parameter:
@@ -170,20 +156,7 @@ def _declaration(node: ast.stmt, comment: str, where: str) -> Parameter:
     if allowed and not (allowed.startswith("one of:") or INTERVAL.match(allowed)):
         raise ParameterError(f"{where}: {node.target.id} has the unreadable range {allowed!r}")
     parameter = Parameter(node.target.id, element, kind != element, None, meaning, allowed)
-    default = parameter.check(ast.literal_eval(node.value))
-    return Parameter(node.target.id, element, kind != element, default, meaning, allowed)
-
-
-def resolve(
-    notebook: Path, preset: Mapping[str, Any], given: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Return every parameter's value: the defaults, under the preset's, under those `given`.
-
-    For the errors see `canonical`.
-    """
-    known = declared(notebook)
-    values = {name: parameter.default for name, parameter in known.items()}
-    return values | canonical(notebook, known, {**preset, **(given or {})})
+    return replace(parameter, default=parameter.check(ast.literal_eval(node.value)))
 
 
 def canonical(
@@ -191,13 +164,7 @@ def canonical(
 ) -> dict[str, Any]:
     """Return the values `given` for the parameters `known`, checked and in one form.
 
-    Text is read as from a command line, unless the parameter is itself text.
-
-    Raises
-    ------
-    ParameterError
-        For an unknown name (the one line lists those there are), a wrong type or a value out of
-        range.
+    Text is read as from a command line.
     """
     values = {}
     try:

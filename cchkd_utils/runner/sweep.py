@@ -1,25 +1,23 @@
 """A sweep: one notebook at every point of a grid, and one tidy table of all points.
 
-Its folder ``<runs>/<notebook>/sweeps/<id>/`` is named by the runs that belong to it and holds
-what was swept (``run.json``), the joined tables as CSV and parquet, and ``failures.json`` when
-points failed.
+Its folder ``<runs>/<notebook>/sweeps/<id>/`` is named by the runs that belong to it.
 """
 
 import hashlib
 import json
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from cchkd_utils.runner import folders
-from cchkd_utils.runner.cluster import check_where, run_many
+from cchkd_utils.runner.cluster import check_where, default_workers, run_many
 from cchkd_utils.runner.execute import Run, RunError
 from cchkd_utils.runner.grid import grid_points
-from cchkd_utils.runner.machine import default_workers
 from cchkd_utils.runner.plans import Plan, plan_points
-from cchkd_utils.runner.progress import Progress, text
 
 
 @dataclass(frozen=True)
@@ -52,26 +50,19 @@ def sweep(
     """Run a notebook at every point of a grid and join the tables of all points.
 
     A point that fails is recorded and the rest go on; calling again runs only what is missing.
+    The folder holds each table as CSV and parquet, each row with its run's hash, in the order of
+    the grid; and ``failures.json`` with parameters, error and kept notebook.
 
     Parameters
     ----------
-    notebook : number, name or path of a notebook
-    grid : values per parameter; see `grid.grid_points`
-    preset, threads : of every run; see `execute.run`
-    workers, scheduler : where to run; see `cluster.run_many`
-
-    Returns
-    -------
-    Sweep
-        Its folder holds each table as CSV and parquet, each row with its run's hash, in the
-        order of the grid; and ``failures.json`` with parameters, error and kept notebook.
+    grid : values per parameter: lists, or text as typed (``0..9``); see `read_grid` for a file
+    preset, threads : of every run; see `run`
+    workers, scheduler : where to run; see `run_many`
 
     Raises
     ------
-    ParameterError, FileNotFoundError
-        Before anything starts, for a bad point or missing data.
-    OSError
-        When the folder of runs cannot be written.
+    ParameterError, FileNotFoundError, OSError
+        Before anything starts: for a bad point, missing data, a folder that cannot be written.
     SchedulerError
         When there is no scheduler or worker at the address given.
     """
@@ -80,9 +71,62 @@ def sweep(
     _try_to_write(plans[0].folder.parent)
     outcomes = _outcomes(plans, workers, scheduler)
     failed = [(p.given, str(o)) for p, o in zip(plans, outcomes) if isinstance(o, RunError)]
-    made = [one for one in outcomes if isinstance(one, Run)]
-    reused = sum(one.reused for one in made)
-    return Sweep(_file(plans, outcomes, preset), len(made) - reused, reused, failed)
+    reused = [run.reused for run in outcomes if isinstance(run, Run)]
+    return Sweep(_file(plans, outcomes, preset), reused.count(False), sum(reused), failed)
+
+
+class Progress:
+    """Counts the points that have to run; those that are there already take no time.
+
+    The rate is taken after each of the `workers` has ended a first point: until then libraries
+    are imported. A terminal gets one line that renews itself, a log plain lines.
+    """
+
+    def __init__(self, workers: int = 1, stream: TextIO | None = None) -> None:
+        self._ended = 0
+        self._workers = workers
+        self._stream = stream or sys.stderr
+        self._started = self._warm = time.monotonic()
+
+    def add(self, given: Mapping[str, Any], word: str, left: int) -> None:
+        """Report that a point ended, how (``done in 6 s``, ``failed``), and how many are left."""
+        self._ended += 1
+        now = time.monotonic()
+        if self._ended == self._workers:
+            self._warm = now
+        spent = clock(now - self._started)
+        line = f"[{spent}] {self._ended}/{self._ended + left} {word}: {setting(given)}"
+        if self._ended >= 2 * self._workers:
+            rate = (self._ended - self._workers) / max(now - self._warm, 1e-9)
+            line += f" ({60 * rate:.3g} per minute, {clock(left / rate)} left)"
+        if self._stream.isatty():
+            line = "\r\x1b[K" + line[:119] + "\n" * (left == 0)
+        else:
+            line += "\n"
+        self._stream.write(line)
+        self._stream.flush()
+
+
+def setting(given: Mapping[str, Any]) -> str:
+    """Write parameters as they would be typed."""
+    return " ".join(f"{name}={text(value)}" for name, value in given.items())
+
+
+def text(value: Any) -> str:
+    """Write a value as it would be typed as a point of a grid."""
+    if isinstance(value, list):
+        inner = ",".join(map(text, value))
+        return inner if len(value) == 1 else f"[{inner}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def clock(seconds: float) -> str:
+    """Write a time: ``8 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def _try_to_write(runs: Path) -> None:
@@ -99,10 +143,11 @@ def _outcomes(
     try:
         for position, outcome in run_many(plans, workers=workers, scheduler=scheduler):
             outcomes[position] = outcome
-            if isinstance(outcome, Run) and outcome.reused:
-                continue
-            is_run = isinstance(outcome, Run)
-            word = f"done in {outcome.record['seconds']:.1f} s" if is_run else "failed"
+            word = "failed"
+            if isinstance(outcome, Run):
+                if outcome.reused:
+                    continue
+                word = f"done in {outcome.record['seconds']:.1f} s"
             progress.add(plans[position].given, word, len(plans) - len(outcomes))
     finally:
         folders.clear(plans[0].folder.parent)  # what a killed worker left
@@ -113,9 +158,10 @@ def _file(plans: Sequence[Plan], outcomes: Sequence[Run | RunError], preset: str
     """Write the sweep's folder, unless it is there and holds just these runs."""
     names = hashlib.sha256(" ".join([*plans[0].given, *(p.key for p in plans)]).encode())
     folder = plans[0].folder.parent / "sweeps" / names.hexdigest()[:16]
-    files = [one.record["files"] for one in outcomes if isinstance(one, Run)]
-    errors = [str(one) for one in outcomes if isinstance(one, RunError)]
-    state = hashlib.sha256(json.dumps([files, errors]).encode()).hexdigest()
+    runs = [(p, outcome) for p, outcome in zip(plans, outcomes) if isinstance(outcome, Run)]
+    failures = [_failure(p, o) for p, o in zip(plans, outcomes) if isinstance(o, RunError)]
+    made = [run.record["files"] for _, run in runs], [failure["error"] for failure in failures]
+    state = hashlib.sha256(json.dumps(made).encode()).hexdigest()
     known = folders.finished(folder)
     if known and known["state"] == state:
         return folder
@@ -125,14 +171,12 @@ def _file(plans: Sequence[Plan], outcomes: Sequence[Run | RunError], preset: str
         "preset": preset,
         "axes": {name: _distinct(plan.given[name] for plan in plans) for name in plans[0].given},
         "points": len(plans),
-        "failed": len(errors),
+        "failed": len(failures),
         "state": state,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with folders.workplace(folder) as part:
-        runs = [(p, one) for p, one in zip(plans, outcomes) if isinstance(one, Run)]
         record["tables"] = _join(runs, part) if runs else []
-        failures = [_failure(p, o) for p, o in zip(plans, outcomes) if isinstance(o, RunError)]
         if failures:
             lines = json.dumps(failures, indent=1) + "\n"
             (part / "failures.json").write_text(lines, encoding="utf-8")

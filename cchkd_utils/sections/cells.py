@@ -5,17 +5,14 @@ Only where both have a sign can they agree or disagree. Shared by all sections, 
 whether the criterion predicts, the ledger and the first figure.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cchkd_utils import paths, results
+from cchkd_utils import results
 from cchkd_utils.results import intervals
 
 ANSWERS = ("agree", "disagree", "open")
@@ -36,27 +33,14 @@ RIVALS = {
 
 @dataclass(frozen=True)
 class Section:
-    """Where a section's rows are, which of them are pooled, and what its repeats are.
+    """Where a section's rows are, which of them are pooled, and what its repeats are."""
 
-    Attributes
-    ----------
-    title, notebook, table : str
-        Name for readers, the notebook, and the recorded table, ``book/results/<table>.csv``.
-    metric : str
-        The one that stands for the section.
-    query : str
-        Rows of the results to keep; the rest are controls, or other forms of the same students.
-    intervals : callable (rows, by) -> DataFrame
-        Mean gain of each group with its interval: over independent seeds
-        (`intervals.summarise`), or over folds that share rows.
-    """
-
-    title: str
+    title: str  # for readers
     notebook: str
-    table: str
-    metric: str
-    query: str
-    intervals: Callable[[pd.DataFrame, list[str]], pd.DataFrame]
+    table: str  # the recorded one, ``book/results/<table>.csv``
+    metric: str  # that stands for the section
+    query: str  # rows to keep; the rest are controls, or other forms of the same students
+    intervals: Callable[[pd.DataFrame, list[str]], pd.DataFrame]  # (rows, by): mean gains
 
 
 def over_folds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -87,19 +71,12 @@ Tables = tuple[pd.DataFrame, pd.DataFrame]
 
 def recorded() -> dict[str, Tables]:
     """Return results and verdicts of the recorded runs, by notebook."""
-    return {
-        "01_synthetic": results.recorded("synthetic"),
-        "02_mnist_m": results.recorded("mnist_m"),
-        "03_mosei": results.recorded("mosi"),
-        "04_tcga": results.recorded("tcga"),
-    }
+    return {section.notebook: results.recorded(section.table) for section in SECTIONS}
 
 
-def of_section(notebook: str) -> list[Path]:
-    """List the recorded tables of a notebook's section."""
-    tables = [section.table for section in SECTIONS if section.notebook == notebook]
-    names = [f"{table}{end}.csv" for table in tables for end in ("", "_verdicts")]
-    return [paths.RECORDED / name for name in names if (paths.RECORDED / name).is_file()]
+def by_notebook(tables: Mapping[str, Tables]) -> dict[str, Tables]:
+    """Return the recorded tables that are given by name, by the notebooks of their sections."""
+    return {each.notebook: tables[each.table] for each in SECTIONS if each.table in tables}
 
 
 def this_build() -> dict[str, Tables]:
@@ -109,30 +86,19 @@ def this_build() -> dict[str, Tables]:
 
 
 def by_section(source: Mapping[str, Tables], estimator: str) -> dict[str, pd.DataFrame]:
-    """Return the `cells` of every section that has verdicts of this estimator.
-
-    By title and kind of data, e.g. ``"digits, real"``.
-    """
-    out = {}
+    """Return the `cells` of each section that the estimator judged, named as "digits, real"."""
+    pooled_cells = {}
     for section in SECTIONS:
         if section.notebook in source and estimator in set(source[section.notebook][1].estimator):
             table = cells(section, *source[section.notebook], estimator)
-            out[f"{section.title}, {'+'.join(sorted(set(table['kind'])))}"] = table
-    return out
+            pooled_cells[f"{section.title}, {'+'.join(sorted(set(table['kind'])))}"] = table
+    return pooled_cells
 
 
 def cells(
     section: Section, rows: pd.DataFrame, verdicts: pd.DataFrame, estimator: str
 ) -> pd.DataFrame:
-    """Join what happened with what was foretold, one row per cell.
-
-    Parameters
-    ----------
-    section : Section
-    rows, verdicts : DataFrame
-        The tables of `results`.
-    estimator : str
-        One estimator: mixing them would count one outcome several times.
+    """Join what happened with what was foretold by one estimator, one row per cell.
 
     Returns
     -------
@@ -147,14 +113,14 @@ def cells(
     ValueError
         When no row is left of the metric and query, or no verdict of the estimator.
     """
-    some = rows.query(section.query)
-    some = some[some["metric"] == section.metric]
+    rows = rows.query(section.query)
+    rows = rows[rows["metric"] == section.metric]
     judged = verdicts[verdicts["estimator"] == estimator]
-    for found, name in ((some, f"metric {section.metric}"), (judged, f"estimator {estimator}")):
-        if found.empty:
+    for table, name in ((rows, f"metric {section.metric}"), (judged, f"estimator {estimator}")):
+        if table.empty:
             raise ValueError(f"{section.title}: no row has the {name}")
-    baseline = some.groupby(CELL, sort=False)["baseline"].mean().rename("baseline").reset_index()
-    gains = section.intervals(some, CELL).drop(columns="baseline", errors="ignore")
+    baseline = rows.groupby(CELL, sort=False)["baseline"].mean().rename("baseline").reset_index()
+    gains = section.intervals(rows, CELL).drop(columns="baseline", errors="ignore")
     out = gains.merge(baseline, on=CELL).merge(_foretold(judged), on=CLUSTER, how="inner")
     if "teacher accuracy" in out and section.metric == "accuracy":
         out["advantage"] = out["teacher accuracy"] - out["baseline"]
@@ -170,16 +136,8 @@ def _foretold(verdicts: pd.DataFrame) -> pd.DataFrame:
     verdicts = verdicts.rename(columns=SKILL).assign(
         p_distil=_p_distil(verdicts), ignorance=-verdicts["mi_student_label"]
     )
-    numbers = [
-        "gap",
-        "gap_lo",
-        "gap_hi",
-        "p_distil",
-        "took",
-        *[name for name in RIVALS if name != "gap"],
-    ]
-    numbers = [name for name in numbers if name in verdicts]
-    return pooled(verdicts, CLUSTER, numbers).reset_index()
+    numbers = dict.fromkeys(["gap", "gap_lo", "gap_hi", "p_distil", "took", *RIVALS])
+    return pooled(verdicts, CLUSTER, [name for name in numbers if name in verdicts]).reset_index()
 
 
 def _p_distil(verdicts: pd.DataFrame) -> np.ndarray:
@@ -212,12 +170,8 @@ def majority(decisions: pd.Series) -> str:
 def pooled(verdicts: pd.DataFrame, by: list[str], numbers: list[str]) -> pd.DataFrame:
     """Return the mean of each of `numbers` over repeats, with the `majority` of their decisions.
 
-    Repeats may share rows: the mean of an interval's ends is not narrower for being of many.
-
-    Returns
-    -------
-    DataFrame
-        Index `by`, in order of appearance; columns `numbers` and decision.
+    Indexed `by`, in order of appearance. Repeats may share rows: the mean of an interval's ends
+    is not narrower for being of many.
     """
     grouped = verdicts.groupby(by, sort=False)
     return grouped[numbers].mean().assign(decision=grouped["decision"].agg(majority))
@@ -226,14 +180,14 @@ def pooled(verdicts: pd.DataFrame, by: list[str], numbers: list[str]) -> pd.Data
 def agreement(decisions: ArrayLike, outcomes: ArrayLike) -> NDArray[np.str_]:
     """Say of each decision and its outcome: agree, disagree, or open where either has no sign."""
     said = pd.Series(np.asarray(decisions)).map({"distil": 1, "do not distil": -1}).fillna(0)
-    found = pd.Series(np.asarray(outcomes)).map({"helps": 1, "hurts": -1}).fillna(0)
-    product = (said * found).to_numpy()
+    happened = pd.Series(np.asarray(outcomes)).map({"helps": 1, "hurts": -1}).fillna(0)
+    product = (said * happened).to_numpy()
     return np.select([product > 0, product < 0], ANSWERS[:2], ANSWERS[2])
 
 
 def same_sign(cells: pd.DataFrame) -> pd.Series:
     """Say of each cell with a clear effect whether the gap has its sign, however sure the gap."""
-    clear = cells[cells["outcome"] != "unresolved"]
+    clear = resolved(cells)
     return (clear["gap"] > 0) == (clear["outcome"] == "helps")
 
 

@@ -47,6 +47,15 @@ def test_list_explains_every_parameter(tiny, capsys):
     assert "lam: list[float] = [0.2, 0.5]\n    distillation weight; in [0, inf)" in out
 
 
+def test_a_reader_that_has_read_enough_is_no_error():
+    """`cchkd list 01 | head -1`: silent, and ended as by the signal."""
+    command = [sys.executable, "-m", "cchkd_utils.book.cli", "list", "01"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
 def test_the_command_line_imports_nothing_heavy():
     code = "import sys; import cchkd_utils.book.cli; print([m for m in HEAVY if m in sys.modules])"
     code = code.replace("HEAVY", "('torch', 'papermill', 'pandas', 'numpy', 'matplotlib')")
@@ -102,10 +111,10 @@ def test_assess_json_is_the_verdict_and_nothing_else(reps, capsys):
     words = ["assess", str(reps), "--json", "--estimator", "gaussian", "--task", "classification"]
     assert cli.main(words) == 0
     out, _ = capsys.readouterr()
-    found = json.loads(out, parse_constant=pytest.fail)
+    verdict = json.loads(out, parse_constant=pytest.fail)
     with np.load(reps) as data, pytest.warns(UserWarning, match="constant"):
         wanted = assess(**data, estimator="gaussian", task="classification").to_dict()
-    assert found | {"seconds": 0} == wanted | {"seconds": 0}
+    assert verdict | {"seconds": 0} == wanted | {"seconds": 0}
 
 
 @pytest.mark.parametrize(

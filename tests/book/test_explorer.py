@@ -14,7 +14,7 @@ from cchkd_utils.gaussian import JointGaussian, admissible_g
 FUNCTIONS = {
     "pow": pow,
     "log": math.log,
-    "iff": lambda test, then, other: then if test else other,
+    "iff": lambda test, then, otherwise: then if test else otherwise,
     "MAX_VALUE": math.inf,
 }
 
@@ -42,13 +42,13 @@ def test_expressions_agree_with_the_closed_form():
         model = JointGaussian.from_correlations(r, q, g, p, sd)
         n = ratio * p
         for weight in (0.05, 0.1, 1.0, 8.0):
-            found = evaluate(r=r, q=q, g=g, sd=sd, ratio=ratio, p=p, weight=weight)
-            assert found["possible"] and found["enough"] and found["n"] == n
+            shown = evaluate(r=r, q=q, g=g, sd=sd, ratio=ratio, p=p, weight=weight)
+            assert shown["possible"] and shown["enough"] and shown["n"] == n
             close = {"rel_tol": 1e-9, "abs_tol": 1e-12}
-            assert math.isclose(found["now"], model.relative_change(n, weight), **close)
-            assert math.isclose(found["between"], model.mi_teacher_student, **close)
-            assert math.isclose(found["label"], model.mi_student_label, **close)
-            assert math.isclose(found["largest"], model.largest_helpful_lambda(n), rel_tol=1e-6)
+            assert math.isclose(shown["now"], model.relative_change(n, weight), **close)
+            assert math.isclose(shown["between"], model.mi_teacher_student, **close)
+            assert math.isclose(shown["label"], model.mi_student_label, **close)
+            assert math.isclose(shown["largest"], model.largest_helpful_lambda(n), rel_tol=1e-6)
             compared += 1
     assert compared > 400
 

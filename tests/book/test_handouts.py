@@ -7,7 +7,7 @@ import jupytext
 import pytest
 
 from cchkd_utils import paths, runner
-from cchkd_utils.book import cli, handouts, markdown, slides
+from cchkd_utils.book import cli, handouts, slides
 
 NOTEBOOKS = runner.notebooks()
 EXERCISE = """\
@@ -44,7 +44,7 @@ def exercise(tiny):
 
 
 def sources(path):
-    return [one["source"] for one in json.loads(path.read_text())["cells"]]
+    return ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
 
 
 def test_students_get_the_exercise_and_room_but_no_solution(exercise, tmp_path, capsys):
@@ -64,7 +64,7 @@ def test_teachers_get_the_solution_in_readable_form(exercise, tmp_path):
     (path,) = handouts.solutions(["01"], tmp_path / "teacher")
     shown = sources(path)
     assert SECRET in shown and "**Solution 1**" in shown
-    assert not any(":::" in one or "```{" in one for one in shown)
+    assert not any(":::" in text or "```{" in text for text in shown)
 
 
 def test_what_students_get_runs_as_it_is(exercise, tmp_path, monkeypatch):
@@ -107,8 +107,8 @@ def test_a_bad_folder_gets_one_line(exercise, tmp_path, capsys, place):
 
 def test_a_solution_without_the_tag_is_noticed(exercise, tmp_path):
     content = json.loads(exercise.read_text())
-    for one in content["cells"]:
-        one["metadata"]["tags"] = [t for t in one["metadata"]["tags"] if t != "solution"]
+    for cell in content["cells"]:
+        cell["metadata"]["tags"] = [t for t in cell["metadata"]["tags"] if t != "solution"]
     exercise.write_text(json.dumps(content))
     with pytest.raises(handouts.ExportError, match="01_tiny: a cell holds a solution"):
         handouts.student([], tmp_path / "class")
@@ -127,13 +127,15 @@ def test_a_solution_without_the_tag_is_noticed(exercise, tmp_path):
     ],
 )
 def test_myst_becomes_plain_markdown(source, wanted):
-    assert markdown.plain(source) == wanted
+    assert handouts.plain_markdown(source) == wanted
 
 
 def test_every_entry_of_the_bibliography_can_be_cited():
     entries = (paths.ROOT / "book" / "references.bib").read_text(encoding="utf-8")
     for key in re.findall(r"^@\w+\{(\S+),", entries, re.MULTILINE):
-        assert re.fullmatch(r"\D+ (et al\. )?\d{4}", markdown.plain(f"{{cite:t}}`{key}`")), key
+        assert re.fullmatch(
+            r"\D+ (et al\. )?\d{4}", handouts.plain_markdown(f"{{cite:t}}`{key}`")
+        ), key
 
 
 # The book's own notebooks.
@@ -141,18 +143,18 @@ def test_every_entry_of_the_bibliography_can_be_cited():
 
 def exercises(path):
     """List the exercises' labels, and the solutions' cells by label."""
-    labels, found, now = [], {}, None
-    for one in jupytext.read(path).cells:
-        tags = one.metadata.get("tags", [])
+    labels, solutions, now = [], {}, None
+    for cell in jupytext.read(path).cells:
+        tags = cell.metadata.get("tags", [])
         if "exercise" in tags:
-            labels += re.findall(r"^\s*:label: (\S+)$", one.source, re.MULTILINE)
-        if start := re.search(r"\{solution(?:-start)?\} (\S+)", one.source):
+            labels += re.findall(r"^\s*:label: (\S+)$", cell.source, re.MULTILINE)
+        if start := re.search(r"\{solution(?:-start)?\} (\S+)", cell.source):
             now = start[1]
         if "solution" in tags:
-            found.setdefault(now, []).append(one)
-        if "{solution-end}" in one.source:
+            solutions.setdefault(now, []).append(cell)
+        if "{solution-end}" in cell.source:
             now = None
-    return labels, found
+    return labels, solutions
 
 
 WITH = [path for path in NOTEBOOKS if exercises(path)[0]]
@@ -162,16 +164,16 @@ each = pytest.mark.parametrize("notebook", WITH, ids=[path.stem for path in WITH
 @each
 def test_every_exercise_has_a_solution_that_runs(notebook):
     """`test_notebooks` runs them; here: three at least, code in each, after the tables."""
-    labels, found = exercises(notebook)
-    assert len(labels) >= 3 and sorted(labels) == sorted(found)
-    for label, cells in found.items():
-        assert any(one.cell_type == "code" and one.source.strip() for one in cells), label
+    labels, solutions = exercises(notebook)
+    assert len(labels) >= 3 and sorted(labels) == sorted(solutions)
+    for label, cells in solutions.items():
+        assert any(cell.cell_type == "code" and cell.source.strip() for cell in cells), label
         assert "{solution-end}" in cells[-1].source and "dropdown" in cells[0].source
     kinds = ["solution" in c.metadata.get("tags", []) for c in jupytext.read(notebook).cells]
     code = [c.cell_type == "code" for c in jupytext.read(notebook).cells]
     last = max(i for i, (s, c) in enumerate(zip(kinds, code)) if c and not s)
     assert last < kinds.index(True)  # nothing that is handed out needs a solution's names
-    assert "results.save(" not in "".join(c.source for cells in found.values() for c in cells)
+    assert "results.save(" not in "".join(c.source for cells in solutions.values() for c in cells)
 
 
 def test_labels_are_unique_in_the_book():
@@ -185,12 +187,12 @@ def test_labels_are_unique_in_the_book():
 def test_student_export_of_the_book_holds_no_solution(notebook, tmp_path):
     (path,) = handouts.student([notebook.stem], tmp_path)
     text = path.read_text()
-    _, found = exercises(notebook)
+    _, solutions = exercises(notebook)
     handed_out = {
         line.strip()
-        for one in jupytext.read(notebook).cells
-        if "solution" not in one.metadata.get("tags", [])
-        for line in one.source.splitlines()
+        for cell in jupytext.read(notebook).cells
+        if "solution" not in cell.metadata.get("tags", [])
+        for line in cell.source.splitlines()
     }  # a solution may repeat a line of the notebook
     kept = {
         line.strip()
@@ -198,10 +200,13 @@ def test_student_export_of_the_book_holds_no_solution(notebook, tmp_path):
         for line in "".join(c["source"]).splitlines()
     }
     secret = {
-        line.strip() for cells in found.values() for c in cells for line in c.source.splitlines()
+        line.strip()
+        for cells in solutions.values()
+        for c in cells
+        for line in c.source.splitlines()
     }
     assert {line for line in secret - handed_out if len(line) > 10} & kept == set()
-    assert bool(secret) == bool(found)
+    assert bool(secret) == bool(solutions)
     code = [c["source"] for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
     for source in code:
         compile("".join(source), path.name, "exec")
@@ -224,7 +229,7 @@ def test_slides_split_at_headings_and_pictures_and_hide_what_the_page_hides(exer
         cell("code", SECRET, "solution"),
     ]
     deck = list(slides.split(cells))
-    told = [[c["source"] or "picture" for c in one] for one in deck]
+    told = [[c["source"] or "picture" for c in cells] for cells in deck]
     assert told == [
         ["# Title\n\nQuestion.", "Prose.\n\n"],
         ["## Empty heading", "picture"],

@@ -28,8 +28,8 @@ def test_a_folder_gets_the_whole_site_and_keeps_its_own_files(project, tmp_path)
     folder.mkdir()
     (folder / "mine").write_text("")
     publish.publish(str(folder), project)
-    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert found == {"index.html", "x/b.csv", "mine"}
+    copied = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert copied == {"index.html", "x/b.csv", "mine"}
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_the_workflow_builds_and_serves_with_pinned_official_actions():
     flow = yaml.safe_load(text)
     steps = [step for job in flow["jobs"].values() for step in job["steps"]]
     used = [step["uses"] for step in steps if "uses" in step]
-    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", one) for one in used)
-    assert {one.partition("@")[0].removeprefix("actions/") for one in used} == {
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", action) for action in used)
+    assert {action.partition("@")[0].removeprefix("actions/") for action in used} == {
         "checkout", "setup-python", "upload-pages-artifact", "deploy-pages"
     }  # fmt: skip
     (build,) = [step["run"] for step in steps if "run" in step]

@@ -8,17 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from cchkd_utils import paths, results, runner
+from cchkd_utils.book import cli
+from cchkd_utils.runner import cluster
 
 SWEEP = ["sweep", "01", "--preset", "smoke", "-p", "n_seeds=1..6", "-p", "seconds=0.7"]
 START = """
 import signal
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, also behind an "&"
-from cchkd_utils import cli, paths
+from cchkd_utils import paths
+from cchkd_utils.book import cli
 paths.NOTEBOOKS = Path({notebooks!r}); paths.PRESETS = paths.NOTEBOOKS / "presets.yml"
 if __name__ == "__main__":
     raise SystemExit(cli.main({words!r}))
@@ -82,16 +86,16 @@ def undisturbed(tiny, monkeypatch):
     return _undisturbed["tables"]
 
 
-def same(tables, others):
-    return all(a.equals(b) for a, b in zip(tables, others, strict=True))
+def same(tables, unbroken):
+    return all(a.equals(b) for a, b in zip(tables, unbroken, strict=True))
 
 
 def workers_of(process):
     """List the process ids of the workers that a sweep has started."""
-    found = subprocess.run(
+    workers = subprocess.run(
         ["pgrep", "--parent", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True
     )
-    return [int(word) for word in found.stdout.split()]
+    return [int(word) for word in workers.stdout.split()]
 
 
 def test_a_killed_worker_loses_nothing(tiny, monkeypatch):
@@ -137,10 +141,10 @@ def dask(folder, workers=2, threads=1):
     with contextlib.ExitStack() as stack:
 
         def process(*words):
-            one = subprocess.Popen([*start, *words], start_new_session=True, **quiet)
-            stack.callback(one.wait)
-            stack.callback(one.kill)
-            return one
+            begun = subprocess.Popen([*start, *words], start_new_session=True, **quiet)
+            stack.callback(begun.wait)
+            stack.callback(begun.kill)
+            return begun
 
         scheduler = process("scheduler", "--host", "127.0.0.1", "--port", "0", *common)
         wait_for(file.exists, scheduler)
@@ -172,9 +176,6 @@ def test_a_killed_scheduler_loses_no_finished_run(tiny, monkeypatch):
 
 
 def test_no_scheduler_is_one_line_and_soon(tiny, monkeypatch, capsys):
-    from cchkd_utils.book import cli
-    from cchkd_utils.runner import cluster
-
     monkeypatch.setattr(cluster, "PATIENCE", 1)
     for address in ("tcp://127.0.0.1:9", "nowhere", "tcp://127.0.0.1"):
         assert cli.main([*SWEEP, "--scheduler", address]) == 1
@@ -183,9 +184,6 @@ def test_no_scheduler_is_one_line_and_soon(tiny, monkeypatch, capsys):
 
 
 def test_a_scheduler_without_workers_is_one_line_and_soon(tiny, monkeypatch, capsys):
-    from cchkd_utils.book import cli
-    from cchkd_utils.runner import cluster
-
     monkeypatch.setattr(cluster, "PATIENCE", 1)
     with dask(tiny, workers=0) as (address, _):
         assert cli.main([*SWEEP, "--scheduler", address]) == 1
@@ -194,8 +192,6 @@ def test_a_scheduler_without_workers_is_one_line_and_soon(tiny, monkeypatch, cap
 
 
 def test_workers_with_threads_are_refused(tiny, capsys):
-    from cchkd_utils.book import cli
-
     with dask(tiny, threads=2) as (address, _):
         assert cli.main([*SWEEP, "--scheduler", address]) == 1
     out, err = capsys.readouterr()
@@ -255,8 +251,6 @@ def test_ports_are_open_on_this_machine_only(tiny):
 
 
 def test_an_unwritable_folder_is_one_line(tiny, monkeypatch, capsys):
-    from cchkd_utils.book import cli
-
     (tiny / "file").touch()
     monkeypatch.setenv("CCHKD_RUNS", str(tiny / "file" / "runs"))
     assert cli.main(SWEEP) == 1
@@ -298,3 +292,17 @@ def test_a_script_that_lacks_the_guard_of_its_main_part_is_told_so(tmp_path):
     )
     assert made.returncode == 1 and made.stderr.count("Traceback") == 1
     assert made.stderr.rstrip().endswith('sweep under `if __name__ == "__main__":`')
+
+
+@pytest.mark.parametrize(
+    ("values", "threads", "gpus", "workers"),
+    [({"device": "auto"}, 1, "0,1", 2), ({"device": "cpu"}, 1, "0,1", 6), ({}, 1, "0,1", 6),
+     ({"device": "auto"}, 1, "", 6), ({}, 4, "", 1), ({}, 9, "", 1), ({}, 2, "", 3)],
+)  # fmt: skip
+def test_as_many_runs_as_gpus_where_they_are_used_else_as_cores(
+    monkeypatch, values, threads, gpus, workers
+):
+    monkeypatch.setattr("dask.system.CPU_COUNT", 6)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    plans = [SimpleNamespace(values=values, parts={"threads": threads})]
+    assert cluster.default_workers(plans) == workers

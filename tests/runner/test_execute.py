@@ -34,9 +34,9 @@ def test_a_run_is_filed_whole_and_then_reused(tiny):
     assert done.record["kind"] == "simulated"
     again = runner.run("tiny", {"lam": "0.2,0.5"}, preset="smoke", progress=False)
     assert (again.folder, again.reused, done.reused) == (done.folder, True, False)
-    other = runner.run("01", {"lam": 0.7}, preset="smoke", progress=False)
-    assert other.folder != done.folder
-    assert results.read(other.folder / "results.csv")["lam"].tolist() == [0.7]
+    changed = runner.run("01", {"lam": 0.7}, preset="smoke", progress=False)
+    assert changed.folder != done.folder
+    assert results.read(changed.folder / "results.csv")["lam"].tolist() == [0.7]
 
 
 def test_the_executed_notebook_shows_what_was_changed(tiny):
@@ -242,14 +242,14 @@ def test_what_changed_since_the_plan_or_during_the_run_is_not_filed(tiny):
 
 
 def test_the_kernel_reads_these_sources_and_no_start_up_files(tiny, monkeypatch):
-    other = tiny / "other"
-    (other / "cchkd_utils").mkdir(parents=True)
-    (other / "cchkd_utils" / "__init__.py").write_text("raise SystemExit('another')")
+    elsewhere = tiny / "elsewhere"
+    (elsewhere / "cchkd_utils").mkdir(parents=True)
+    (elsewhere / "cchkd_utils" / "__init__.py").write_text("raise SystemExit('another')")
     (tiny / "start.py").write_text("started_by = 'the user'")
     profile = tiny / "ipython" / "profile_default" / "startup"
     profile.mkdir(parents=True)
     (profile / "own.py").write_text("started_by = 'the user'")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(other), "relative"]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(elsewhere), "relative"]))
     monkeypatch.setenv("PYTHONSTARTUP", str(tiny / "start.py"))
     monkeypatch.setenv("IPYTHONDIR", str(tiny / "ipython"))
     check = "import cchkd_utils; assert 'started_by' not in globals(); Path(marker).write_text("
@@ -289,7 +289,17 @@ def test_threads_run_one_after_the_other(tiny):
 from concurrent.futures import ThreadPoolExecutor
 def run(count):
     return runner.run("01", {{"n_seeds": count}}, preset="smoke", progress=False)
-print([one.record["parameters"]["n_seeds"] for one in ThreadPoolExecutor(2).map(run, [1, 2])])
+print([done.record["parameters"]["n_seeds"] for done in ThreadPoolExecutor(2).map(run, [1, 2])])
 """
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=90)
     assert made.stdout == "[1, 2]\n", made.stderr
+
+
+@pytest.mark.parametrize(
+    ("chosen", "seen"),
+    [("0,1", ["0", "1"]), (" 2 ", ["2"]), ("", []), ("-1", []), ("0,-1,1", ["0"]),
+     ("NoDevFiles", []), ("GPU-8a,MIG-1/2", ["GPU-8a", "MIG-1/2"])],
+)  # fmt: skip
+def test_gpus_are_those_that_cuda_would_see(monkeypatch, chosen, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    assert execute.visible_gpus() == seen

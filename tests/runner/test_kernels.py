@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cchkd_utils import paths, results, runner
-from cchkd_utils.runner import identity, kernels
+from cchkd_utils.runner import kernels, plans
 from cchkd_utils.runner.execute import perform
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
@@ -23,7 +23,7 @@ def servers(monkeypatch):
 
 def warm(**given):
     plan = runner.plan("01", given, preset="smoke")
-    return perform(plan, imports=identity.libraries(plan.notebook))
+    return perform(plan, imports=plans.imports(plan.notebook)[1])
 
 
 def edit(old, new):
@@ -64,7 +64,7 @@ def test_a_forked_kernel_gives_the_tables_of_a_cold_one(tiny, servers, monkeypat
     assert own[0] and not anew[0]  # pandas was there before the first cell, and was not
     assert own[1] != anew[1]  # numpy's own stream is not shared among kernels
     part = [list(map(str, x[3:4])) for x in (own, anew)]
-    assert all(".part-" in one[0] for one in part)
+    assert all(".part-" in path[0] for path in part)
     assert [own[2], *own[4:-1]] == [anew[2], *anew[4:-1]]
 
 

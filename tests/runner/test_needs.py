@@ -50,7 +50,7 @@ def test_another_run_of_what_is_needed_is_another_run(reader):
 def test_side_by_side_those_needed_come_before_and_once(reader):
     plans = [runner.plan(name, preset="smoke") for name in ("02", "01")]
     outcomes = dict(runner.run_many(plans, workers=2))
-    assert sorted(outcomes) == [0, 1] and not any(one.reused for one in outcomes.values())
+    assert sorted(outcomes) == [0, 1] and not any(run.reused for run in outcomes.values())
     assert rows_of(outcomes[0]).equals(rows_of(outcomes[1]))
     alone = list(runner.run_many([runner.plan("02", preset="book")], workers=1))
     assert [position for position, _ in alone] == [0] and not alone[0][1].reused
@@ -89,7 +89,7 @@ def test_a_need_of_a_need_is_made_first(reader):
     with paths.PRESETS.open("a") as file:
         file.write("  03_third: [02_reader]\n")
     planned = runner.plan("03", preset="smoke")
-    assert [one.notebook.stem for one in planned.chain()] == ["01_tiny", "02_reader", "03_third"]
+    assert [need.notebook.stem for need in planned.chain()] == ["01_tiny", "02_reader", "03_third"]
 
 
 def test_a_needed_run_that_is_gone_is_an_error_of_its_reader(tmp_path, monkeypatch):
@@ -102,3 +102,25 @@ def test_outside_the_runner_a_reader_says_how_to_start_it(monkeypatch):
     monkeypatch.delenv("CCHKD_NEEDS", raising=False)
     with pytest.raises(RuntimeError, match="cchkd run"):
         results.of_runs()
+
+
+READS = """\
+from cchkd_utils import results
+rows, verdicts = results.recorded(marker)
+results.save(rows.drop(columns=results.PROVENANCE), notebook="01_tiny")
+"""
+
+
+def test_a_recorded_table_that_is_not_declared_is_refused(tiny):
+    """The hash of the run would not cover it."""
+    content = json.loads((paths.NOTEBOOKS / "01_tiny.ipynb").read_text())
+    content["cells"][2]["source"] = READS
+    (paths.NOTEBOOKS / "01_tiny.ipynb").write_text(json.dumps(content))
+    given = {"marker": "mnist_m"}
+    with pytest.raises(runner.RunError, match=r"may not read mnist_m\.csv: name it under `reads`"):
+        runner.run("01", given, progress=False)
+    with paths.PRESETS.open("a") as file:
+        file.write("reads:\n  01_tiny: [mnist_m]\n")
+    done = runner.run("01", given, progress=False)
+    assert set(done.record["parts"]["reads"]) == {"mnist_m.csv", "mnist_m_verdicts.csv"}
+    assert len(results.recorded("tcga")) == 2  # outside the runner all are readable

@@ -35,7 +35,7 @@ def test_preset_lies_over_defaults_and_given_over_both(notebook):
 def test_one_number_and_a_list_come_to_the_same_form(notebook, value, read):
     got = settle(notebook, "book", {"lam": value})["lam"]
     assert got == read
-    assert all(type(one) is float for one in got)
+    assert all(type(value) is float for value in got)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import io
 import json
 import re
 import time
@@ -9,6 +10,7 @@ import pytest
 from cchkd_utils import paths, results, runner
 from cchkd_utils.book import cli
 from cchkd_utils.runner import cluster
+from cchkd_utils.runner.sweep import Progress, clock, setting
 
 
 def test_a_sweep_joins_its_points_reports_failures_and_resumes(tiny, capsys):
@@ -43,7 +45,9 @@ def test_when_every_point_fails_that_is_recorded_too(tiny, capsys):
     shown = [line for line in err.splitlines() if line.startswith("cchkd: ")]
     assert len(shown) == 7 and shown[-2] == "cchkd: and 2 more failed"
     place = Path(shown[-1].partition("all failures: ")[2])
-    assert [one["parameters"]["fail"] for one in json.loads(place.read_text())] == [*"abcdefg"]
+    assert [failure["parameters"]["fail"] for failure in json.loads(place.read_text())] == [
+        *"abcdefg"
+    ]
 
 
 def test_a_swept_parameter_that_is_no_column_becomes_one(tiny):
@@ -169,3 +173,47 @@ def test_a_point_that_another_sweep_made_meanwhile_is_not_made_again(tiny, monke
     monkeypatch.delattr(cluster, "perform")
     made = cluster._work(runner.plan("01", preset="smoke"), [])
     assert made.record == done.record and not made.reused  # it was not there at the start
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.2, "0 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+)
+def test_clock(seconds, shown):
+    assert clock(seconds) == shown
+
+
+def test_settings_are_written_as_they_are_typed():
+    point = {"lam": [0.2], "blur": [0.0, 1.0], "quick": True, "data": "real"}
+    assert setting(point) == "lam=0.2 blur=[0.0,1.0] quick=true data=real"
+
+
+def test_a_log_gets_lines_and_a_terminal_one_line_that_renews_itself():
+    log, terminal = io.StringIO(), Terminal()
+    for stream in (log, terminal):
+        progress = Progress(stream=stream)
+        progress.add({"lam": [0.2]}, "done in 6.0 s", left=1)
+        progress.add({"lam": [0.5]}, "failed", left=0)
+    first, second = log.getvalue().splitlines()
+    assert first.endswith("1/2 done in 6.0 s: lam=0.2") and "per minute, 0 s left)" in second
+    assert "2/2 failed: lam=0.5" in second
+    shown = terminal.getvalue()
+    assert shown.count("\n") == 1 and shown.endswith("\n") and shown.count("\r\x1b[K") == 2
+
+
+def test_the_time_left_is_that_of_warm_workers(monkeypatch):
+    """Two workers: 20 s with imports for their first points, then 4 s for each."""
+    now = iter([0.0, 20.0, 20.0, 24.0, 24.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    log = io.StringIO()
+    progress = Progress(2, log)
+    for ended in range(1, 5):
+        progress.add({}, "done", left=10 - ended)
+    *early, last = log.getvalue().splitlines()
+    assert not any("left" in line for line in early)
+    assert "(30 per minute, 12 s left)" in last

@@ -48,6 +48,6 @@ def test_pooled_verdicts_are_means_and_what_most_repeats_decided():
             "decision": ["distil", "do not distil", "undecided", "distil"],
         }
     )
-    one = pooled(table, ["pair"], ["gap"])
-    assert one.index.tolist() == ["b", "a"] and one["gap"].tolist() == [3.0, -1.0]
-    assert one["decision"].tolist() == ["distil", "do not distil"]
+    means = pooled(table, ["pair"], ["gap"])
+    assert means.index.tolist() == ["b", "a"] and means["gap"].tolist() == [3.0, -1.0]
+    assert means["decision"].tolist() == ["distil", "do not distil"]

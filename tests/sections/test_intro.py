@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cchkd_utils import paths, results
-from cchkd_utils.book import citation
-from cchkd_utils.sections.intro import study
+from cchkd_utils.book import build
+from cchkd_utils.sections.intro import page as study
 
 EFFECTS = {"clear": 0.05, "harm": -0.05, "noise": 0.0}
 
@@ -28,17 +28,18 @@ def tables(gaps, seeds=6, kind="real"):
                 ))  # fmt: skip
             gap = gaps[name]
             verdicts += [
-                here | {"estimator": one, "mi_teacher_student": 1.0 + gap, "mi_student_label": 1.0,
-                        "gap": gap, "gap_lo": gap - 0.1, "gap_hi": gap + 0.1, "p_wrong": 0.0,
+                here | {"estimator": estimator, "mi_teacher_student": 1.0 + gap,
+                        "mi_student_label": 1.0, "gap": gap, "gap_lo": gap - 0.1,
+                        "gap_hi": gap + 0.1, "p_wrong": 0.0,
                         "decision": "distil" if gap > 0 else "do not distil"}
-                for one in ("auto", "ksg")
+                for estimator in ("auto", "ksg")
             ]  # fmt: skip
     return results.check(rows), results.check(verdicts, "verdicts")
 
 
 def test_cells_are_counted_by_verdict_and_outcome():
-    found = tables({"clear": 0.5, "harm": 0.3, "noise": -0.2})
-    table = study.collect({"03_mosei": found}, {}).set_index("knob")
+    judged = tables({"clear": 0.5, "harm": 0.3, "noise": -0.2})
+    table = study.collect({"03_mosei": judged}, {}).set_index("knob")
     named = dict(zip(table["condition"].str.partition(",")[0], table["outcome"]))
     assert named == {"clear": "helps", "harm": "hurts", "noise": "unresolved"}
     assert sorted(table["percent"]) == pytest.approx([-5.0, 0.0, 5.0], abs=0.15)  # at λ = .5
@@ -80,13 +81,13 @@ def test_the_readme_shows_the_recorded_results():
 
 
 def test_bibtex_comes_from_the_citation_file():
-    entries = citation.bibtex()
+    entries = build.bibtex()
     assert re.findall(r"@(\w+)\{", entries) == ["misc", "software"]
     assert "2510.13182" in entries and "{{The CCH companion authors}}" in entries
     assert entries.count("{") == entries.count("}")
 
 
 def test_one_repeat_has_no_interval():
-    found = tables(dict.fromkeys(EFFECTS, 0.1), seeds=1, kind="simulated")
-    table = study.collect({}, {"03_mosei": found})
+    single = tables(dict.fromkeys(EFFECTS, 0.1), seeds=1, kind="simulated")
+    table = study.collect({}, {"03_mosei": single})
     assert set(table["outcome"]) == {"unresolved"} and table["percent_lo"].isna().all()

@@ -8,7 +8,7 @@ import pytest
 from cchkd_utils import paths, results
 from cchkd_utils.results import intervals
 from cchkd_utils.sections import cells
-from cchkd_utils.sections.ledger import page
+from cchkd_utils.sections.ledger import measures, page
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ CELL = ["teacher", "student", "condition", "knob", "experiment", "lam", "tempera
 def shuffled(tables):
     """The same tables with what happened and what was foretold dealt out anew."""
     rng = np.random.default_rng(0)
-    rows, verdicts = (one.copy() for one in tables)
+    rows, verdicts = (table.copy() for table in tables)
     measured = {"baseline", "distilled", "gain", "gain_sd", *intervals.VIDEO}
     measured = [name for name in rows if name in measured]
     foretold = ["mi_teacher_student", "mi_student_label", "gap", "gap_lo", "gap_hi", "decision"]
@@ -34,20 +34,20 @@ def shuffled(tables):
 
 
 def test_ten_headlines_with_a_claim_each():
-    assert [one.number for one in page.HEADLINES] == list(range(1, 11))
-    assert all(len(one.claim) > 20 and len(one.why) > 20 for one in page.HEADLINES)
+    assert [headline.number for headline in page.HEADLINES] == list(range(1, 11))
+    assert all(len(h.claim) > 20 and len(h.why) > 20 for h in page.HEADLINES)
 
 
-@pytest.mark.parametrize("headline", page.HEADLINES, ids=lambda one: str(one.number))
+@pytest.mark.parametrize("headline", page.HEADLINES, ids=lambda headline: str(headline.number))
 def test_each_cell_has_numbers_a_grade_and_a_source(headline, recorded):
-    name = f"results/{page.TABLE[headline.notebook]}.csv"
+    name = f"results/{measures.SECTION[headline.notebook].table}.csv"
     cell = page.measure(headline, recorded, name)
-    assert cell.grade in page.GRADES and re.search(r"\d", cell.text)
+    assert cell.grade in measures.GRADES and re.search(r"\d", cell.text)
     assert "training rows" in cell.text and "repeats" in cell.text
     assert (paths.ROOT / "book" / cell.source).is_file()
 
 
-@pytest.mark.parametrize("headline", page.HEADLINES, ids=lambda one: str(one.number))
+@pytest.mark.parametrize("headline", page.HEADLINES, ids=lambda headline: str(headline.number))
 def test_other_tables_give_another_cell(headline, recorded):
     """A number that was typed would stay."""
     tables = recorded[headline.notebook]
@@ -61,6 +61,6 @@ def test_a_section_without_tables_is_said_to_be_missing(recorded):
 
 def test_the_page_names_every_headline_and_both_sources(recorded):
     text = page.page(recorded, {})
-    for one in page.HEADLINES:
-        assert one.claim in text
+    for headline in page.HEADLINES:
+        assert headline.claim in text
     assert text.count("{download}") == 2 * len(page.HEADLINES)

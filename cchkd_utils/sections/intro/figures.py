@@ -10,7 +10,7 @@ from cchkd_utils.plots import MARKERS, OUTCOMES, REGION, figure, mark_zeros
 
 
 def finding(table: pd.DataFrame) -> Figure:
-    """Draw the cells of `sections.intro.study.collect`, one panel per section."""
+    """Draw the cells of `sections.intro.page.collect`, one panel per section."""
     groups = list(table.groupby("title", sort=False))
     columns = min(len(groups), 2)
     rows = -(-len(groups) // columns)
@@ -35,16 +35,17 @@ def finding(table: pd.DataFrame) -> Figure:
 
 
 def _panel(ax, cells: pd.DataFrame) -> None:
-    for (outcome, decision), some in cells.groupby(["outcome", "decision"]):
+    for (outcome, decision), group in cells.groupby(["outcome", "decision"]):
+        gap, percent = group["gap"], group["percent"]
+        up = [percent - group["percent_lo"], group["percent_hi"] - percent]
+        across = [gap - group["gap_lo"], group["gap_hi"] - gap]
         colour = OUTCOMES[outcome]
-        up = [some["percent"] - some["percent_lo"], some["percent_hi"] - some["percent"]]
-        across = [some["gap"] - some["gap_lo"], some["gap_hi"] - some["gap"]]
         ax.errorbar(
-            some["gap"], some["percent"], yerr=np.abs(up), xerr=np.abs(across), fmt="none",
+            gap, percent, yerr=np.abs(up), xerr=np.abs(across), fmt="none",
             ecolor=colour, lw=1, alpha=0.6,
         )  # fmt: skip
-        ax.scatter(some["gap"], some["percent"], marker=MARKERS[decision], color=colour,
-                   s=34, edgecolor="white", linewidth=0.6, zorder=3)  # fmt: skip
+        ax.scatter(gap, percent, marker=MARKERS[decision], color=colour, s=34, edgecolor="white",
+                   linewidth=0.6, zorder=3)  # fmt: skip
     low, high = ax.get_xlim()
     ax.set_xlim(min(low, -0.05 * (high - low)), max(high, 0.05 * (high - low)))
     mark_zeros(ax)

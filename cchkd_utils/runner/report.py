@@ -5,26 +5,27 @@
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from cchkd_utils import paths, plots, results
 from cchkd_utils.results import intervals
 from cchkd_utils.runner import folders
-from cchkd_utils.runner import sweep_figure as draw
 from cchkd_utils.runner.parameters import ParameterError
-from cchkd_utils.runner.progress import text
-from cchkd_utils.sections.cells import SECTIONS
+from cchkd_utils.runner.presets import named, read_presets
+from cchkd_utils.runner.sweep import text
 
 MARK = "% Below this line `cchkd page` writes."
 CONDITIONS = [
     "experiment", "dataset", "teacher", "student", "condition", "knob", "n_train", "lam",
     "temperature",
 ]  # fmt: skip
-INTERVALS = {section.notebook: section.intervals for section in SECTIONS}  # folds are no seeds
 WORDY = ["condition", "experiment", "knob"]  # left out where the other settings say as much
 SEEDS = ("seed", "point_seed")
 CAPTION = (
@@ -34,22 +35,16 @@ CAPTION = (
 UNDRAWN = "The settings are too many, or not numeric, for a figure: the table has them all."
 NAME = re.compile("[0-9a-f]{16}")
 FILES = "sweep"  # folder of the figure and the tables, beside the page
+SHAPES = "osD^vP*X"
+MOST_LINES = len(SHAPES)  # in one panel; more cannot be told apart
+EASY_LINES = 4  # above these, panels are easier to read than lines
+MOST_PANELS = 4
 
 
 def write(sweep: Path | str) -> Path:
-    """Fill ``book/sweep.md`` with a finished sweep and return its path.
-
-    Parameters
-    ----------
-    sweep : the sweep's folder, or its name: the last part of the folder's path
-
-    Raises
-    ------
-    ParameterError
-        When this is no sweep that is whole.
-    """
-    named = list(paths.runs_root().glob(f"*/sweeps/{sweep}")) if NAME.fullmatch(str(sweep)) else []
-    folder = named[0] if named else Path(sweep).expanduser().absolute()
+    """Fill ``book/sweep.md`` with a finished sweep, given by name or folder; return its path."""
+    known = list(paths.runs_root().glob(f"*/sweeps/{sweep}")) if NAME.fullmatch(str(sweep)) else []
+    folder = known[0] if known else Path(sweep).expanduser().absolute()
     record = folders.finished(folder)
     tables = record.get("tables") if record else None
     if not tables or "axes" not in record or not set(tables) <= set(results.TABLES):
@@ -59,12 +54,12 @@ def write(sweep: Path | str) -> Path:
     files = page.parent / FILES
     shutil.rmtree(files, ignore_errors=True)
     files.mkdir()
-    names = [f"{table}{end}" for table in record["tables"] for end in (".csv", ".parquet")]
+    names = [f"{table}{end}" for table in tables for end in (".csv", ".parquet")]
     for name in names:
         shutil.copyfile(folder / name, files / name)
     links = ", ".join(f"{{download}}`{name} <{FILES}/{name}>`" for name in names)
     parts = [own + MARK, _heading(record), f"Tables of all points: {links}."]
-    if "results" in record["tables"]:
+    if "results" in tables:
         parts += _findings(results.read(folder / "results.csv"), record, files / "gain.png")
     page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return page
@@ -72,8 +67,7 @@ def write(sweep: Path | str) -> Path:
 
 def _heading(record: Mapping[str, Any]) -> str:
     grid = " ".join(
-        f"`{name}={','.join(text(value) for value in values)}`"
-        for name, values in record["axes"].items()
+        f"`{name}={','.join(map(text, values))}`" for name, values in record["axes"].items()
     )
     failed = f", of which {record['failed']} failed and are missing here" * bool(record["failed"])
     return (
@@ -88,13 +82,13 @@ def _findings(frame: pd.DataFrame, record: Mapping[str, Any], picture: Path) -> 
     settings = _settings(frame, record["axes"])
     by = ["metric", *settings]
     rows = _repeats(frame, by)
-    mean_gains = INTERVALS.get(record["notebook"], intervals.summarise)
     seeds = rows.groupby(by)["seed"].nunique().rename("repeats").reset_index()
-    means = mean_gains(rows, by).drop(columns="repeats", errors="ignore").merge(seeds, on=by)
+    means = _mean_gains(record["notebook"])(rows, by).drop(columns="repeats", errors="ignore")
+    means = means.merge(seeds, on=by)
     counts = ", ".join(f"{n} {word}" for word, n in means["outcome"].value_counts().items())
     alt = f"Mean gain with its 95 % interval at {len(means)} settings; distillation: {counts}."
     parts = [f"Gain is positive where distillation helped. Of {len(means)} settings: {counts}."]
-    if figure := draw.gain(means, settings):
+    if figure := gain_figure(means, settings):
         plots.mark_simulated(figure, "simulated" if "simulated" in set(frame["kind"]) else "real")
         figure.savefig(picture, dpi=200, facecolor="white")
         parts.append(f":::{{figure}} {FILES}/{picture.name}\n:alt: {alt}\n\n{CAPTION}\n:::")
@@ -103,17 +97,23 @@ def _findings(frame: pd.DataFrame, record: Mapping[str, Any], picture: Path) -> 
     return [*parts, _table(means, by)]
 
 
+def _mean_gains(notebook: str) -> Callable:
+    """Return how repeats of a notebook become an interval: folds share rows, seeds do not."""
+    declared = read_presets()["intervals"]
+    return named(declared[notebook]) if notebook in declared else intervals.summarise
+
+
 def _settings(frame: pd.DataFrame, axes: Mapping[str, Any]) -> list[str]:
     """List the columns that tell the settings apart, each saying what no other says."""
     swept = [f"point_{name}" if f"point_{name}" in frame else name for name in axes]
     swept = [name for name in swept if name in frame and name not in SEEDS]
-    found = [*swept, *(name for name in CONDITIONS if name not in swept)]
-    found = [name for name in found if frame[name].nunique() > 1]
-    for name in [one for one in WORDY if one in found and one not in swept]:
-        rest = [one for one in found if one != name]
+    settings = [*swept, *(name for name in CONDITIONS if name not in swept)]
+    settings = [name for name in settings if frame[name].nunique() > 1]
+    for name in [name for name in WORDY if name in settings and name not in swept]:
+        rest = [column for column in settings if column != name]
         if rest and (frame.groupby(rest)[name].nunique() == 1).all():
-            found = rest
-    return found
+            settings = rest
+    return settings
 
 
 def _repeats(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -125,7 +125,7 @@ def _repeats(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def _table(means: pd.DataFrame, by: list[str]) -> str:
-    names = [draw.typed(name) for name in by]
+    names = [typed(name) for name in by]
     lines = ["| " + " | ".join([*names, "gain", "95 % interval", "repeats", "outcome"]) + " |"]
     lines.append("|---" * (len(by) + 4) + "|")
     for row in means.to_dict("records"):
@@ -135,3 +135,69 @@ def _table(means: pd.DataFrame, by: list[str]) -> str:
         cells = [*values, f"{row['gain']:.3g}", interval, row["repeats"], row["outcome"]]
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def typed(column: str) -> str:
+    """Return the parameter that a column of a sweep's tables is named for."""
+    return column.removeprefix("point_")
+
+
+def gain_figure(means: pd.DataFrame, settings: list[str]) -> Figure | None:
+    """Draw the gain against the numeric setting that varies most, with a line per further setting.
+
+    None where no setting is numeric, or more lines would be needed than can be told apart.
+    `means` has metric, gain, gain_lo, gain_hi and the columns `settings`.
+    """
+    numeric = [name for name in settings if _is_number(means[name])]
+    if not numeric:
+        return None
+    across = max(numeric, key=lambda name: means[name].nunique())
+    rest = [name for name in settings if name != across]
+    panel = _panel(means, rest)
+    lines = [name for name in rest if name != panel]
+    labels = means[lines].drop_duplicates().sort_values(lines) if lines else pd.DataFrame([{}])
+    if len(labels) > MOST_LINES:
+        return None
+    values = sorted(means[panel].unique()) if panel else [None]
+    places = [(metric, value) for metric in means["metric"].unique() for value in values]
+    fig, axes = plots.figure(1, len(places), height=2.6 * len(places) + 1)
+    for ax, (metric, value) in zip([axes] if len(places) == 1 else axes, places):
+        rows = means[means["metric"] == metric]
+        rows = rows[rows[panel] == value] if panel else rows
+        _lines(ax, rows, across, labels)
+        title = metric if panel is None else f"{metric}, {typed(panel)} {value}"
+        ax.set_title(title, loc="left")
+        ax.set(xlabel=typed(across), ylabel=f"gain, {metric}")
+    if lines:
+        handles, names = ax.get_legend_handles_labels()
+        fig.legend(handles, names, loc="outside upper left", ncols=2, fontsize=9, frameon=False)
+    return fig
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _panel(means: pd.DataFrame, names: list[str]) -> str | None:
+    """Choose the setting that becomes panels, when the lines of one would be too many."""
+    if not names or len(means[names].drop_duplicates()) <= EASY_LINES:
+        return None
+    few = [name for name in names if means[name].nunique() <= MOST_PANELS]
+    return max(few, key=lambda name: means[name].nunique(), default=None)
+
+
+def _lines(ax: Axes, rows: pd.DataFrame, across: str, labels: pd.DataFrame) -> None:
+    palette = sns.color_palette("colorblind", MOST_LINES)
+    apart = 0.012 * (rows[across].max() - rows[across].min())  # intervals do not hide each other
+    for i, values in enumerate(labels.to_dict("records")):
+        line = rows
+        for name, value in values.items():
+            line = line[line[name] == value]
+        ends = [line["gain"] - line["gain_lo"], line["gain_hi"] - line["gain"]]
+        label = ", ".join(f"{typed(name)} {value}" for name, value in values.items())
+        beside = (i - len(labels) / 2 + 0.5) * apart
+        ax.errorbar(
+            line[across] + beside, line["gain"], ends, marker=SHAPES[i], color=palette[i],
+            capsize=3, label=label,
+        )  # fmt: skip
+    ax.axhline(0, color="0.2", lw=1)

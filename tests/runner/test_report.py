@@ -10,8 +10,9 @@ import pytest
 from cchkd_utils import paths, results, runner
 from cchkd_utils.book import cli
 from cchkd_utils.results import intervals
-from cchkd_utils.runner import page
-from cchkd_utils.runner import sweep_figure as draw
+from cchkd_utils.runner import report
+from cchkd_utils.runner.presets import named, read_presets
+from cchkd_utils.sections.cells import SECTIONS
 
 
 @pytest.fixture
@@ -26,10 +27,10 @@ def test_a_sweep_fills_the_page_and_the_next_one_replaces_it(tiny, book, monkeyp
     first = runner.sweep("01", {"lam": "0.2,0.5", "quick": "true,false"}, preset="smoke")
     second = runner.sweep("01", {"lam": "0.2"}, preset="smoke")
     monkeypatch.setattr(paths, "ROOT", book.parent)
-    own = (book / "sweep.md").read_text().partition(page.MARK)[0]
+    own = (book / "sweep.md").read_text().partition(report.MARK)[0]
     assert cli.main(["page", str(first.folder)]) == 0
     text = (book / "sweep.md").read_text()
-    assert text.startswith(own + page.MARK) and "No sweep has been named" not in text
+    assert text.startswith(own + report.MARK) and "No sweep has been named" not in text
     assert "## 01_tiny, 4 points" in text and "grid `lam=0.2,0.5` `quick=true,false`" in text
     assert "| mse | 0.5 | True | 0.05 | none | 1 | unresolved |" in text
     assert "Of 4 settings: 4 unresolved." in text
@@ -69,8 +70,8 @@ def test_the_page_s_own_example_has_a_figure_and_is_found_by_name(book, tmp_path
 def test_bases_of_the_seed_are_repeats_unless_they_share_draws():
     """Base 0 and 1 share seed 1: in `same` with equal values, in `own` with others."""
     rows = pd.DataFrame({"point_seed": [0, 0, 1, 1], "seed": [0, 1, 1, 2], "distilled": 0.0})
-    same = page._repeats(rows.assign(baseline=[0.1, 0.2, 0.2, 0.3], metric="mse"), ["metric"])
-    own = page._repeats(rows.assign(baseline=[0.1, 0.2, 0.4, 0.3], metric="mse"), ["metric"])
+    same = report._repeats(rows.assign(baseline=[0.1, 0.2, 0.2, 0.3], metric="mse"), ["metric"])
+    own = report._repeats(rows.assign(baseline=[0.1, 0.2, 0.4, 0.3], metric="mse"), ["metric"])
     assert same["seed"].nunique() == 3 and own["seed"].nunique() == 4
 
 
@@ -79,7 +80,9 @@ def test_many_lines_become_panels_and_too_many_no_figure():
         names = ["x", *"abc"][: len(sizes)]
         grid = [range(size) for size in sizes]
         means = pd.DataFrame(itertools.product(*grid), columns=names)
-        return draw.gain(means.assign(metric="mse", gain=0.0, gain_lo=-1.0, gain_hi=1.0), names)
+        return report.gain_figure(
+            means.assign(metric="mse", gain=0.0, gain_lo=-1.0, gain_hi=1.0), names
+        )
 
     assert len(drawn(9, 4).axes) == 1  # four lines in one panel
     assert len(drawn(9, 2, 4).axes) == 4  # two lines in each of four
@@ -88,16 +91,23 @@ def test_many_lines_become_panels_and_too_many_no_figure():
 
 def test_the_page_as_it_is_names_no_sweep():
     text = (paths.ROOT / "book" / "sweep.md").read_text()
-    assert text.partition(page.MARK)[2].strip() == "No sweep has been named yet."
-    assert not (paths.ROOT / "book" / page.FILES).exists()
+    assert text.partition(report.MARK)[2].strip() == "No sweep has been named yet."
+    assert not (paths.ROOT / "book" / report.FILES).exists()
 
 
 def test_repeated_folds_are_no_seeds_and_no_experiment_is_lost(tmp_path):
     """Of the recorded cancer rows: folds share patients, so that few gains are clear."""
     rows, _ = results.recorded("tcga")
     record = {"notebook": "04_tcga", "axes": {}}
-    text, *_ = page._findings(rows, record, tmp_path / "gain.png")
+    text, *_ = report._findings(rows, record, tmp_path / "gain.png")
     settings = ["experiment", "dataset", "teacher", "student", "lam", "temperature", "metric"]
     pooled = intervals.pooled_folds(rows, settings)
     hurts = (pooled["outcome"] == "hurts").sum()
     assert f"Of {len(pooled)} settings" in text and f"{hurts} hurts" in text
+
+
+def test_intervals_are_those_that_the_sections_count_with():
+    declared = read_presets()["intervals"]
+    default = {section.notebook: intervals.summarise for section in SECTIONS}
+    known = default | {notebook: named(function) for notebook, function in declared.items()}
+    assert known == {section.notebook: section.intervals for section in SECTIONS}

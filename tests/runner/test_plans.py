@@ -1,9 +1,10 @@
 import json
+import re
 
 import pytest
 
 from cchkd_utils import paths
-from cchkd_utils.runner import identity
+from cchkd_utils.runner import plans
 
 
 def write(folder, files):
@@ -26,6 +27,7 @@ def project(tmp_path, monkeypatch):
         "cchkd_utils/c.py": "import cchkd_utils.a\n",
         "cchkd_utils/unused.py": "",
         "requirements.lock": "numpy==2\n",
+        "presets.yml": "presets: {}\n",
     }
     write(tmp_path, files)
     cells = [
@@ -36,18 +38,19 @@ def project(tmp_path, monkeypatch):
     notebook.write_text(json.dumps({"cells": cells}))
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(paths, "LOCK", tmp_path / "requirements.lock")
+    monkeypatch.setattr(paths, "PRESETS", tmp_path / "presets.yml")
     monkeypatch.setenv("CCHKD_DATA", str(tmp_path / "data"))
     return notebook
 
 
 def key(notebook, parameters=None, threads=1, data=None):
-    parts = identity.sources(notebook, threads, data or {}, {})
-    return identity.fingerprint(parts, parameters or {"lam": 1})
+    parts = plans.sources(notebook, threads, data or {}, {})
+    return plans.fingerprint(parts, parameters or {"lam": 1})
 
 
 def test_modules_follow_imports_of_every_form_and_no_others(project):
-    found = [path.relative_to(paths.ROOT).as_posix() for path in identity.modules(project)]
-    assert found == [
+    imported = [path.relative_to(paths.ROOT).as_posix() for path in plans.imports(project)[0]]
+    assert imported == [
         "cchkd_utils/__init__.py",
         "cchkd_utils/a.py",
         "cchkd_utils/b.py",
@@ -89,7 +92,7 @@ def test_hash_depends_on_parameters_threads_and_source_but_not_on_outputs(projec
 
 def test_hash_depends_on_the_content_of_the_data_not_on_its_date(project):
     write(paths.data_root(), {"set/a.bin": "1", "set/b.bin": "2"})
-    find = lambda: identity.data_files(["set/*.bin"])  # noqa: E731
+    find = lambda: plans.data_files(["set/*.bin"])  # noqa: E731
     assert list(find()) == ["set/a.bin", "set/b.bin"]
     before = key(project, data=find())
     write(paths.data_root(), {"set/b.bin": "2"})
@@ -100,41 +103,54 @@ def test_hash_depends_on_the_content_of_the_data_not_on_its_date(project):
 
 def test_missing_data_say_what_where_and_what_to_do(project):
     with pytest.raises(FileNotFoundError, match=r"set/\*\.bin.*CCHKD_DATA"):
-        identity.data_files(["set/*.bin"])
+        plans.data_files(["set/*.bin"])
 
 
 def test_no_module_imports_by_name_behind_the_hash_s_back():
     """`importlib.import_module` would hide a dependency from the hash."""
-    package = identity.paths.ROOT / "cchkd_utils"
+    package = plans.paths.ROOT / "cchkd_utils"
     files = [p for p in package.rglob("*.py") if p.parent.name != "runner"]  # no notebook uses it
-    guilty = [p.name for p in files if "import_module(" in p.read_text()]
+    guilty = [p.name for p in files if re.search(r"(import_module|__import__)\(", p.read_text())]
     assert guilty == []
 
 
-def test_recorded_tables_count_where_they_are_read_by_name(project, tmp_path, monkeypatch):
+def test_a_function_that_a_registry_names_is_followed(project):
+    before = plans.imports(project)[0]
+    registry = "METHODS = {'slow': 'cchkd_utils.sub.other:estimate', 'text': 'cchkd_utils.unused'}"
+    (paths.ROOT / "cchkd_utils" / "b.py").write_text(
+        f"from cchkd_utils.sub import deep\n{registry}\n"
+    )
+    after = plans.imports(project)[0]
+    assert {path.name for path in set(after) - set(before)} == {"other.py"}
+
+
+def test_recorded_tables_count_where_they_are_declared(project, tmp_path, monkeypatch):
     folder = tmp_path / "book" / "results"
     names = ["digits.csv", "digits_verdicts.csv", "digits_old.csv", "other.csv", "deep.csv"]
     write(folder, dict.fromkeys(names, "a,b\n"))
     monkeypatch.setattr(paths, "RECORDED", folder)
-    assert identity.recorded(project) == []
-    reads = 'from cchkd_utils import a, results\nresults.recorded("digits", "verdicts")'
-    cells = [{"cell_type": "code", "metadata": {}, "source": reads}]
-    project.write_text(json.dumps({"cells": cells}))
-    write(tmp_path, {"cchkd_utils/sub/deep.py": "import results\nresults.recorded('deep')\n"})
-    found = [path.name for path in identity.recorded(project)]
-    assert found == ["deep.csv", "digits.csv", "digits_verdicts.csv"]
+    assert plans.recorded_files("01_x") == []
+    undeclared = key(project)
+    paths.PRESETS.write_text("presets: {}\nreads: {01_x: [digits, deep], 02_y: [other]}\n")
+    assert [path.name for path in plans.recorded_files("01_x")] == [
+        "digits.csv", "digits_verdicts.csv", "deep.csv"
+    ]  # fmt: skip
     before = key(project)
-    write(folder, {"other.csv": "a,b\n1,2\n"})
+    assert before != undeclared
+    write(folder, {"other.csv": "a,b\n1,2\n", "digits_old.csv": "a,b\n1,2\n"})
     assert key(project) == before
-    write(folder, {"digits.csv": "a,b\n1,2\n"})
+    write(folder, {"digits_verdicts.csv": "a,b\n1,2\n"})
     assert key(project) != before
+    (folder / "deep.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"01_x reads .*deep\.csv, which is not there"):
+        plans.recorded_files("01_x")
 
 
 def test_an_edit_changes_exactly_the_runs_that_depend_on_it(project):
-    other = project.with_name("02_y.ipynb")
+    second = project.with_name("02_y.ipynb")
     cell = {"cell_type": "code", "metadata": {}, "source": "import cchkd_utils.unused as u"}
-    other.write_text(json.dumps({"cells": [cell]}))
-    both = {"01": project, "02": other}
+    second.write_text(json.dumps({"cells": [cell]}))
+    both = {"01": project, "02": second}
     depend = {
         "a.py": {"01"}, "b.py": {"01"}, "c.py": {"01"}, "sub/__init__.py": {"01"},
         "sub/deep.py": {"01"}, "sub/other.py": set(), "unused.py": {"02"},
@@ -150,4 +166,4 @@ def test_an_edit_changes_exactly_the_runs_that_depend_on_it(project):
 
 def test_libraries_are_the_modules_of_others(project):
     (paths.ROOT / "cchkd_utils" / "c.py").write_text("from scipy.stats import t\nimport os\n")
-    assert identity.libraries(project) == ["os", "scipy", "scipy.stats", "scipy.stats.t"]
+    assert plans.imports(project)[1] == ["os", "scipy", "scipy.stats", "scipy.stats.t"]
