@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import softmax
 
-from cchkd_utils.mi._cca import folds, full_rank, lda_log_posterior
+from cchkd_utils.mi.cca import FOLDS, held_out_posterior, lda
+from cchkd_utils.mi.held_out import folds
+from cchkd_utils.mi.normal import leading
 
-FOLDS = 5
 RIDGE = 1.0
 SMALLEST = 2e-9  # probability, or share of a variance, so that logarithms stay finite
 
@@ -73,7 +74,7 @@ def rival_criteria(
     ValueError
         Logits whose rows or columns do not fit the labels.
     """
-    h1, h2 = (full_rank(h)[:, : max(2, len(h) // 8)] for h in (teacher, student))
+    h1, h2 = leading(teacher), leading(student)
     probe = _class_probe if discrete else _target_probe
     place = _places(labels, classes, teacher_logits, student_logits) if discrete else None
     target = place[labels] if discrete else labels
@@ -86,7 +87,7 @@ def rival_criteria(
             (h2, student_logits, "student_logits"),
         )
     )
-    both = full_rank(np.hstack([h1, h2]))[:, : max(2, len(h1) // 8)]
+    both = leading(np.hstack([h1, h2]))
     alone, joint = probe(h2, labels, seed), probe(both, labels, seed)
     name = "teacher accuracy" if discrete else "teacher R2"
     return {
@@ -123,23 +124,16 @@ def _given(logits, target, discrete, name):
 
 def _class_probe(h, codes, seed):
     """Held-out class probabilities `[n, K]`."""
-    k, out = int(codes.max()) + 1, np.empty((len(h), int(codes.max()) + 1))
-    for test in folds(len(h), FOLDS, seed):
-        train = np.setdiff1d(np.arange(len(h)), test)
-        out[test] = np.exp(lda_log_posterior(h[train], codes[train], h[test], k))
-    return np.maximum(out, SMALLEST)
+    return np.maximum(np.exp(held_out_posterior(lda, h, codes, seed)), SMALLEST)
 
 
 def _target_probe(h, y, seed):
     """Held-out ridge predictions `[n, p]`."""
-    out = np.empty_like(y, dtype=float)
-    for test in folds(len(h), FOLDS, seed):
-        train = np.setdiff1d(np.arange(len(h)), test)
-        mh, my = h[train].mean(0), y[train].mean(0)
-        a = h[train] - mh
-        w = np.linalg.solve(a.T @ a + RIDGE * np.eye(a.shape[1]), a.T @ (y[train] - my))
-        out[test] = (h[test] - mh) @ w + my
-    return out
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import cross_val_predict
+
+    predicted = cross_val_predict(Ridge(RIDGE), h, y, cv=folds(len(h), FOLDS, seed))
+    return predicted.reshape(y.shape)
 
 
 def _skill(target, prediction, discrete) -> float:

@@ -14,11 +14,16 @@ import numpy as np
 from scipy.stats import norm
 
 from cchkd_utils.mi import MIEstimate, estimate
-from cchkd_utils.mi._base import check_labels, check_matrix, check_same_length
+from cchkd_utils.mi.base import check_labels, check_matrix, check_same_length
 
-from .bias import simulated_bias
 from .rivals import rival_criteria
-from .stderr import check_units, default_subsamples, paired_stderr, subsampled_stderr
+from .uncertainty import (
+    check_units,
+    default_subsamples,
+    paired_stderr,
+    simulated_bias,
+    subsampled_stderr,
+)
 
 ALPHA = 0.025  # a sign is called when its opposite has at most this probability
 DECISIONS = ("distil", "do not distil", "undecided")

@@ -11,11 +11,12 @@
 
 from __future__ import annotations
 
+import pkgutil
 import time
 
 import numpy as np
 
-from ._base import (
+from .base import (
     MIEstimate,
     check_labels,
     check_matrix,
@@ -24,7 +25,16 @@ from ._base import (
     label_entropy,
 )
 
-METHODS = ("auto", "ksg", "gaussian", "mine", "lmi")
+# Each is `method(x, y, *, discrete, seed, groups, **options) -> Pointwise` on checked rows;
+# imported when first used, since only networks need torch.
+REGISTRY = {
+    "auto": "cchkd_utils.mi.auto:auto",
+    "ksg": "cchkd_utils.mi.knn:ksg",
+    "gaussian": "cchkd_utils.mi.cca:gaussian",
+    "mine": "cchkd_utils.mi.mine:mine",
+    "lmi": "cchkd_utils.mi.lmi:lmi",
+}
+METHODS = tuple(REGISTRY)
 
 __all__ = ["METHODS", "MIEstimate", "estimate", "label_entropy"]
 
@@ -57,8 +67,7 @@ def estimate(
         Class labels `[n]` of the rows, a hint that `auto` may use to model clusters when both
         sides are continuous. Other methods ignore it.
     **options
-        Passed to the method: `ksg` takes `k` (3) and `variant` (1 or 2); `mine` and `lmi` take
-        `epochs` and the like.
+        Passed to the method: `ksg` takes `k` (3); `mine` and `lmi` take `epochs` and the like.
 
     Returns
     -------
@@ -87,43 +96,16 @@ def estimate(
     if groups is not None:
         check_same_length(x, groups, ("x", "groups"))
         groups = check_labels(groups, "groups")
+    terms_of = pkgutil.resolve_name(REGISTRY[method])
     try:
-        values, notes = _pointwise(method, x, y, discrete_y, seed, groups, options)
+        terms = terms_of(x, y, discrete=discrete_y, seed=seed, groups=groups, **options)
     except TypeError as error:
         if "unexpected keyword" in str(error):
             raise ValueError(f"{method} has no option {sorted(options)}: {error}") from None
         raise
-    kept = values[np.isfinite(values)]
+    kept = terms.values[np.isfinite(terms.values)]
     nats = max(float(kept.mean()), 0.0)
     if discrete_y:
         nats = min(nats, label_entropy(y))
     stderr = float(kept.std(ddof=1) / np.sqrt(len(kept)))
-    return MIEstimate(nats, stderr, method, len(x), time.perf_counter() - start, values, notes)
-
-
-def _pointwise(method, x, y, discrete, seed, groups, options):
-    """Dispatch; torch is imported only by the methods that need it."""
-    if method == "ksg":
-        from ._knn import ksg_pointwise, ross_pointwise
-
-        form = ross_pointwise if discrete else ksg_pointwise
-        x, y = _standard(x), y if discrete else _standard(y)
-        return form(x, y, **options), ()
-    if method == "gaussian":
-        from ._cca import gaussian_pointwise, lda_pointwise
-
-        form = lda_pointwise if discrete else gaussian_pointwise
-        return form(x, y, seed, **options), ()
-    if method == "mine":
-        from ._mine import mine_pointwise as neural
-    elif method == "lmi":
-        from ._lmi import lmi_pointwise as neural
-    else:
-        from ._auto import auto_pointwise as neural
-
-        options = {"groups": groups, **options}
-    return neural(x, y, discrete, seed, **options)
-
-
-def _standard(a):
-    return (a - a.mean(0)) / a.std(0)
+    return MIEstimate(nats, stderr, method, len(x), time.perf_counter() - start, *terms)

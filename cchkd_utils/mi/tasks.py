@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, gammaln, logsumexp, ndtr
 
+from .normal import canonical_log_ratio
+
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -238,10 +240,7 @@ class Representations:
         a = _unit_log_density(z1[:, :m1], self.means1)
         b = _unit_log_density(z2[:, :m2], self.means2)
         both = logsumexp(a + b, axis=1) - logsumexp(a, axis=1) - logsumexp(b, axis=1) + np.log(k)
-        u, v = z1[:, m1:], z2[:, m2:]
-        rest = 1.0 - self.rho**2
-        quadratic = (2 * self.rho * u * v - self.rho**2 * (u**2 + v**2)) / rest
-        nuisance = 0.5 * (quadratic - np.log(rest)).sum(1)
+        nuisance = canonical_log_ratio(z1[:, m1:], z2[:, m2:], self.rho)
         return both + nuisance, b[np.arange(len(y)), y] - logsumexp(b, axis=1) + np.log(k)
 
     def truth(self, rng: np.random.Generator, n: int = 200_000) -> tuple[float, float]:

@@ -13,11 +13,11 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from random_tasks import varied, varied_layers
 from record import write
 
 from cchkd_utils.mi import METHODS, estimate
 from cchkd_utils.mi.tasks import beyond_normal
-from cchkd_utils.mi.variants import varied, varied_layers
 from cchkd_utils.sections.estimators.tables import accuracy, signs_of_layers
 
 

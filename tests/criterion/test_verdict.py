@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from cchkd_utils.criterion import assess, decide, probability_wrong, rank_teachers
-from cchkd_utils.criterion.bias import simulated_bias
 from cchkd_utils.criterion.rivals import linear_cka, residual_alignment, rival_criteria
-from cchkd_utils.criterion.stderr import paired_stderr
+from cchkd_utils.criterion.uncertainty import paired_stderr, simulated_bias
 
 QUICK = {"bias_check": False, "rivals": False}
 

@@ -1,4 +1,4 @@
-"""Student-t copula: the parametric part of `auto`. The Gaussian copula is its limit."""
+"""Part of `auto`: the Student-t copula, with the Gaussian copula as its limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.special import gammaln
 from scipy.stats import norm, rankdata
 from scipy.stats import t as student_t
 
-from ._cca import wishart_bias
+from .normal import canonical_log_ratio, shrink_correlations, wishart_bias
 
 DOFS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, np.inf)
 EM_STEPS = 12
@@ -46,22 +46,18 @@ class Copula:
         return sx @ self.project_x, sy @ self.project_y
 
     def log_ratio(self, a, b, *, pairs: bool = False) -> np.ndarray:
-        """Rows' log p(a,b)/p(a)p(b) `[n]`, or of all pairs `[n, m]`."""
-        r, (qa, qb) = len(self.rho), ((a**2).sum(1), (b**2).sum(1))
-        v = 1.0 - self.rho**2
-        left = a[:, :r] * (self.rho / v)
-        ea, eb = (a[:, :r] ** 2) @ (self.rho**2 / v), (b[:, :r] ** 2) @ (self.rho**2 / v)
-        if pairs:
-            q = (qa + ea)[:, None] + (qb + eb)[None] - 2.0 * left @ b[:, :r].T
-            qa, qb = qa[:, None], qb[None]
-        else:
-            q = qa + ea + qb + eb - 2.0 * (left * b[:, :r]).sum(1)
-        constant = -0.5 * np.log(v).sum()
+        """Log p(a,b)/p(a)p(b) of coordinates: of the rows `[n]`, or of all pairs `[n, m]`."""
+        r = len(self.rho)
+        normal = canonical_log_ratio(a[:, :r], b[:, :r], self.rho, pairs=pairs)
         if np.isinf(self.dof):
-            return constant - 0.5 * (q - qa - qb)
-        log_t = lambda q, d: _t_kernel(q, d, self.dof)  # noqa: E731
-        joint = log_t(np.maximum(q, 0.0), self.dx + self.dy)
-        return constant + joint - log_t(qa, self.dx) - log_t(qb, self.dy)
+            return normal
+        qa, qb = (a**2).sum(1), (b**2).sum(1)
+        qa = qa[:, None] if pairs else qa
+        constant = -0.5 * np.log(1.0 - self.rho**2).sum()
+        q = np.maximum(qa + qb - 2.0 * (normal - constant), 0.0)
+        joint = _t_kernel(q, self.dx + self.dy, self.dof)
+        alone = _t_kernel(qa, self.dx, self.dof) + _t_kernel(qb, self.dy, self.dof)
+        return constant + joint - alone
 
 
 def _t_kernel(q, d, v):
@@ -137,8 +133,7 @@ def _log_likelihood(s, cov, dof):
 def canonical(cov: np.ndarray, dx: int, dof: float, n: int, truncate: bool) -> Copula:
     """Diagonalise a scatter matrix `[dx + dy, dx + dy]` into canonical correlations.
 
-    With `truncate` only correlations above what chance gives on n rows are kept, the edge of
-    the null distribution (Wachter 1980), and those are shrunk towards it.
+    With `truncate` only correlations above what chance gives on n rows are kept, and shrunk.
     """
     dy = len(cov) - dx
     wx, wy = _whitening(cov[:dx, :dx]), _whitening(cov[dx:, dx:])
@@ -149,23 +144,13 @@ def canonical(cov: np.ndarray, dx: int, dof: float, n: int, truncate: bool) -> C
     return Copula(wx @ u, wy @ vt.T, rho, dof, dx, dy)
 
 
-def shrink_correlations(rho: np.ndarray, dx: int, dy: int, n: int) -> np.ndarray:
-    """Keep the sample canonical correlations beyond chance, shrunk towards their true size."""
-    p, q = dx / n, dy / n
-    edge = (np.sqrt(p * (1 - q)) + np.sqrt(q * (1 - p))) ** 2
-    kept = rho[rho**2 > 1.15 * edge + 4.0 / n] ** 2
-    # One sample correlation in p + q directions exceeds the true one as an R^2 does.
-    adjusted = 1.0 - (1.0 - kept) * (n - 1) / max(n - dx - dy - 1, 1)
-    return np.sqrt(np.clip(adjusted, 0.0, None))
-
-
 def fit_copula(ux, uy, dof: float, *, truncate: bool = False) -> Copula:
     """Fit a t copula of given `dof` to ranks `[n, dx]`, `[n, dy]`."""
     scatter = fit_scatter(np.hstack([ux, uy]), dof)
     return canonical(scatter, ux.shape[1], dof, len(ux), truncate)
 
 
-def copula_pointwise(ux, uy, dof: float) -> np.ndarray:
+def copula_rows(ux, uy, dof: float) -> np.ndarray:
     """Row-wise log ratios `[n]` with the chance part of the fit subtracted."""
     model = fit_copula(ux, uy, dof)
     a, b = model.coordinates(scores(ux, dof), scores(uy, dof))

@@ -1,4 +1,4 @@
-"""Gaussian clusters with one covariance: a model of the density ratio for clustered data."""
+"""Part of `auto`: Gaussian clusters with one covariance, for clustered data."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from ._cca import held_out_bias, wishart_bias
-from ._copula import shrink_correlations
-from ._evaluate import disjoint_folds, info_nce_rows
+from .held_out import folds, info_nce_rows
+from .normal import held_out_bias, shrink_correlations, wishart_bias
 
 CLUSTERS = (2, 4, 8)
 MAX_COLUMNS = 40  # unsupervised clustering is hopeless beyond
-FOLDS = 5
+BOUND_FOLDS, FOLDS = 3, 5
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,15 @@ class Clusters:
         q = (white**2).sum(1)[:, None] + (centre**2).sum(1)[None] - 2.0 * white @ centre.T
         return np.log(self.weights) - 0.5 * q - np.log(np.diag(factor)).sum()
 
+    def _log_alone(self, x, y):
+        """Log densities of x and of y `[n]`."""
+        sides = (x, slice(0, self.dx)), (y, slice(self.dx, None))
+        return (logsumexp(self.log_parts(z, columns), axis=1) for z, columns in sides)
+
     def log_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Rows' ln p(x,y)/p(x)p(y) `[n]`."""
-        joint = logsumexp(self.log_parts(np.hstack([x, y]), slice(None)), axis=1)
-        lx = logsumexp(self.log_parts(x, slice(0, self.dx)), axis=1)
-        return joint - lx - logsumexp(self.log_parts(y, slice(self.dx, None)), axis=1)
+        lx, ly = self._log_alone(x, y)
+        return logsumexp(self.log_parts(np.hstack([x, y]), slice(None)), axis=1) - lx - ly
 
     def pair_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The same for all pairs of rows `[n, m]`."""
@@ -50,9 +53,8 @@ class Clusters:
             qx, qy = ((c @ p * c).sum(1) for c, p in ((cx, pxx), (cy, pyy)))
             part = -0.5 * (qx[:, None] + qy[None]) - cx @ cross @ cy.T + np.log(weight) - half
             np.logaddexp(joint, part, out=joint)
-        lx = logsumexp(self.log_parts(x, slice(0, self.dx)), axis=1)
-        ly = logsumexp(self.log_parts(y, slice(self.dx, None)), axis=1)
-        return joint - lx[:, None] - ly[None]
+        lx, ly = self._log_alone(x, y)
+        return joint - lx[:, None] - ly
 
     def truncated(self, n: int) -> Clusters:
         """The same with only those within-cluster correlations of x and y beyond chance."""
@@ -67,11 +69,8 @@ class Clusters:
     def sample(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (x `[n, dx]`, y `[n, dy]`)."""
         which = rng.choice(len(self.weights), n, p=self.weights / self.weights.sum())
-        z = (
-            self.means[which]
-            + rng.standard_normal((n, len(self.cov))) @ np.linalg.cholesky(self.cov).T
-        )
-        return z[:, : self.dx], z[:, self.dx :]
+        noise = rng.standard_normal((n, len(self.cov))) @ np.linalg.cholesky(self.cov).T
+        return np.hsplit(self.means[which] + noise, [self.dx])
 
 
 @dataclass(frozen=True)
@@ -89,41 +88,36 @@ class Mixture:
         return f"mixture of {self.clusters} Gaussian clusters {source}"
 
 
-def fit_clusters(x, y, clusters: int, seed: int, groups=None) -> Clusters:
-    """Fit by EM, or by class where `groups` `[n]` are given."""
-    z = np.hstack([x, y])
+def fit_clusters(x, y, clusters: int, seed: int, groups=None, rows=slice(None)) -> Clusters:
+    """Fit to these rows by EM, or by class where `groups` `[n]` are given."""
+    z = np.hstack([x, y])[rows]
     if groups is None:
         model = _em(z, clusters, seed)
         return Clusters(model.weights_, model.means_, model.covariances_, x.shape[1])
-    present = np.unique(groups)
-    means = np.vstack([z[groups == g].mean(0) for g in present])
-    residual = z - means[np.searchsorted(present, groups)]
+    present, codes, counts = np.unique(groups[rows], return_inverse=True, return_counts=True)
+    means = np.vstack([z[codes == c].mean(0) for c in range(len(present))])
+    residual = z - means[codes]
     cov = residual.T @ residual / (len(z) - len(present))
-    weights = np.array([(groups == g).mean() for g in present])
-    return Clusters(weights, means, cov + 1e-9 * np.eye(len(cov)), x.shape[1])
+    return Clusters(counts / len(z), means, cov + 1e-9 * np.eye(len(cov)), x.shape[1])
 
 
 def _em(z, clusters, seed):
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    model = GaussianMixture(
-        clusters, covariance_type="tied", random_state=seed, max_iter=100, reg_covar=1e-6
-    )
+    options = {"covariance_type": "tied", "max_iter": 100, "reg_covar": 1e-6}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(z)
+        return GaussianMixture(clusters, random_state=seed, **options).fit(z)
 
 
 def best_cluster_count(z: np.ndarray, seed: int, choices=CLUSTERS) -> int:
     """The number of clusters with the smallest BIC, 1 included."""
-    counts = (1, *choices)
-    return counts[int(np.argmin([_em(z, k, seed).bic(z) for k in counts]))]
+    return min((1, *choices), key=lambda k: _em(z, k, seed).bic(z))
 
 
 def best_mixture(x, y, seed: int, groups=None) -> Mixture | None:
     """The mixture worth comparing, with its held-out bound; None where one cluster does."""
-    x, y = _standard(x), _standard(y)
     clusters = 1
     if groups is not None:
         clusters = len(np.unique(groups))
@@ -132,28 +126,24 @@ def best_mixture(x, y, seed: int, groups=None) -> Mixture | None:
     if clusters == 1 or len(x) < 10 * (clusters + x.shape[1] + y.shape[1]):
         return None
     bound = np.empty(len(x))
-    for train, test in disjoint_folds(len(x), seed):
-        some = None if groups is None else groups[train]
-        model = fit_clusters(x[train], y[train], clusters, seed, some).truncated(len(train))
+    for train, test in folds(len(x), BOUND_FOLDS, seed):
+        model = fit_clusters(x, y, clusters, seed, groups, train).truncated(len(train))
         bound[test] = info_nce_rows(model.pair_ratio(x[test], y[test]))
     return Mixture(clusters, groups, bound)
 
 
-def mixture_pointwise(x, y, chosen: Mixture, seed: int) -> np.ndarray:
+def mixture_rows(x, y, mixture: Mixture, seed: int) -> np.ndarray:
     """Row-wise log ratios `[n]`: in-sample and held-out fits mixed so that their biases cancel.
 
     The mean log ratio of a fitted model is too high on its own rows and too low on fresh ones
     (Takeuchi 1976). How much of each depends on the data; their proportion is taken from Gaussian
     rows, where both are known exactly (`in_sample_share`).
     """
-    x, y = _standard(x), _standard(y)
-    inside = fit_clusters(x, y, chosen.clusters, seed, chosen.groups).log_ratio(x, y)
-    outside = np.empty(len(x))
-    for train, test in disjoint_folds(len(x), seed, FOLDS):
-        some = None if chosen.groups is None else chosen.groups[train]
-        model = fit_clusters(x[train], y[train], chosen.clusters, seed, some)
-        outside[test] = model.log_ratio(x[test], y[test])
-    share = in_sample_share(len(x), chosen.clusters, x.shape[1], y.shape[1])
+    how = mixture.clusters, seed, mixture.groups
+    inside, outside = fit_clusters(x, y, *how).log_ratio(x, y), np.empty(len(x))
+    for train, test in folds(len(x), FOLDS, seed):
+        outside[test] = fit_clusters(x, y, *how, train).log_ratio(x[test], y[test])
+    share = in_sample_share(len(x), mixture.clusters, x.shape[1], y.shape[1])
     return share * inside + (1.0 - share) * outside
 
 
@@ -167,7 +157,3 @@ def in_sample_share(n: int, clusters: int, dx: int, dy: int) -> float:
     inside = wishart_bias(n - clusters + 1, dx, dy)
     outside = held_out_bias(m - clusters + 1, dx, dy)
     return outside / (outside - inside)
-
-
-def _standard(a):
-    return (a - a.mean(0)) / a.std(0)

@@ -1,4 +1,4 @@
-"""Random members of the families in `tasks`: other sizes, tails, windings than the forty have.
+"""Random members of the families in `mi.tasks`: other sizes, tails, windings than the forty.
 
 An estimator that was built while looking at forty tasks is judged on these; so are hidden layers.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from . import tasks
-from .tasks import Representations, Task, normal, transformed
+from cchkd_utils.mi import tasks
+from cchkd_utils.mi.tasks import Representations, Task, normal, transformed
 
 DIMENSIONS = (2, 3, 4, 5, 8, 12, 25, 50)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cchkd_utils.criterion import assess
-from cchkd_utils.criterion.stderr import (
+from cchkd_utils.criterion.uncertainty import (
     SUBSAMPLES,
     check_units,
     default_subsamples,
