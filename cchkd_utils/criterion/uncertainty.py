@@ -1,4 +1,4 @@
-"""The standard error of the gap, over rows or over independent units of several rows."""
+"""How uncertain the gap is: its standard error over rows or units, its bias in a simulation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cchkd_utils.mi import MIEstimate, estimate
 from cchkd_utils.mi.base import MIN_ROWS, check_same_length
 from cchkd_utils.mi.manifold import intrinsic_dimension, is_sheet
 from cchkd_utils.mi.normal import canonical_log_ratio, full_rank
-from cchkd_utils.mi.tasks import Representations
+from cchkd_utils.mi.tasks import Representations, random_layer
 
 # By default where the rows also chose what is measured on them: the influence function does not
 # see that choice, and its intervals are too narrow (coverage on hidden layers: 07_estimators).
@@ -22,14 +22,18 @@ CALIBRATION_ROWS = 4000
 CEILING = 4.0  # nats; beyond, the simulation would say little
 
 
-def check_units(units: ArrayLike | None, like: NDArray) -> NDArray:
-    """Return the unit of each row as codes `[n]`; by default each row is one.
+def both_sides(
+    teacher, student, labels, discrete: bool, method: str, seed: int
+) -> tuple[MIEstimate, MIEstimate]:
+    """I(H1;H2) and I(H2;Y), on the same rows."""
+    return (
+        estimate(teacher, student, method, seed=seed, groups=labels if discrete else None),
+        estimate(student, labels, method, discrete_y=discrete, seed=seed),
+    )
 
-    Raises
-    ------
-    ValueError
-        Another number of units than rows, missing ones, or fewer than two different ones.
-    """
+
+def check_units(units: ArrayLike | None, like: NDArray) -> NDArray:
+    """Return the unit of each row as codes `[n]`; by default each row is its own."""
     if units is None:
         return np.arange(len(like))
     units = np.asarray(units)
@@ -53,20 +57,15 @@ def default_subsamples(teacher_student: MIEstimate, units: NDArray) -> int:
 def paired_stderr(a: NDArray, b: NDArray, units: NDArray | None = None) -> float:
     """Standard error of mean(a) - mean(b) over the rows that both evaluated.
 
-    Parameters
-    ----------
-    a, b : ndarray [n]
-        Row-wise terms of the two informations: their influence functions.
-    units : ndarray [n], optional
-        Codes of the independent units; rows of one unit may vary together (Liang & Zeger 1986).
+    `a`, `b` `[n]` are the row-wise terms of the two informations: their influence functions.
+    Rows of one unit (codes `[n]`) may vary together (Liang & Zeger 1986).
     """
     kept = np.isfinite(a) & np.isfinite(b)
     difference = (a - b)[kept]
-    if units is None:
-        return float(difference.std(ddof=1) / np.sqrt(len(difference)))
-    names, codes = np.unique(units[kept], return_inverse=True)
+    units = np.arange(len(a)) if units is None else units
+    codes = np.unique(units[kept], return_inverse=True)[1]
     sums = np.bincount(codes, difference - difference.mean())
-    g = len(names)
+    g = len(sums)
     return float(np.sqrt(g / (g - 1) * (sums**2).sum()) / len(difference))
 
 
@@ -76,22 +75,8 @@ def subsampled_stderr(
     """Subsampling without replacement (Politis & Romano 1994): duplicates would break k-NN.
 
     A subsample of b of n units varies around the full sample by sqrt((1 - b/n) / b) per unit
-    standard deviation, the full sample around the truth by sqrt(1 / n).
-
-    Parameters
-    ----------
-    gap : callable (rows: ndarray of int) -> float
-        The gap in nats, estimated on these rows.
-    units : ndarray [n]
-        Codes 0..m-1 of the units; a subsample holds all rows of half of them.
-    repeats : int
-        Number of subsamples, at least 2.
-    seed : int
-
-    Raises
-    ------
-    ValueError
-        When subsamples cannot be estimated from: too few rows, one class only.
+    standard deviation, the full sample around the truth by sqrt(1 / n). `gap(rows)` is estimated
+    on all rows of half of the units (codes `[n]`).
     """
     rng, n = np.random.default_rng(seed), units.max() + 1
     half, gaps, reason = n // 2, [], ""
@@ -122,16 +107,13 @@ def simulated_bias(
     reference, which takes most of the sampling noise out of the difference.
     """
     rng = np.random.default_rng(seed + 11)
-    n, sizes = len(teacher), (teacher.shape[1], student.shape[1])
-    factors = tuple(_factors(h) for h in (teacher, student))
+    factors = _factors(teacher), _factors(student)
     simulate = _classes if discrete else _normal
-    z1, z2, y, truth = simulate(n, factors, labels, min(mi_ts, CEILING), min(mi_sy, CEILING), rng)
-    h1, h2 = (_expand(z, size, rng) for z, size in zip((z1, z2), sizes))
+    z1, z2, y, truth = simulate(factors, labels, min(mi_ts, CEILING), min(mi_sy, CEILING), rng)
+    h1, h2 = _expand(z1, teacher.shape[1], rng), _expand(z2, student.shape[1], rng)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # dead units of the random layer
-        groups = y if discrete else None
-        ts = estimate(h1, h2, method, seed=seed, groups=groups)
-        sy = estimate(h2, y, method, discrete_y=discrete, seed=seed)
+        ts, sy = both_sides(h1, h2, y, discrete, method, seed)
     rows = np.isfinite(ts.pointwise) & np.isfinite(sy.pointwise)
     return float(ts.nats - sy.nats - truth[rows].mean())
 
@@ -147,31 +129,30 @@ def _factors(h) -> int:
 def _expand(z, width, rng):
     if z.shape[1] >= width:
         return z
-    w = rng.standard_normal((z.shape[1], width)) / np.sqrt(z.shape[1])
-    return np.maximum(z @ w + rng.normal(scale=0.5, size=width), 0.0)
+    return np.maximum(random_layer(z, width, rng), 0.0)
 
 
 def _correlation(nats: float) -> float:
     return float(np.sqrt(-np.expm1(-2.0 * max(nats, 0.0))))
 
 
-def _normal(n, factors, labels, mi_ts, mi_sy, rng):
+def _normal(factors, labels, mi_ts, mi_sy, rng):
     """Jointly normal factors; y follows the one shared factor, and the next ones, equally.
 
     Targets beyond the number of factors are noise: two that followed one factor would share what
     they know of it.
     """
-    z1, z2 = (rng.standard_normal((n, d)) for d in factors)
+    z1, z2 = (rng.standard_normal((len(labels), d)) for d in factors)
     m = min(labels.shape[1], factors[1])
     q, r = _correlation(mi_ts), _correlation(mi_sy / m)
     z2[:, 0] = q * z1[:, 0] + np.sqrt(1 - q**2) * z2[:, 0]
-    y = rng.standard_normal((n, labels.shape[1]))
+    y = rng.standard_normal(labels.shape)
     y[:, :m] = r * z2[:, :m] + np.sqrt(1 - r**2) * y[:, :m]
     truth = canonical_log_ratio(z1[:, :1], z2[:, :1], q)
     return z1, z2, y, truth - canonical_log_ratio(z2[:, :m], y[:, :m], r)
 
 
-def _classes(n, factors, labels, mi_ts, mi_sy, rng):
+def _classes(factors, labels, mi_ts, mi_sy, rng):
     """Gaussian classes in up to three factors, one factor of shared nuisance."""
     k = int(labels.max()) + 1
     m = max(1, min(3, *(f - 1 for f in factors)))
@@ -186,14 +167,16 @@ def _classes(n, factors, labels, mi_ts, mi_sy, rng):
     scale2 = _solve(lambda s: informations(s, s)[1], mi_sy)
     scale1 = _solve(lambda s: informations(s, scale2)[0], mi_ts)
     rho = _correlation(mi_ts - informations(scale1, scale2)[0])
-    chosen = model(scale1, scale2, rho)
-    z1, z2, y = chosen.latents(n, rng)
-    both, label = chosen.pointwise(z1, z2, y)
-    pad = [
-        rng.standard_normal((n, f - z.shape[1])) if f > z.shape[1] else np.empty((n, 0))
-        for f, z in zip(factors, (z1, z2))
-    ]
-    return np.hstack([z1, pad[0]]), np.hstack([z2, pad[1]]), y, both - label
+    simulated = model(scale1, scale2, rho)
+    z1, z2, y = simulated.latents(len(labels), rng)
+    shared, label = simulated.pointwise(z1, z2, y)
+    z1, z2 = (_padded(z, f, rng) for z, f in zip((z1, z2), factors))
+    return z1, z2, y, shared - label
+
+
+def _padded(z, width, rng):
+    """Noise beside the columns of z, up to `width`."""
+    return np.hstack([z, rng.standard_normal((len(z), max(width - z.shape[1], 0)))])
 
 
 def _solve(information, target) -> float:

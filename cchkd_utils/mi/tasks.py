@@ -229,8 +229,7 @@ class Representations:
 
     def _expand(self, z, layers):
         for _ in range(self.depth):
-            w = layers.standard_normal((z.shape[1], self.width)) / np.sqrt(z.shape[1])
-            z = z @ w + layers.normal(scale=0.5, size=self.width)
+            z = random_layer(z, self.width, layers)
             z = np.maximum(z, 0.0) if self.relu else z
         return z
 
@@ -247,6 +246,12 @@ class Representations:
         """(I(H1;H2), I(H2;Y)) in nats, by Monte Carlo of the latent densities."""
         both, label = self.pointwise(*self.latents(n, rng))
         return float(both.mean()), float(label.mean())
+
+
+def random_layer(z: np.ndarray, width: int, rng: np.random.Generator) -> np.ndarray:
+    """`[n, d]` to `[n, width]` by random weights and biases."""
+    w = rng.standard_normal((z.shape[1], width)) / np.sqrt(z.shape[1])
+    return z @ w + rng.normal(scale=0.5, size=width)
 
 
 def _unit_log_density(z, means):
