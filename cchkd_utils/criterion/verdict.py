@@ -27,7 +27,6 @@ from .uncertainty import (
 )
 
 ALPHA = 0.025  # a sign is called when its opposite has at most this probability
-DECISIONS = ("distil", "do not distil", "undecided")
 
 
 @dataclass(frozen=True)

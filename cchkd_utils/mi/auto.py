@@ -24,12 +24,12 @@ import numpy as np
 
 from .base import Pointwise
 from .codes import nonlinear_codes
-from .copula import choose_dof, copula_rows, fit_copula, gaussian_ranks, scores, uniform_ranks
+from .copula import choose_dof, copula, fit_copula, gaussian_ranks, scores, uniform_ranks
 from .held_out import beats, folds, info_nce_rows
 from .knn import ksg_rows
 from .labels import best_for_labels
 from .manifold import canonical_codes, intrinsic_dimension, is_sheet
-from .mixture import best_mixture, mixture_rows
+from .mixture import bounded_clusters, mixture
 from .normal import leading, standardised
 
 LOW_DIMENSIONS = 3
@@ -52,39 +52,34 @@ def auto(x, y, *, discrete: bool, seed: int, groups=None) -> Pointwise:
     return _many_dimensions(x, y, seed, groups)
 
 
+def _ranks(x, y):
+    """Uniform ranks of both sides, and the degrees of freedom of their copula."""
+    ux, uy = uniform_ranks(x), uniform_ranks(y)
+    return ux, uy, choose_dof(np.hstack([ux, uy]))
+
+
 def _few_dimensions(x, y):
     """KSG, unless the less noisy copula agrees with it (a specification test; Hausman 1978)."""
-    *_, copula = _copula(x, y)
+    smooth = copula(*_ranks(x, y))
     knn = ksg_rows(gaussian_ranks(x), gaussian_ranks(y))
-    gap = knn - copula.values
+    gap = knn - smooth.values
     if abs(gap.mean()) > MIN_Z * gap.std() / np.sqrt(len(gap)):
         return Pointwise(knn, ("ksg on normal scores",))
-    return copula
-
-
-def _copula(x, y):
-    """Uniform ranks of both sides, the degrees of freedom, and the terms of the copula."""
-    ux, uy = uniform_ranks(x), uniform_ranks(y)
-    dof = choose_dof(np.hstack([ux, uy]))
-    student = f"Student-t copula, {dof:g} degrees of freedom"
-    note = "Gaussian copula" if np.isinf(dof) else student
-    return ux, uy, dof, Pointwise(copula_rows(ux, uy, dof), (note,))
+    return smooth
 
 
 def _many_dimensions(x, y, seed, groups):
     """The copula, unless a mixture or nonlinear codes explain held-out rows better."""
-    ux, uy, dof, best = _copula(x, y)
-    base = _held_out_copula(ux, uy, dof, seed)
+    ranks = _ranks(x, y)
+    best, base = copula(*ranks), _held_out_copula(*ranks, seed)
     sx, sy = standardised(x), standardised(y)
-    mixture = best_mixture(sx, sy, seed, groups)
-    if mixture is not None:
-        bound = _held_out_copula(ux, uy, dof, seed, bound=True).mean()
-        if mixture.bound.mean() > bound:
-            best = Pointwise(mixture_rows(sx, sy, mixture, seed), (mixture.name,))
-            base = np.maximum(base.mean(), mixture.bound.mean()) - base.mean() + base
+    clusters, bound = bounded_clusters(sx, sy, seed, groups)
+    if bound is not None and bound.mean() > _held_out_copula(*ranks, seed, bound=True).mean():
+        best = mixture(sx, sy, clusters, seed, groups)
+        base = np.maximum(base.mean(), bound.mean()) - base.mean() + base
     codes = nonlinear_codes(x, y, seed)
-    if codes is not None and beats(codes.held_out, base, MIN_Z):
-        return Pointwise(codes.values, (f"ksg on {codes.pairs} nonlinear canonical variates",))
+    if codes is not None and beats(codes[1], base, MIN_Z):
+        return codes[0]
     return best
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.polynomial import Legendre
 
-from .copula import canonical, fit_copula, gaussian_ranks, scores, uniform_ranks
+from .base import Pointwise
+from .copula import fit_normal, gaussian_ranks, uniform_ranks
 from .held_out import folds, info_nce_rows
 from .knn import ksg_rows
 from .normal import canonical_log_ratio
@@ -16,14 +15,6 @@ FOLDS = 3
 MAX_DEGREE, MAX_PAIRS = 5, 4
 ROWS_PER_FEATURE = 12  # held-out canonical variates degrade quickly below
 BOUND_ROWS = 1200
-
-
-class Codes(NamedTuple):
-    """Row-wise terms corrected for KSG's bias `[n]`, as measured `[n]`, pairs kept."""
-
-    values: np.ndarray
-    held_out: np.ndarray
-    pairs: int
 
 
 def features(s: np.ndarray, degree: int) -> np.ndarray:
@@ -37,8 +28,8 @@ def features(s: np.ndarray, degree: int) -> np.ndarray:
     return np.hstack([*parts, s**2])
 
 
-def nonlinear_codes(x: np.ndarray, y: np.ndarray, seed: int) -> Codes | None:
-    """Estimate I(X;Y) through held-out codes; None where no pair of codes is significant.
+def nonlinear_codes(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[Pointwise, np.ndarray] | None:
+    """I(X;Y) through held-out codes, without and with KSG's bias; None where none is significant.
 
     Three folds: canonical variates of nonlinear features are learned on two thirds of the rows
     and KSG measures the information of the leading ones on the last third. Data processing
@@ -61,15 +52,15 @@ def nonlinear_codes(x: np.ndarray, y: np.ndarray, seed: int) -> Codes | None:
         a, b = gaussian_ranks(a[test, :rank]), gaussian_ranks(b[test, :rank])
         held_out[test] = ksg_rows(a, b)
         correction[test] = _ksg_bias(rho[:rank], len(test), seed)
-    return Codes(held_out - correction, held_out, rank)
+    note = f"ksg on {rank} nonlinear canonical variates"
+    return Pointwise(held_out - correction, (note,)), held_out
 
 
 def _fit(ex, ey, train):
     """Canonical variates of all rows, learned on `train`, and their correlations."""
     z, dx = np.hstack([ex, ey]), ex.shape[1]
     z = (z - z[train].mean(0)) / z[train].std(0)
-    cov = z[train].T @ z[train] / len(train) + 1e-6 * np.eye(z.shape[1])
-    model = canonical(cov, dx, np.inf, len(train), truncate=True)
+    model = fit_normal(z[train], dx, truncate=True, ridge=1e-6)
     return *model.coordinates(z[:, :dx], z[:, dx:]), model.rho
 
 
@@ -77,10 +68,10 @@ def _best_rank(a, b, available: int) -> int:
     """How many pairs give the best InfoNCE bound on training rows; more are redundant."""
     a, b, best, rank = a[:BOUND_ROWS], b[:BOUND_ROWS], 0.0, 0
     for r in range(1, min(MAX_PAIRS, available) + 1):
-        ua, ub = uniform_ranks(a[:, :r]), uniform_ranks(b[:, :r])
-        copula = fit_copula(ua, ub, np.inf)
-        variates = copula.coordinates(scores(ua, np.inf), scores(ub, np.inf))
-        bound = info_nce_rows(copula.log_ratio(*variates, pairs=True)).mean()
+        z = gaussian_ranks(np.hstack([a[:, :r], b[:, :r]]))
+        model = fit_normal(z, r, truncate=False)
+        pairs = model.log_ratio(*model.coordinates(z[:, :r], z[:, r:]), pairs=True)
+        bound = info_nce_rows(pairs).mean()
         if bound > best + 0.005:
             best, rank = bound, r
     return rank

@@ -9,7 +9,8 @@ from scipy.special import gammaln
 from scipy.stats import norm, rankdata
 from scipy.stats import t as student_t
 
-from .normal import canonical_log_ratio, shrink_correlations, wishart_bias
+from .base import Pointwise
+from .normal import canonical_log_ratio, wishart_bias
 
 DOFS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, np.inf)
 EM_STEPS = 12
@@ -133,15 +134,27 @@ def _log_likelihood(s, cov, dof):
 def canonical(cov: np.ndarray, dx: int, dof: float, n: int, truncate: bool) -> Copula:
     """Diagonalise a scatter matrix `[dx + dy, dx + dy]` into canonical correlations.
 
-    With `truncate` only correlations above what chance gives on n rows are kept, and shrunk.
+    With `truncate` only correlations above what chance gives on n rows are kept, the edge of
+    the null distribution (Wachter 1980), and those are shrunk towards their true size.
     """
     dy = len(cov) - dx
     wx, wy = _whitening(cov[:dx, :dx]), _whitening(cov[dx:, dx:])
     u, rho, vt = np.linalg.svd(wx.T @ cov[:dx, dx:] @ wy)
     rho = np.clip(rho, 0.0, 0.999999)
     if truncate:
-        rho = shrink_correlations(rho, dx, dy, n)
+        p, q = dx / n, dy / n
+        edge = (np.sqrt(p * (1 - q)) + np.sqrt(q * (1 - p))) ** 2
+        kept = rho[rho**2 > 1.15 * edge + 4.0 / n] ** 2
+        # A sample correlation in p + q directions exceeds the true one as an R^2 does.
+        adjusted = 1.0 - (1.0 - kept) * (n - 1) / max(n - dx - dy - 1, 1)
+        rho = np.sqrt(np.clip(adjusted, 0.0, None))
     return Copula(wx @ u, wy @ vt.T, rho, dof, dx, dy)
+
+
+def fit_normal(z: np.ndarray, dx: int, *, truncate: bool, ridge: float = 0.0) -> Copula:
+    """Canonical correlations of centred rows `[n, dx + dy]` as they are."""
+    cov = z.T @ z / len(z) + ridge * np.eye(z.shape[1])
+    return canonical(cov, dx, np.inf, len(z), truncate)
 
 
 def fit_copula(ux, uy, dof: float, *, truncate: bool = False) -> Copula:
@@ -150,8 +163,10 @@ def fit_copula(ux, uy, dof: float, *, truncate: bool = False) -> Copula:
     return canonical(scatter, ux.shape[1], dof, len(ux), truncate)
 
 
-def copula_rows(ux, uy, dof: float) -> np.ndarray:
-    """Row-wise log ratios `[n]` with the chance part of the fit subtracted."""
+def copula(ux, uy, dof: float) -> Pointwise:
+    """Log ratios with the chance part of the fit subtracted."""
     model = fit_copula(ux, uy, dof)
-    a, b = model.coordinates(scores(ux, dof), scores(uy, dof))
-    return model.log_ratio(a, b) - wishart_bias(len(ux), ux.shape[1], uy.shape[1])
+    ratio = model.log_ratio(*model.coordinates(scores(ux, dof), scores(uy, dof)))
+    student = f"Student-t copula, {dof:g} degrees of freedom"
+    note = "Gaussian copula" if np.isinf(dof) else student
+    return Pointwise(ratio - wishart_bias(len(ux), ux.shape[1], uy.shape[1]), (note,))

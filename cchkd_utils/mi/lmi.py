@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from .base import Pointwise
-from .copula import canonical
+from .copula import fit_normal
 from .held_out import beats
 from .knn import ksg_rows, ross_rows
 from .nets import init_mlp, run_mlp, side, split_rows, train_network
@@ -90,9 +90,7 @@ class _Nets:
 def _canonical_start(x, y, latent):
     """Leading canonical directions `[dx, latent]`, `[dy, latent]`, ridge-regularised."""
     dx, z = x.shape[1], torch.cat([x, y], 1).double().numpy()
-    z = z - z.mean(0)
-    cov = z.T @ z / len(z) + RIDGE * np.eye(z.shape[1])
-    model = canonical(cov, dx, np.inf, len(z), truncate=False)
+    model = fit_normal(z - z.mean(0), dx, truncate=False, ridge=RIDGE)
     maps, kept = [], min(latent, len(model.rho))
     for project in (model.project_x, model.project_y):
         start = np.zeros((len(project), latent))

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from .base import Pointwise
-from .copula import canonical
+from .copula import fit_normal
 from .knn import TREE_DIMS, ksg_rows, squared_distances
 from .mixture import best_cluster_count, fit_clusters
 
@@ -61,8 +61,7 @@ def canonical_codes(x, y, dim_x: float, dim_y: float, seed: int) -> Pointwise:
     """
     px, py = _main_components(x), _main_components(y)
     n, dx, dy = len(x), px.shape[1], py.shape[1]
-    z = np.hstack([px, py])
-    model = canonical(z.T @ z / n, dx, np.inf, n, truncate=True)
+    model = fit_normal(np.hstack([px, py]), dx, truncate=True)
     wanted = int(np.ceil(min(dim_x, dim_y, dx, dy)))
     r = min(max(wanted, 1), len(model.rho))
     if r == 0:

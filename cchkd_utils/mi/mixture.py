@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from .base import Pointwise
+from .copula import canonical
 from .held_out import folds, info_nce_rows
-from .normal import held_out_bias, shrink_correlations, wishart_bias
+from .normal import held_out_bias, wishart_bias
 
 CLUSTERS = (2, 4, 8)
 MAX_COLUMNS = 40  # unsupervised clustering is hopeless beyond
@@ -59,10 +61,9 @@ class Clusters:
     def truncated(self, n: int) -> Clusters:
         """The same with only those within-cluster correlations of x and y beyond chance."""
         cov, dx = self.cov.copy(), self.dx
-        lx, ly = np.linalg.cholesky(cov[:dx, :dx]), np.linalg.cholesky(cov[dx:, dx:])
-        u, rho, vt = np.linalg.svd(np.linalg.solve(lx, np.linalg.solve(ly, cov[dx:, :dx]).T))
-        kept = shrink_correlations(np.clip(rho, 0.0, 0.999999), dx, len(cov) - dx, n)
-        cov[:dx, dx:] = lx @ (u[:, : len(kept)] * kept) @ vt[: len(kept)] @ ly.T
+        model = canonical(cov, dx, np.inf, n, truncate=True)
+        px, py = (project[:, : len(model.rho)] for project in (model.project_x, model.project_y))
+        cov[:dx, dx:] = cov[:dx, :dx] @ (px * model.rho) @ py.T @ cov[dx:, dx:]
         cov[dx:, :dx] = cov[:dx, dx:].T
         return Clusters(self.weights, self.means, cov, dx)
 
@@ -71,21 +72,6 @@ class Clusters:
         which = rng.choice(len(self.weights), n, p=self.weights / self.weights.sum())
         noise = rng.standard_normal((n, len(self.cov))) @ np.linalg.cholesky(self.cov).T
         return np.hsplit(self.means[which] + noise, [self.dx])
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """How to fit it (number of clusters, or classes given) and its held-out InfoNCE rows `[n]`."""
-
-    clusters: int
-    groups: np.ndarray | None
-    bound: np.ndarray
-
-    @property
-    def name(self) -> str:
-        """For the notes of an estimate."""
-        source = "of the classes" if self.groups is not None else "found in the data"
-        return f"mixture of {self.clusters} Gaussian clusters {source}"
 
 
 def fit_clusters(x, y, clusters: int, seed: int, groups=None, rows=slice(None)) -> Clusters:
@@ -116,35 +102,37 @@ def best_cluster_count(z: np.ndarray, seed: int, choices=CLUSTERS) -> int:
     return min((1, *choices), key=lambda k: _em(z, k, seed).bic(z))
 
 
-def best_mixture(x, y, seed: int, groups=None) -> Mixture | None:
-    """The mixture worth comparing, with its held-out bound; None where one cluster does."""
+def bounded_clusters(x, y, seed: int, groups=None) -> tuple[int, np.ndarray | None]:
+    """The number of clusters, and their held-out InfoNCE rows `[n]`; None where one does."""
     clusters = 1
     if groups is not None:
         clusters = len(np.unique(groups))
     elif x.shape[1] + y.shape[1] <= MAX_COLUMNS:
         clusters = best_cluster_count(np.hstack([x, y]), seed)
     if clusters == 1 or len(x) < 10 * (clusters + x.shape[1] + y.shape[1]):
-        return None
+        return clusters, None
     bound = np.empty(len(x))
     for train, test in folds(len(x), BOUND_FOLDS, seed):
         model = fit_clusters(x, y, clusters, seed, groups, train).truncated(len(train))
         bound[test] = info_nce_rows(model.pair_ratio(x[test], y[test]))
-    return Mixture(clusters, groups, bound)
+    return clusters, bound
 
 
-def mixture_rows(x, y, mixture: Mixture, seed: int) -> np.ndarray:
-    """Row-wise log ratios `[n]`: in-sample and held-out fits mixed so that their biases cancel.
+def mixture(x, y, clusters: int, seed: int, groups=None) -> Pointwise:
+    """Log ratios: in-sample and held-out fits mixed so that their biases cancel.
 
     The mean log ratio of a fitted model is too high on its own rows and too low on fresh ones
     (Takeuchi 1976). How much of each depends on the data; their proportion is taken from Gaussian
     rows, where both are known exactly (`in_sample_share`).
     """
-    how = mixture.clusters, seed, mixture.groups
+    how = clusters, seed, groups
     inside, outside = fit_clusters(x, y, *how).log_ratio(x, y), np.empty(len(x))
     for train, test in folds(len(x), FOLDS, seed):
         outside[test] = fit_clusters(x, y, *how, train).log_ratio(x[test], y[test])
-    share = in_sample_share(len(x), mixture.clusters, x.shape[1], y.shape[1])
-    return share * inside + (1.0 - share) * outside
+    share = in_sample_share(len(x), clusters, x.shape[1], y.shape[1])
+    source = "found in the data" if groups is None else "of the classes"
+    note = f"mixture of {clusters} Gaussian clusters {source}"
+    return Pointwise(share * inside + (1.0 - share) * outside, (note,))
 
 
 def in_sample_share(n: int, clusters: int, dx: int, dy: int) -> float:

@@ -38,19 +38,6 @@ def canonical_log_ratio(a, b, rho, *, pairs: bool = False) -> np.ndarray:
     return 0.5 * (quadratic - np.log(v)).sum(axis=1)
 
 
-def shrink_correlations(rho: np.ndarray, dx: int, dy: int, n: int) -> np.ndarray:
-    """Keep the sample canonical correlations beyond chance, shrunk towards their true size.
-
-    Chance is the edge of the null distribution (Wachter 1980).
-    """
-    p, q = dx / n, dy / n
-    edge = (np.sqrt(p * (1 - q)) + np.sqrt(q * (1 - p))) ** 2
-    kept = rho[rho**2 > 1.15 * edge + 4.0 / n] ** 2
-    # A sample correlation in p + q directions exceeds the true one as an R^2 does.
-    adjusted = 1.0 - (1.0 - kept) * (n - 1) / max(n - dx - dy - 1, 1)
-    return np.sqrt(np.clip(adjusted, 0.0, None))
-
-
 def wishart_bias(n: int, dx: int, dy: int) -> float:
     """Bias in nats of the plug-in Gaussian information on n Gaussian rows.
 
