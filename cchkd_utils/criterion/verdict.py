@@ -37,14 +37,12 @@ class Verdict:
     ----------
     mi_teacher_student, mi_student_label, gap : float
         I(H1;H2), I(H2;Y), and the first minus the second.
-    ci : tuple of float
-        Confidence interval of the gap at `level`.
+    stderr, ci : float, tuple of float
+        Of the gap: standard error, and confidence interval at `level`.
     p_wrong : float
         Probability that the sign of the gap is wrong, under a flat prior on the gap.
     decision : {"distil", "do not distil", "undecided"}
         "distil" iff P(gap <= 0) <= .025, "do not distil" iff P(gap >= 0) <= .025.
-    stderr : float
-        Standard error of the gap.
     rivals : dict
         Rival criteria by name; empty when not asked for.
     bias : float or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import block_diag
 
 _SMALLEST_EIGENVALUE = 1e-12  # of a correlation matrix we still call positive definite
 
@@ -116,7 +117,5 @@ def covariance_from_correlations(
 
 def random_rotation(p1: int, p2: int, rng: np.random.Generator) -> NDArray:
     """Orthogonal [p1 + p2 + 1, p1 + p2 + 1] that turns x1 and x2 separately and leaves y alone."""
-    turn = np.eye(p1 + p2 + 1)
-    for block in (slice(0, p1), slice(p1, p1 + p2)):
-        turn[block, block] = np.linalg.qr(rng.standard_normal(turn[block, block].shape))[0]
-    return turn
+    turns = [np.linalg.qr(rng.standard_normal((p, p)))[0] for p in (p1, p2)]
+    return block_diag(*turns, 1.0)

@@ -6,12 +6,7 @@ lam: argmin_w  sum (y - w·x2)^2 + lam * sum (w·x2 - t)^2. Its expected risk ha
 which the chapter "theory" of the book derives. All information is in nats.
 
 Sources: model, objective and criterion from arXiv 2510.13182 (linear model, Theorem 1); the exact
-finite-sample risk and everything computed from it is this project's own derivation. The risk is
-a parabola in the teacher's share of the label, m = lam / (1 + lam):
-
-R(m) - R(0) = m^2 (delta + kappa Var(y - t | x2)) - 2 m kappa (sigma2 - c)
-
-with kappa = p2 / (n - p2 - 1), the price of few rows.
+finite-sample risk and everything computed from it is this project's own derivation.
 """
 
 from __future__ import annotations
@@ -209,18 +204,17 @@ class JointGaussian:
         ValueError
             If n <= p2 + 1 (the expectation is infinite or the fit not unique) or lam < 0.
         """
-        undistilled = self.sigma2 * (1 + self._kappa(n))
-        return (undistilled * (1 + self.relative_change(n, lam)))[()]
+        (undistilled, bend, drop), m = self._parabola(n), _share(lam)
+        return (undistilled + bend * m**2 - 2 * drop * m)[()]
 
     def relative_change(self, n: ArrayLike, lam: ArrayLike) -> NDArray | float:
         """R(lam) / R(0) - 1: negative where distillation helps. Arguments as in :meth:`risk`."""
-        kappa, m = self._kappa(n), _share(lam)
-        change = m**2 * self._curvature(kappa) - 2 * m * kappa * (self.sigma2 - self.c)
-        return (change / (self.sigma2 * (1 + kappa)))[()]
+        (undistilled, bend, drop), m = self._parabola(n), _share(lam)
+        return ((bend * m**2 - 2 * drop * m) / undistilled)[()]
 
     def risk_slope(self, n: ArrayLike) -> NDArray | float:
         """dR/dlam at lam = 0, equal to -2 kappa E[(y - t)(y - s)], kappa = p2 / (n - p2 - 1)."""
-        return (2 * self._kappa(n) * (self.c - self.sigma2))[()]
+        return (-2 * self._parabola(n)[2])[()]
 
     def best_lambda(self, n: ArrayLike) -> NDArray | float:
         """Weight of least expected risk: 0 where no weight helps, inf where copying is best."""
@@ -245,7 +239,7 @@ class JointGaussian:
         Each draw fits all weights `lam` `[k]`, finite and >= 0, on the same rows. The risk
         `[draws, k]` is that on a fresh row; its mean over draws estimates ``risk(n, lam)``.
         """
-        self._kappa(n)  # refuses too few rows
+        self._parabola(n)  # refuses too few rows
         m = np.atleast_1d(_share(lam))
         risks = np.empty((draws, m.size))
         for i in range(draws):
@@ -256,23 +250,26 @@ class JointGaussian:
             risks[i] = self.sigma2 + np.einsum("ik,ij,jk->k", error, self._s22, error)
         return risks
 
-    def _kappa(self, n: ArrayLike) -> NDArray:
+    def _parabola(self, n: ArrayLike) -> tuple[NDArray, NDArray, NDArray]:
+        """Return R(0), a and b of R = R(0) + a m^2 - 2 b m in the teacher's share m of the label.
+
+        kappa = p2 / (n - p2 - 1) is the price of few rows.
+        """
         n = np.asarray(n, float)
         if not np.all(n > self.p2 + 1):
             raise ValueError(
                 f"n must exceed p + 1 = {self.p2 + 1} for a finite expected risk, got {n.min():g}"
             )
-        return self.p2 / (n - self.p2 - 1)
-
-    def _curvature(self, kappa: NDArray) -> NDArray:
-        # Var(y - t | x2) > 0 because cov is positive definite, so this is never 0 for finite n.
-        return self.delta + kappa * (self.sigma2 - 2 * self.c + self.tau2)
+        kappa = self.p2 / (n - self.p2 - 1)
+        # Var(y - t | x2) > 0 because cov is positive definite, so `bend` is > 0 for finite n.
+        bend = self.delta + kappa * (self.sigma2 - 2 * self.c + self.tau2)
+        return self.sigma2 * (1 + kappa), bend, kappa * (self.sigma2 - self.c)
 
     def _best_share(self, n: ArrayLike) -> NDArray:
         """Return the m at the bottom of the parabola, 0 where it rises from the start."""
-        kappa = self._kappa(n)
-        gain = np.maximum(kappa * (self.sigma2 - self.c), 0.0)
-        return np.divide(gain, self._curvature(kappa), out=np.zeros_like(gain), where=gain > 0)
+        _, bend, drop = self._parabola(n)
+        drop = np.maximum(drop, 0.0)
+        return np.divide(drop, bend, out=np.zeros_like(drop), where=drop > 0)
 
     @property
     def _s22(self) -> NDArray:

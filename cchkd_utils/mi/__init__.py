@@ -40,27 +40,20 @@ __all__ = ["METHODS", "MIEstimate", "estimate", "label_entropy"]
 
 
 def estimate(
-    x,
-    y,
-    method: str = "auto",
-    *,
-    discrete_y: bool = False,
-    seed: int = 0,
-    groups=None,
-    **options,
+    x, y, method: str = "auto", *, discrete_y: bool = False, seed: int = 0, groups=None, **options
 ) -> MIEstimate:
-    """Estimate the mutual information I(X;Y) in nats.
+    """Estimate the mutual information I(X;Y) in nats, clipped to >= 0 (and <= H(Y) for classes).
+
+    Constant columns (dead units) are dropped with a `UserWarning`.
 
     Parameters
     ----------
-    x : array_like
-        `[n, dx]` or `[n]`, continuous.
-    y : array_like
-        `[n, dy]` or `[n]`, continuous; with `discrete_y` class labels `[n]` (or one-hot).
+    x, y : array_like
+        `[n, dx]` and `[n, dy]`, or `[n]`, continuous.
     method : {"auto", "ksg", "gaussian", "mine", "lmi"}
-        The estimator. `ksg` and `gaussian` do not import torch.
+        `ksg` and `gaussian` do not import torch.
     discrete_y : bool
-        `y` holds class labels: each method uses its form for labels, never above H(Y).
+        `y` holds class labels `[n]` (or one-hot): each method uses its form for labels.
     seed : int
         Of folds, initial weights and batches. Same seed, same result.
     groups : array_like, optional
@@ -69,21 +62,11 @@ def estimate(
     **options
         Passed to the method: `ksg` takes `k` (3); `mine` and `lmi` take `epochs` and the like.
 
-    Returns
-    -------
-    MIEstimate
-        With `nats` clipped to [0, H(Y)] for class labels and to >= 0 otherwise.
-
     Raises
     ------
     ValueError
         NaN or inf, different lengths, fewer than 50 rows, only constant columns, one class only,
         integer-valued `y` without `discrete_y`, an unknown method or option.
-
-    Warns
-    -----
-    UserWarning
-        Constant columns (dead units) are dropped.
     """
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")

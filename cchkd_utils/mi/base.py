@@ -25,16 +25,10 @@ class MIEstimate:
 
     Attributes
     ----------
-    nats : float
-        The estimate.
-    stderr : float
-        Standard error of `nats`, from the spread of the row-wise contributions.
-    method : str
-        The estimator that produced it.
-    n : int
-        Number of rows given.
-    seconds : float
-        Wall-clock time of the estimate.
+    nats, stderr : float
+        The estimate, and its standard error from the spread of the row-wise contributions.
+    n, seconds : int, float
+        Number of rows given, and wall-clock time.
     pointwise : ndarray
         Row-wise contributions `[n]` whose mean over the finite entries is the unclipped estimate;
         NaN in rows used for fitting only. The influence function of I(X;Y) is the pointwise
