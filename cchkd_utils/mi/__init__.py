@@ -11,11 +11,11 @@
 
 from __future__ import annotations
 
-import pkgutil
 import time
 
 import numpy as np
 
+from . import auto, cca, knn
 from .base import (
     MIEstimate,
     check_labels,
@@ -25,14 +25,26 @@ from .base import (
     label_entropy,
 )
 
-# Each is `method(x, y, *, discrete, seed, groups, **options) -> Pointwise` on checked rows;
-# imported when first used, since only networks need torch.
+
+def _mine(x, y, **options):
+    from .mine import mine  # and torch, which only networks need
+
+    return mine(x, y, **options)
+
+
+def _lmi(x, y, **options):
+    from .lmi import lmi
+
+    return lmi(x, y, **options)
+
+
+# Each is `method(x, y, *, discrete, seed, groups, **own options) -> Pointwise` on checked rows.
 REGISTRY = {
-    "auto": "cchkd_utils.mi.auto:auto",
-    "ksg": "cchkd_utils.mi.knn:ksg",
-    "gaussian": "cchkd_utils.mi.cca:gaussian",
-    "mine": "cchkd_utils.mi.mine:mine",
-    "lmi": "cchkd_utils.mi.lmi:lmi",
+    "auto": auto.auto,
+    "ksg": knn.ksg,
+    "gaussian": cca.gaussian,
+    "mine": _mine,
+    "lmi": _lmi,
 }
 METHODS = tuple(REGISTRY)
 
@@ -79,9 +91,8 @@ def estimate(
     if groups is not None:
         check_same_length(x, groups, ("x", "groups"))
         groups = check_labels(groups, "groups")
-    terms_of = pkgutil.resolve_name(REGISTRY[method])
     try:
-        terms = terms_of(x, y, discrete=discrete_y, seed=seed, groups=groups, **options)
+        terms = REGISTRY[method](x, y, discrete=discrete_y, seed=seed, groups=groups, **options)
     except TypeError as error:
         if "unexpected keyword" in str(error):
             raise ValueError(f"{method} has no option {sorted(options)}: {error}") from None
