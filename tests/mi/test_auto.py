@@ -55,8 +55,8 @@ def test_hidden_layers(width):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # dead units
             assert estimate(h1, h2, "auto").nats == pytest.approx(both, abs=0.15)
-            found = estimate(h2, y, "auto", discrete_y=True).nats
-        assert found == pytest.approx(label, abs=0.1)
+            to_label = estimate(h2, y, "auto", discrete_y=True).nats
+        assert to_label == pytest.approx(label, abs=0.1)
 
 
 def test_truth_of_the_samplers():
