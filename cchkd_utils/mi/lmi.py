@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from .base import Pointwise
+from .cca import label_terms
 from .copula import fit_normal
 from .held_out import beats
 from .knn import ksg_rows, ross_rows
@@ -106,8 +107,7 @@ def _measure(nets, x, y, codes, discrete):
         return ksg_rows(_live(zx), _live(zy)), "ksg on latent codes"
     knn = ross_rows(_live(zx), codes)
     log_p = run_mlp(nets.decode[2], zx).log_softmax(1).double().numpy()
-    prior = y.double().mean(0).numpy()
-    bound = log_p[np.arange(len(codes)), codes] - np.log(prior[codes])
+    bound = label_terms(log_p, codes)
     if beats(bound, knn, 2.0, min_gain=0.0):
         return bound, "H(Y) - CE from latent codes"
     return knn, "k-NN for labels on latent codes"

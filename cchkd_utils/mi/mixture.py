@@ -27,22 +27,21 @@ class Clusters:
     cov: np.ndarray
     dx: int
 
-    def log_parts(self, z: np.ndarray, columns: slice) -> np.ndarray:
-        """Log densities `[n, K]` of the given columns under each cluster, weights included."""
+    def log_density(self, z: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
+        """Log density `[n]` of the given columns, up to the powers of 2 pi."""
         factor = np.linalg.cholesky(self.cov[columns, columns])
         white, centre = (np.linalg.solve(factor, v.T).T for v in (z, self.means[:, columns]))
         q = (white**2).sum(1)[:, None] + (centre**2).sum(1)[None] - 2.0 * white @ centre.T
-        return np.log(self.weights) - 0.5 * q - np.log(np.diag(factor)).sum()
+        parts = np.log(self.weights) - 0.5 * q - np.log(np.diag(factor)).sum()
+        return logsumexp(parts, axis=1)
 
     def _log_alone(self, x, y):
-        """Log densities of x and of y `[n]`."""
-        sides = (x, slice(0, self.dx)), (y, slice(self.dx, None))
-        return (logsumexp(self.log_parts(z, columns), axis=1) for z, columns in sides)
+        return self.log_density(x, slice(0, self.dx)), self.log_density(y, slice(self.dx, None))
 
     def log_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Rows' ln p(x,y)/p(x)p(y) `[n]`."""
         lx, ly = self._log_alone(x, y)
-        return logsumexp(self.log_parts(np.hstack([x, y]), slice(None)), axis=1) - lx - ly
+        return self.log_density(np.hstack([x, y])) - lx - ly
 
     def pair_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The same for all pairs of rows `[n, m]`."""

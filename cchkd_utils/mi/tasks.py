@@ -16,8 +16,6 @@ from scipy.stats import multivariate_t
 
 from .normal import canonical_log_ratio
 
-Pair = tuple[np.ndarray, np.ndarray]
-
 
 @dataclass(frozen=True)
 class Task:
@@ -25,7 +23,7 @@ class Task:
 
     name: str  # as in the benchmark
     nats: float
-    sample: Callable[[int, np.random.Generator], Pair]
+    sample: Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
 def normal(cov: np.ndarray, dx: int, name: str) -> Task:
