@@ -77,9 +77,9 @@ def _many_dimensions(x, y, seed, groups):
     if bound is not None and bound.mean() > _held_out_copula(*ranks, seed, bound=True).mean():
         best = mixture(sx, sy, clusters, seed, groups)
         base = np.maximum(base.mean(), bound.mean()) - base.mean() + base
-    codes = nonlinear_codes(x, y, seed)
-    if codes is not None and beats(codes[1], base, MIN_Z):
-        return codes[0]
+    codes, held_out = nonlinear_codes(x, y, seed)
+    if codes is not None and beats(held_out, base, MIN_Z):
+        return codes
     return best
 
 

@@ -28,7 +28,9 @@ def features(s: np.ndarray, degree: int) -> np.ndarray:
     return np.hstack([*parts, s**2])
 
 
-def nonlinear_codes(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[Pointwise, np.ndarray] | None:
+def nonlinear_codes(
+    x: np.ndarray, y: np.ndarray, seed: int
+) -> tuple[Pointwise | None, np.ndarray | None]:
     """I(X;Y) through held-out codes, without and with KSG's bias; None where none is significant.
 
     Three folds: canonical variates of nonlinear features are learned on two thirds of the rows
@@ -40,13 +42,13 @@ def nonlinear_codes(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[Pointwise,
     width = max(sx.shape[1], sy.shape[1])
     degree = min(MAX_DEGREE, int(2 * len(x) / 3 / ROWS_PER_FEATURE / 2 / width) - 2)
     if degree < 1:
-        return None
+        return None, None
     ex, ey = features(sx, degree), features(sy, degree)
     fitted = [(*_fit(ex, ey, train), train, test) for train, test in folds(len(x), FOLDS, seed)]
     ranks = [_best_rank(a[train], b[train], len(rho)) for a, b, rho, train, _ in fitted]
     rank = min(int(np.median(ranks)), *(len(rho) for _, _, rho, *_ in fitted))
     if rank == 0:
-        return None
+        return None, None
     held_out, correction = np.empty(len(x)), np.empty(len(x))
     for a, b, rho, _, test in fitted:
         a, b = gaussian_ranks(a[test, :rank]), gaussian_ranks(b[test, :rank])
