@@ -37,10 +37,10 @@ def numbers(text):
     return [float(x) for x in re.findall(r"[-+]?\d+\.\d+", text)]
 
 
-def same_text(shown, found):
+def same_text(shown, printed):
     """Equal words; numbers within 0.05, since other machines round other sums."""
-    assert re.sub(r"[-+]?\d+\.\d+|\s+", " ", shown) == re.sub(r"[-+]?\d+\.\d+|\s+", " ", found)
-    assert np.allclose(numbers(shown), numbers(found), atol=0.05)
+    assert re.sub(r"[-+]?\d+\.\d+|\s+", " ", shown) == re.sub(r"[-+]?\d+\.\d+|\s+", " ", printed)
+    assert np.allclose(numbers(shown), numbers(printed), atol=0.05)
 
 
 def test_the_hook_collects_what_enters_the_head_in_order(page):
@@ -58,9 +58,9 @@ def test_the_command_prints_what_the_page_shows(page, capsys):
     command, _, shown = blocks("console")[0].partition("\n")
     assert command == "$ cchkd assess reps.npz"
     assert cli.main(["assess", str(folder / "reps.npz")]) == 0
-    found = capsys.readouterr().out
-    same_text(shown, found)
-    lines = [re.split(r"\s{2,}", line)[0] for line in found.splitlines()]
+    printed_now = capsys.readouterr().out
+    same_text(shown, printed_now)
+    lines = [re.split(r"\s{2,}", line)[0] for line in printed_now.splitlines()]
     explained = re.findall(r"^\| `(.*?)` \|", PAGE, flags=re.MULTILINE)
     assert [name.replace("\\|", "|") for name in explained] == lines  # every line is explained
 
@@ -68,5 +68,5 @@ def test_the_command_prints_what_the_page_shows(page, capsys):
 def test_the_ranking_is_what_the_page_shows(page):
     names, printed, _ = page
     same_text(blocks("text")[0], "\n".join(printed[1:]) + "\n")
-    gaps = [one.gap for one in names["ranking"].values()]
+    gaps = [verdict.gap for verdict in names["ranking"].values()]
     assert gaps == sorted(gaps, reverse=True) and list(names["ranking"])[-1] == "noise"

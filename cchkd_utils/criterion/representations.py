@@ -19,17 +19,10 @@ Arrays = dict[str, np.ndarray]
 def read(path: Path | str) -> Arrays:
     """Read the arrays that `cchkd_utils.criterion.assess` takes, by name.
 
-    Parameters
-    ----------
-    path : file written by ``numpy.savez`` with `teacher` [n, d1], `student` [n, d2], `labels` [n]
-        (or [n, p]) and, if wanted, `teacher_logits`, `student_logits` and `units` [n]: integers or
-        text that name the independent unit of each row (participant, video). Other arrays in it
-        are not looked at.
-
-    Returns
-    -------
-    dict of str to ndarray
-        The optional ones only where the file has them.
+    The file is written by ``numpy.savez`` with `teacher` [n, d1], `student` [n, d2], `labels` [n]
+    (or [n, p]) and, if wanted, `teacher_logits`, `student_logits` and `units` [n]: integers or
+    text that name the independent unit of each row (participant, video). Other arrays in it are
+    not looked at.
 
     Raises
     ------
@@ -59,7 +52,6 @@ def _wanted(held: list[str]) -> list[str]:
 
 
 def _kinds(name: str) -> str:
-    """Names of classes and of units may be text."""
     return npz.NUMBERS + npz.TEXT if name in ("labels", "units") else npz.NUMBERS
 
 
@@ -93,5 +85,5 @@ def _check_lengths(arrays: Arrays) -> None:
 def finite(value: object) -> object:
     """Return `value` (dicts, numbers, text) with None for NaN and inf, which JSON does not have."""
     if isinstance(value, dict):
-        return {key: finite(one) for key, one in value.items()}
+        return {key: finite(part) for key, part in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value

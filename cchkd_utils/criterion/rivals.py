@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import softmax
 
-from cchkd_utils.mi._cca import folds, full_rank, lda_log_posterior
+from cchkd_utils.mi.cca import FOLDS, held_out_posterior, lda
+from cchkd_utils.mi.held_out import folds
+from cchkd_utils.mi.normal import leading
 
-FOLDS = 5
 RIDGE = 1.0
 SMALLEST = 2e-9  # probability, or share of a variance, so that logarithms stay finite
 
@@ -45,7 +46,7 @@ def rival_criteria(
     seed: int = 0,
     classes: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """All rivals of one teacher–student pair.
+    """All rivals of one teacher–student pair, by name.
 
     Parameters
     ----------
@@ -53,44 +54,27 @@ def rival_criteria(
         Representations `[n, d1]`, `[n, d2]` without constant columns.
     labels : ndarray
         Class codes `[n]`, or regression targets `[n, p]`.
-    discrete : bool
-        Whether `labels` are classes.
     teacher_logits, student_logits : array_like, optional
         Logits `[n, K]`, or predictions `[n]` / `[n, p]` for regression.
-    seed : int
-        Of the probe's folds.
     classes : ndarray, optional
         Column of the logits that belongs to each code, where a class has no row; else 0 to K - 1.
-
-    Returns
-    -------
-    dict
-        "teacher accuracy" (R² for regression), "linear CKA", "residual alignment" and
-        "I(teacher; label | student)" in nats.
-
-    Raises
-    ------
-    ValueError
-        Logits whose rows or columns do not fit the labels.
     """
-    h1, h2 = (full_rank(h)[:, : max(2, len(h) // 8)] for h in (teacher, student))
     probe = _class_probe if discrete else _target_probe
     place = _places(labels, classes, teacher_logits, student_logits) if discrete else None
     target = place[labels] if discrete else labels
-    t, s = (
-        _probed(probe(h, labels, seed), place)
-        if logits is None
-        else _given(logits, target, discrete, name)
-        for h, logits, name in (
-            (h1, teacher_logits, "teacher_logits"),
-            (h2, student_logits, "student_logits"),
-        )
-    )
-    both = full_rank(np.hstack([h1, h2]))[:, : max(2, len(h1) // 8)]
-    alone, joint = probe(h2, labels, seed), probe(both, labels, seed)
-    name = "teacher accuracy" if discrete else "teacher R2"
+
+    def prediction(h, logits, name):
+        if logits is not None:
+            return _given(logits, target, discrete, name)
+        probed = probe(h, labels, seed)
+        return probed @ place if discrete else probed
+
+    h1, h2 = leading(teacher), leading(student)
+    t = prediction(h1, teacher_logits, "teacher_logits")
+    s = prediction(h2, student_logits, "student_logits")
+    alone, joint = probe(h2, labels, seed), probe(leading(np.hstack([h1, h2])), labels, seed)
     return {
-        name: _skill(target, t, discrete),
+        "teacher accuracy" if discrete else "teacher R2": _skill(target, t, discrete),
         "linear CKA": linear_cka(teacher, student),
         "residual alignment": residual_alignment(target, t, s),
         "I(teacher; label | student)": _extra(labels, alone, joint, discrete),
@@ -100,13 +84,9 @@ def rival_criteria(
 def _places(codes, classes, *given) -> np.ndarray:
     """Return the matrix `[codes, columns]` that puts each class into its column of the logits."""
     k = int(codes.max()) + 1
-    width = max((np.shape(one)[1] for one in given if np.ndim(one) == 2), default=k)
+    width = max((np.shape(logits)[1] for logits in given if np.ndim(logits) == 2), default=k)
     known = classes is not None and len(classes) == k and classes.min() >= 0
     return np.eye(width)[classes] if known and k < width > classes.max() else np.eye(k)
-
-
-def _probed(probabilities, place):
-    return probabilities if place is None else probabilities @ place
 
 
 def _given(logits, target, discrete, name):
@@ -116,30 +96,21 @@ def _given(logits, target, discrete, name):
         raise ValueError(f"{name} has shape {a.shape}; {target.shape} is needed to fit the labels.")
     if not np.isfinite(a).all():
         raise ValueError(f"{name} has NaN or inf; remove these rows first.")
-    if not discrete:
-        return a
-    return softmax(a, axis=1)
+    return softmax(a, axis=1) if discrete else a
 
 
 def _class_probe(h, codes, seed):
     """Held-out class probabilities `[n, K]`."""
-    k, out = int(codes.max()) + 1, np.empty((len(h), int(codes.max()) + 1))
-    for test in folds(len(h), FOLDS, seed):
-        train = np.setdiff1d(np.arange(len(h)), test)
-        out[test] = np.exp(lda_log_posterior(h[train], codes[train], h[test], k))
-    return np.maximum(out, SMALLEST)
+    return np.maximum(np.exp(held_out_posterior(lda, h, codes, seed)), SMALLEST)
 
 
 def _target_probe(h, y, seed):
     """Held-out ridge predictions `[n, p]`."""
-    out = np.empty_like(y, dtype=float)
-    for test in folds(len(h), FOLDS, seed):
-        train = np.setdiff1d(np.arange(len(h)), test)
-        mh, my = h[train].mean(0), y[train].mean(0)
-        a = h[train] - mh
-        w = np.linalg.solve(a.T @ a + RIDGE * np.eye(a.shape[1]), a.T @ (y[train] - my))
-        out[test] = (h[test] - mh) @ w + my
-    return out
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import cross_val_predict
+
+    predicted = cross_val_predict(Ridge(RIDGE), h, y, cv=folds(len(h), FOLDS, seed))
+    return predicted.reshape(y.shape)
 
 
 def _skill(target, prediction, discrete) -> float:
@@ -152,9 +123,8 @@ def _skill(target, prediction, discrete) -> float:
 def _extra(labels, alone, joint, discrete) -> float:
     """CE(Y|H2) - CE(Y|H1,H2), or half the log ratio of the squared errors."""
     if discrete:
-        true = labels[:, None]
-        ratio = np.take_along_axis(joint, true, 1) / np.take_along_axis(alone, true, 1)
-        return float(np.log(ratio).mean())
+        rows = np.arange(len(labels))
+        return float(np.log(joint[rows, labels] / alone[rows, labels]).mean())
     floor = SMALLEST * labels.var(0)
     errors = [np.maximum(((labels - p) ** 2).mean(0), floor) for p in (alone, joint)]
     return float(0.5 * np.log(errors[0] / errors[1]).sum())

@@ -13,15 +13,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import norm
 
-from cchkd_utils.mi import MIEstimate, estimate
-from cchkd_utils.mi._base import check_labels, check_matrix, check_same_length
+from cchkd_utils.mi import MIEstimate
+from cchkd_utils.mi.base import check_labels, check_matrix, check_same_length, is_one_hot
 
-from .bias import simulated_bias
 from .rivals import rival_criteria
-from .stderr import check_units, default_subsamples, paired_stderr, subsampled_stderr
+from .uncertainty import (
+    both_sides,
+    check_units,
+    default_subsamples,
+    paired_stderr,
+    simulated_bias,
+    subsampled_stderr,
+)
 
 ALPHA = 0.025  # a sign is called when its opposite has at most this probability
-DECISIONS = ("distil", "do not distil", "undecided")
 
 
 @dataclass(frozen=True)
@@ -30,20 +35,14 @@ class Verdict:
 
     Attributes
     ----------
-    mi_teacher_student : float
-        I(H1;H2).
-    mi_student_label : float
-        I(H2;Y).
-    gap : float
-        I(H1;H2) - I(H2;Y).
-    ci : tuple of float
-        Confidence interval of the gap at `level`.
+    mi_teacher_student, mi_student_label, gap : float
+        I(H1;H2), I(H2;Y), and the first minus the second.
+    stderr, ci : float, tuple of float
+        Of the gap: standard error, and confidence interval at `level`.
     p_wrong : float
         Probability that the sign of the gap is wrong, under a flat prior on the gap.
     decision : {"distil", "do not distil", "undecided"}
         "distil" iff P(gap <= 0) <= .025, "do not distil" iff P(gap >= 0) <= .025.
-    stderr : float
-        Standard error of the gap.
     rivals : dict
         Rival criteria by name; empty when not asked for.
     bias : float or None
@@ -127,7 +126,7 @@ def assess(
         Labels 0 to K - 1 name their columns, whether or not every class has a row here.
     units : array_like, optional
         `[n]`, the independent unit of each row: participant, video, document. By default each
-        row is one. Rows of one unit may vary together; the interval is then over units.
+        row is its own. Rows of one unit may vary together; the interval is then over units.
     n_subsamples : int, optional
         0: the interval comes from the influence function of the difference (paired rows).
         Otherwise from that many (2 or more) paired subsamples of half the units, without
@@ -140,10 +139,6 @@ def assess(
     seed : int
         Same seed, same verdict.
 
-    Returns
-    -------
-    Verdict
-
     Raises
     ------
     ValueError
@@ -151,50 +146,47 @@ def assess(
     """
     start = time.perf_counter()
     discrete = _is_classification(labels, task)
-    classes = _columns(labels) if discrete else None
-    teacher, student, labels = _checked(teacher, student, labels, discrete)
-    codes = check_units(units, labels)
+    columns = _logit_columns(labels) if discrete else None
+    data = _checked(teacher, student, labels, discrete)
+    units = check_units(units, labels)
     _check_interval(level, n_subsamples)
-    data = teacher, student, labels
-    both = _both_sides(*data, discrete, estimator, seed)
-    gap = both[0].nats - both[1].nats
-    repeats = default_subsamples(both[0], codes) if n_subsamples is None else n_subsamples
+    how = discrete, estimator, seed
+    shared, label = both_sides(*data, *how)
+    gap = shared.nats - label.nats
+    repeats = default_subsamples(shared, units) if n_subsamples is None else n_subsamples
     if repeats:
 
         def gap_of(rows):
-            some = _both_sides(*(a[rows] for a in data), discrete, estimator, seed)
-            return some[0].nats - some[1].nats
+            shared, label = both_sides(*(a[rows] for a in data), *how)
+            return shared.nats - label.nats
 
-        stderr = subsampled_stderr(gap_of, codes, repeats, seed)
+        stderr = subsampled_stderr(gap_of, units, repeats, seed)
     else:
-        pointwise = both[0].pointwise, both[1].pointwise
-        stderr = paired_stderr(*pointwise, None if units is None else codes)
-    p_wrong = probability_wrong(gap, stderr)
+        stderr = paired_stderr(shared.pointwise, label.pointwise, units)
     bias = None
     if bias_check:
-        nats = [e.nats for e in both]
-        bias = simulated_bias(teacher, student, labels, discrete, *nats, estimator, seed)
-    others = {}
+        bias = simulated_bias(*data, discrete, shared.nats, label.nats, estimator, seed)
+    rival_values = {}
     if rivals:
         logits = teacher_logits, student_logits
-        others = rival_criteria(teacher, student, labels, discrete, *logits, seed, classes)
+        rival_values = rival_criteria(*data, discrete, *logits, seed, columns)
     z = float(norm.ppf(0.5 + level / 2))
     return Verdict(
-        mi_teacher_student=both[0].nats,
-        mi_student_label=both[1].nats,
+        mi_teacher_student=shared.nats,
+        mi_student_label=label.nats,
         gap=gap,
         ci=(gap - z * stderr, gap + z * stderr),
-        p_wrong=p_wrong,
+        p_wrong=probability_wrong(gap, stderr),
         decision=decide(gap, stderr, bias),
         stderr=stderr,
         level=level,
         estimator=estimator,
         task="classification" if discrete else "regression",
-        n=both[0].n,
+        n=shared.n,
         seconds=time.perf_counter() - start,
-        rivals=others,
+        rivals=rival_values,
         bias=bias,
-        estimates={"teacher_student": both[0], "student_label": both[1]},
+        estimates={"teacher_student": shared, "student_label": label},
     )
 
 
@@ -226,27 +218,13 @@ def _call(gap, stderr):
 def rank_teachers(candidates: dict, student, labels, **options) -> dict[str, Verdict]:
     """Verdicts of several candidate teachers of one student, largest gap first.
 
-    Parameters
-    ----------
-    candidates : dict
-        `{name: representation [n, d]}`, rows in the student's order.
-    student, labels, **options
-        As in `assess`.
-
-    Returns
-    -------
-    dict
-        `{name: Verdict}` ordered by falling gap.
-
-    Raises
-    ------
-    ValueError
-        No candidates, or as `assess`.
+    `candidates` is `{name: representation [n, d]}`, rows in the student's order; `student`,
+    `labels`, options and errors are those of `assess`. No candidate is an error too.
     """
     if not candidates:
         raise ValueError("No candidate teachers; pass {name: representation [n, d]}.")
     verdicts = {name: assess(rows, student, labels, **options) for name, rows in candidates.items()}
-    return dict(sorted(verdicts.items(), key=lambda item: -item[1].gap))
+    return dict(sorted(verdicts.items(), key=lambda named: -named[1].gap))
 
 
 def _checked(teacher, student, labels, discrete):
@@ -271,13 +249,12 @@ def _is_classification(labels, task: str) -> bool:
     y = np.asarray(labels)
     if y.dtype.kind not in "f":
         return True
-    one_column = y.ndim == 1 or y.shape[-1] == 1
-    if one_column:
+    if y.ndim == 1 or y.shape[-1] == 1:
         return bool((y == np.round(y)).all())
-    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=-1) == 1).all())
+    return is_one_hot(y)
 
 
-def _columns(labels) -> np.ndarray | None:
+def _logit_columns(labels) -> np.ndarray | None:
     """Columns of logits that belong to the classes in use, where labels are such numbers."""
     y = np.asarray(labels)
     if y.ndim == 2 and y.shape[1] > 1:  # one-hot
@@ -291,11 +268,3 @@ def _check_interval(level: float, n_subsamples: int | None) -> None:
         raise ValueError(f"level is {level}; it must lie between 0 and 1, such as 0.9.")
     if n_subsamples is not None and (n_subsamples < 0 or n_subsamples == 1):
         raise ValueError(f"n_subsamples is {n_subsamples}; 0, or at least 2, is needed.")
-
-
-def _both_sides(teacher, student, labels, discrete, method, seed):
-    groups = labels if discrete else None
-    return (
-        estimate(teacher, student, method, seed=seed, groups=groups),
-        estimate(student, labels, method, discrete_y=discrete, seed=seed),
-    )

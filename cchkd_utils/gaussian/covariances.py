@@ -1,12 +1,10 @@
-"""Covariances of the joint Gaussian model: which are possible, how to build one, its information.
-
-The public names are offered by ``cchkd_utils.gaussian``.
-"""
+"""Covariances of the joint Gaussian model: which are possible, and the information they hold."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import block_diag
 
 _SMALLEST_EIGENVALUE = 1e-12  # of a correlation matrix we still call positive definite
 
@@ -15,10 +13,6 @@ def admissible_g(r: float, q: float) -> tuple[float, float]:
     """Open interval of corr(y, t) that is possible given r = corr(s, y) and q = corr(t, s).
 
     The three correlations must form a positive definite matrix: (g - qr)^2 < (1 - q^2)(1 - r^2).
-
-    Returns
-    -------
-    (low, high) : tuple of float
     """
     half = float(np.sqrt((1 - q**2) * (1 - r**2)))
     return q * r - half, q * r + half
@@ -27,12 +21,7 @@ def admissible_g(r: float, q: float) -> tuple[float, float]:
 def q_for_gap(gap: ArrayLike, r: ArrayLike) -> NDArray | float:
     """Correlation q = corr(t, s) >= 0 at which I(t;s) - I(s;y) equals `gap` nats.
 
-    Parameters
-    ----------
-    gap : array_like
-        Wanted I(t;s) - I(s;y), in nats.
-    r : array_like
-        corr(s, y), in (0, 1). Broadcasts with `gap`.
+    `r` is corr(s, y) and broadcasts with `gap`.
 
     Raises
     ------
@@ -57,14 +46,8 @@ def q_for_gap(gap: ArrayLike, r: ArrayLike) -> NDArray | float:
 def block_mi(cov: ArrayLike, a: ArrayLike, b: ArrayLike) -> float:
     """Mutual information in nats between two blocks of coordinates of one Gaussian vector.
 
-    I(A;B) = (log det S_aa + log det S_bb - log det S_ab,ab) / 2.
-
-    Parameters
-    ----------
-    cov : array_like [d, d]
-        Positive definite covariance.
-    a, b : array_like of int
-        Coordinates of the two blocks; they must not overlap.
+    I(A;B) = (log det S_aa + log det S_bb - log det S_ab,ab) / 2, where `a` and `b` hold the
+    coordinates of the blocks and `cov` `[d, d]` is positive definite.
 
     Raises
     ------
@@ -119,13 +102,7 @@ def check_correlations(r: float, q: float, g: float, teacher_sd: float | str) ->
 def covariance_from_correlations(
     r: float, q: float, g: float, p: int, p1: int, nuisance: float
 ) -> NDArray:
-    """Covariance of (x1, x2, y), unit variances; coordinates 0 carry t and s, 1 the nuisance.
-
-    Raises
-    ------
-    ValueError
-        If p or p1 is below 1, or `nuisance` is out of range or has no coordinate to live in.
-    """
+    """Covariance of (x1, x2, y), unit variances; coordinates 0 carry t and s, 1 the nuisance."""
     if p < 1 or p1 < 1:
         raise ValueError(f"p and p1 must be at least 1, got p={p}, p1={p1}")
     if not -1 < nuisance < 1 or (nuisance and min(p, p1) < 2):
@@ -140,7 +117,5 @@ def covariance_from_correlations(
 
 def random_rotation(p1: int, p2: int, rng: np.random.Generator) -> NDArray:
     """Orthogonal [p1 + p2 + 1, p1 + p2 + 1] that turns x1 and x2 separately and leaves y alone."""
-    turn = np.eye(p1 + p2 + 1)
-    for block in (slice(0, p1), slice(p1, p1 + p2)):
-        turn[block, block] = np.linalg.qr(rng.standard_normal(turn[block, block].shape))[0]
-    return turn
+    turns = [np.linalg.qr(rng.standard_normal((p, p)))[0] for p in (p1, p2)]
+    return block_diag(*turns, 1.0)

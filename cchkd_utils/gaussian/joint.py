@@ -17,18 +17,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cchkd_utils.gaussian import risk
-from cchkd_utils.gaussian.covariances import (
-    admissible_g,
-    block_mi,
+from .covariances import (
     check_correlations,
     check_positive_definite,
     covariance_from_correlations,
-    q_for_gap,
     random_rotation,
 )
-
-__all__ = ["JointGaussian", "admissible_g", "block_mi", "q_for_gap"]
 
 _RELATIVE_ZERO = 1e-12  # below this share of Var y, the best linear student counts as constant
 
@@ -43,10 +37,8 @@ class JointGaussian:
     ----------
     cov : array [p1 + p2 + 1, p1 + p2 + 1]
         Covariance of (x1, x2, y), in this order. Read-only.
-    p1 : int
-        Dimensions of the teacher's modality.
-    p2 : int
-        Dimensions of the student's modality.
+    p1, p2 : int
+        Dimensions of the teacher's and of the student's modality.
     w1 : array [p1]
         Teacher weights. Read-only.
     """
@@ -62,13 +54,8 @@ class JointGaussian:
     ) -> JointGaussian:
         """Build the model from the full covariance of (x1, x2, y), in this order.
 
-        Parameters
-        ----------
-        cov : array_like [p1 + p2 + 1, p1 + p2 + 1]
-        p1, p2 : int
-            Dimensions of x1 and x2, at least 1.
-        w1 : array_like [p1], optional
-            Teacher weights. Default: the calibrated teacher, t = E[y | x1].
+        `cov` is `[p1 + p2 + 1, p1 + p2 + 1]`, `w1` `[p1]`; by default the teacher is calibrated,
+        t = E[y | x1].
 
         Raises
         ------
@@ -109,19 +96,14 @@ class JointGaussian:
 
         Parameters
         ----------
-        r : float
-            corr(s, y) in (0, 1); s = E[y | x2] is the best linear student.
-        q : float
-            corr(t, s) in (-1, 1).
-        g : float
-            corr(y, t), inside ``admissible_g(r, q)``.
-        p : int
-            Dimension of x2.
+        r, q, g : float
+            corr(s, y) in (0, 1), where s = E[y | x2] is the best linear student; corr(t, s) in
+            (-1, 1); corr(y, t), inside ``admissible_g(r, q)``.
+        p, p1 : int
+            Dimensions of x2 and of x1; by default equal.
         teacher_sd : float or "calibrated"
             Standard deviation of t; 0 is the constant teacher (then I(t;s) = 0 whatever q). With
             "calibrated" it is g, so that t = E[y | x1], what a well-trained teacher predicts.
-        p1 : int, optional
-            Dimension of x1. Default p.
         nuisance : float
             Correlation in (-1, 1) of the second coordinates of x1 and x2: content the modalities
             share and that leaves t, s and y untouched. Not 0 needs p, p1 >= 2.
@@ -156,29 +138,29 @@ class JointGaussian:
     @cached_property
     def correlations(self) -> tuple[float, float, float]:
         """(r, q, g) = (corr(s, y), corr(t, s), corr(y, t)); 0 where a variable is constant."""
-        var_y, var_t, var_s = self.cov[-1, -1], self._var_t, self._var_s
-        cov_ts = self.teacher_projection @ self._s22 @ self.student_weights
+        (var_s, cov_st, _), (_, var_t, cov_ty), (_, _, var_y) = self._cov_sty
         student, teacher = var_s > _RELATIVE_ZERO * var_y, var_t > 0
         r = np.sqrt(var_s / var_y) if student else 0.0
-        q = cov_ts / np.sqrt(var_t * var_s) if student and teacher else 0.0
-        g = self._cov_yt / np.sqrt(var_t * var_y) if teacher else 0.0
+        q = cov_st / np.sqrt(var_t * var_s) if student and teacher else 0.0
+        g = cov_ty / np.sqrt(var_t * var_y) if teacher else 0.0
         return float(r), float(q), float(g)
 
     @cached_property
     def sigma2(self) -> float:
         """Var(y | x2): the risk of the best linear student."""
-        return float(self.cov[-1, -1] - self._var_s)
+        return float(self.cov[-1, -1] - self._cov_sty[0, 0])
 
     @cached_property
     def tau2(self) -> float:
         """Var(t | x2): the part of the teacher that the student cannot express."""
         v = self.teacher_projection
-        return float(self._var_t - v @ self._s22 @ v)
+        return float(self._cov_sty[1, 1] - v @ self._s22 @ v)
 
     @cached_property
     def c(self) -> float:
         """Cov(y, t | x2)."""
-        return float(self._cov_yt - self.teacher_projection @ self._s22 @ self.student_weights)
+        shared = self.teacher_projection @ self._s22 @ self.student_weights
+        return float(self._cov_sty[1, 2] - shared)
 
     @cached_property
     def delta(self) -> float:
@@ -189,9 +171,8 @@ class JointGaussian:
     @cached_property
     def residual_alignment(self) -> float:
         """E[(y - t)(y - s)], equal to sigma2 - c: small-lam distillation helps iff it is > 0."""
-        cov_ys = self.cov[self.p1 : -1, -1] @ self.student_weights
-        cov_ts = self.w1 @ self.cov[: self.p1, self.p1 : -1] @ self.student_weights
-        return float(self.cov[-1, -1] - self._cov_yt - cov_ys + cov_ts)
+        (_, cov_st, cov_sy), (_, _, cov_ty), (_, _, var_y) = self._cov_sty
+        return float(var_y - cov_ty - cov_sy + cov_st)
 
     @property
     def mi_teacher_student(self) -> float:
@@ -209,7 +190,7 @@ class JointGaussian:
         return self.mi_teacher_student - self.mi_student_label
 
     def risk(self, n: ArrayLike, lam: ArrayLike) -> NDArray | float:
-        """Exact expected squared error E R(lam) of the student distilled on n rows.
+        """Exact expected squared error E R(lam) on a fresh row, over training sets of n rows.
 
         Parameters
         ----------
@@ -218,33 +199,30 @@ class JointGaussian:
         lam : array_like
             Distillation weight >= 0; ``np.inf`` copies the teacher. Broadcasts with n.
 
-        Returns
-        -------
-        array or float, of the broadcast shape
-            Expected over training sets, on a fresh row.
-
         Raises
         ------
         ValueError
             If n <= p2 + 1 (the expectation is infinite or the fit not unique) or lam < 0.
         """
-        return (self._risk.undistilled(n) * (1 + self.relative_change(n, lam)))[()]
+        (undistilled, bend, drop), m = self._parabola(n), _share(lam)
+        return (undistilled + bend * m**2 - 2 * drop * m)[()]
 
     def relative_change(self, n: ArrayLike, lam: ArrayLike) -> NDArray | float:
         """R(lam) / R(0) - 1: negative where distillation helps. Arguments as in :meth:`risk`."""
-        return self._risk.relative_change(n, lam)[()]
+        (undistilled, bend, drop), m = self._parabola(n), _share(lam)
+        return ((bend * m**2 - 2 * drop * m) / undistilled)[()]
 
     def risk_slope(self, n: ArrayLike) -> NDArray | float:
         """dR/dlam at lam = 0, equal to -2 kappa E[(y - t)(y - s)], kappa = p2 / (n - p2 - 1)."""
-        return (2 * self._risk.kappa(n) * (self.c - self.sigma2))[()]
+        return (-2 * self._parabola(n)[2])[()]
 
     def best_lambda(self, n: ArrayLike) -> NDArray | float:
         """Weight of least expected risk: 0 where no weight helps, inf where copying is best."""
-        return risk.weight(self._risk.best_share(n))
+        return _weight(self._best_share(n))
 
     def largest_helpful_lambda(self, n: ArrayLike) -> NDArray | float:
         """Supremum of the weights that help: 0 where none does, inf where every weight does."""
-        return risk.weight(2 * self._risk.best_share(n))
+        return _weight(2 * self._best_share(n))
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[NDArray, NDArray, NDArray]:
         """Draw n independent rows: x1 [n, p1], x2 [n, p2], y [n]."""
@@ -256,25 +234,13 @@ class JointGaussian:
     def simulate_risk(
         self, n: int, lam: ArrayLike, draws: int, rng: np.random.Generator
     ) -> NDArray:
-        """Fit the distilled student on fresh training sets; return the true risk of each fit.
+        """Fit the distilled student on fresh training sets of n rows; return each fit's true risk.
 
-        Parameters
-        ----------
-        n : int
-            Training rows of each draw, > p2 + 1.
-        lam : array_like [k]
-            Finite distillation weights >= 0; each draw fits all of them on the same rows.
-        draws : int
-            Number of training sets.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        array [draws, k]
-            Squared error on a fresh row; the mean over draws estimates ``risk(n, lam)``.
+        Each draw fits all weights `lam` `[k]`, finite and >= 0, on the same rows. The risk
+        `[draws, k]` is that on a fresh row; its mean over draws estimates ``risk(n, lam)``.
         """
-        self._risk.kappa(n)  # refuses too few rows
-        m = np.atleast_1d(risk.share(lam))
+        self._parabola(n)  # refuses too few rows
+        m = np.atleast_1d(_share(lam))
         risks = np.empty((draws, m.size))
         for i in range(draws):
             x1, x2, y = self.sample(n, rng)
@@ -284,26 +250,53 @@ class JointGaussian:
             risks[i] = self.sigma2 + np.einsum("ik,ij,jk->k", error, self._s22, error)
         return risks
 
-    @cached_property
-    def _risk(self) -> risk.Risk:
-        return risk.Risk(self.sigma2, self.tau2, self.c, self.delta, self.p2)
+    def _parabola(self, n: ArrayLike) -> tuple[NDArray, NDArray, NDArray]:
+        """Return R(0), a and b of R = R(0) + a m^2 - 2 b m in the teacher's share m of the label.
+
+        kappa = p2 / (n - p2 - 1) is the price of few rows.
+        """
+        n = np.asarray(n, float)
+        if not np.all(n > self.p2 + 1):
+            raise ValueError(
+                f"n must exceed p + 1 = {self.p2 + 1} for a finite expected risk, got {n.min():g}"
+            )
+        kappa = self.p2 / (n - self.p2 - 1)
+        # Var(y - t | x2) > 0 because cov is positive definite, so `bend` is > 0 for finite n.
+        bend = self.delta + kappa * (self.sigma2 - 2 * self.c + self.tau2)
+        return self.sigma2 * (1 + kappa), bend, kappa * (self.sigma2 - self.c)
+
+    def _best_share(self, n: ArrayLike) -> NDArray:
+        """Return the m at the bottom of the parabola, 0 where it rises from the start."""
+        _, bend, drop = self._parabola(n)
+        drop = np.maximum(drop, 0.0)
+        return np.divide(drop, bend, out=np.zeros_like(drop), where=drop > 0)
 
     @property
     def _s22(self) -> NDArray:
         return self.cov[self.p1 : -1, self.p1 : -1]
 
     @cached_property
-    def _var_t(self) -> float:
-        return self.w1 @ self.cov[: self.p1, : self.p1] @ self.w1
-
-    @cached_property
-    def _var_s(self) -> float:
-        return self.student_weights @ self._s22 @ self.student_weights
-
-    @cached_property
-    def _cov_yt(self) -> float:
-        return self.w1 @ self.cov[: self.p1, -1]
+    def _cov_sty(self) -> NDArray:
+        """Covariance [3, 3] of (s, t, y)."""
+        weights = np.zeros((len(self.cov), 3))
+        weights[self.p1 : -1, 0] = self.student_weights
+        weights[: self.p1, 1] = self.w1
+        weights[-1, 2] = 1.0
+        return weights.T @ self.cov @ weights
 
     @cached_property
     def _cholesky(self) -> NDArray:
         return np.linalg.cholesky(self.cov)
+
+
+def _share(lam: ArrayLike) -> NDArray:
+    """Teacher's share of the mixed label, m = lam / (1 + lam); 1 at lam = inf."""
+    lam = np.asarray(lam, float)
+    if not np.all(lam >= 0):
+        raise ValueError(f"lam must be 0 or positive, got {lam}")
+    return np.divide(lam, 1 + lam, out=np.ones_like(lam), where=np.isfinite(lam))
+
+
+def _weight(m: NDArray) -> NDArray | float:
+    """The weight lam with lam / (1 + lam) = m; inf from m = 1 on."""
+    return np.divide(m, 1 - m, out=np.full_like(m, np.inf), where=m < 1)[()]

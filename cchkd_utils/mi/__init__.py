@@ -15,7 +15,8 @@ import time
 
 import numpy as np
 
-from ._base import (
+from . import auto, cca, knn
+from .base import (
     MIEstimate,
     check_labels,
     check_matrix,
@@ -24,57 +25,60 @@ from ._base import (
     label_entropy,
 )
 
-METHODS = ("auto", "ksg", "gaussian", "mine", "lmi")
+
+def _mine(x, y, **options):
+    from .mine import mine  # and torch, which only networks need
+
+    return mine(x, y, **options)
+
+
+def _lmi(x, y, **options):
+    from .lmi import lmi
+
+    return lmi(x, y, **options)
+
+
+# Each is `method(x, y, *, discrete, seed, groups, **own options) -> Pointwise` on checked rows.
+REGISTRY = {
+    "auto": auto.auto,
+    "ksg": knn.ksg,
+    "gaussian": cca.gaussian,
+    "mine": _mine,
+    "lmi": _lmi,
+}
+METHODS = tuple(REGISTRY)
 
 __all__ = ["METHODS", "MIEstimate", "estimate", "label_entropy"]
 
 
 def estimate(
-    x,
-    y,
-    method: str = "auto",
-    *,
-    discrete_y: bool = False,
-    seed: int = 0,
-    groups=None,
-    **options,
+    x, y, method: str = "auto", *, discrete_y: bool = False, seed: int = 0, groups=None, **options
 ) -> MIEstimate:
-    """Estimate the mutual information I(X;Y) in nats.
+    """Estimate the mutual information I(X;Y) in nats, clipped to >= 0 (and <= H(Y) for classes).
+
+    Constant columns (dead units) are dropped with a `UserWarning`.
 
     Parameters
     ----------
-    x : array_like
-        `[n, dx]` or `[n]`, continuous.
-    y : array_like
-        `[n, dy]` or `[n]`, continuous; with `discrete_y` class labels `[n]` (or one-hot).
+    x, y : array_like
+        `[n, dx]` and `[n, dy]`, or `[n]`, continuous.
     method : {"auto", "ksg", "gaussian", "mine", "lmi"}
-        The estimator. `ksg` and `gaussian` do not import torch.
+        `ksg` and `gaussian` do not import torch.
     discrete_y : bool
-        `y` holds class labels: each method uses its form for labels, never above H(Y).
+        `y` holds class labels `[n]` (or one-hot): each method uses its form for labels.
     seed : int
         Of folds, initial weights and batches. Same seed, same result.
     groups : array_like, optional
         Class labels `[n]` of the rows, a hint that `auto` may use to model clusters when both
         sides are continuous. Other methods ignore it.
     **options
-        Passed to the method: `ksg` takes `k` (3) and `variant` (1 or 2); `mine` and `lmi` take
-        `epochs` and the like.
-
-    Returns
-    -------
-    MIEstimate
-        With `nats` clipped to [0, H(Y)] for class labels and to >= 0 otherwise.
+        Passed to the method: `ksg` takes `k` (3); `mine` and `lmi` take `epochs` and the like.
 
     Raises
     ------
     ValueError
         NaN or inf, different lengths, fewer than 50 rows, only constant columns, one class only,
         integer-valued `y` without `discrete_y`, an unknown method or option.
-
-    Warns
-    -----
-    UserWarning
-        Constant columns (dead units) are dropped.
     """
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
@@ -88,42 +92,14 @@ def estimate(
         check_same_length(x, groups, ("x", "groups"))
         groups = check_labels(groups, "groups")
     try:
-        values, notes = _pointwise(method, x, y, discrete_y, seed, groups, options)
+        terms = REGISTRY[method](x, y, discrete=discrete_y, seed=seed, groups=groups, **options)
     except TypeError as error:
         if "unexpected keyword" in str(error):
             raise ValueError(f"{method} has no option {sorted(options)}: {error}") from None
         raise
-    kept = values[np.isfinite(values)]
+    kept = terms.values[np.isfinite(terms.values)]
     nats = max(float(kept.mean()), 0.0)
     if discrete_y:
         nats = min(nats, label_entropy(y))
     stderr = float(kept.std(ddof=1) / np.sqrt(len(kept)))
-    return MIEstimate(nats, stderr, method, len(x), time.perf_counter() - start, values, notes)
-
-
-def _pointwise(method, x, y, discrete, seed, groups, options):
-    """Dispatch; torch is imported only by the methods that need it."""
-    if method == "ksg":
-        from ._knn import ksg_pointwise, ross_pointwise
-
-        form = ross_pointwise if discrete else ksg_pointwise
-        x, y = _standard(x), y if discrete else _standard(y)
-        return form(x, y, **options), ()
-    if method == "gaussian":
-        from ._cca import gaussian_pointwise, lda_pointwise
-
-        form = lda_pointwise if discrete else gaussian_pointwise
-        return form(x, y, seed, **options), ()
-    if method == "mine":
-        from ._mine import mine_pointwise as neural
-    elif method == "lmi":
-        from ._lmi import lmi_pointwise as neural
-    else:
-        from ._auto import auto_pointwise as neural
-
-        options = {"groups": groups, **options}
-    return neural(x, y, discrete, seed, **options)
-
-
-def _standard(a):
-    return (a - a.mean(0)) / a.std(0)
+    return MIEstimate(nats, stderr, method, len(x), time.perf_counter() - start, *terms)

@@ -11,28 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma, gammaln, logsumexp, ndtr
+from scipy.special import logsumexp, ndtr
+from scipy.stats import multivariate_t
 
-Pair = tuple[np.ndarray, np.ndarray]
+from .normal import canonical_log_ratio
 
 
 @dataclass(frozen=True)
 class Task:
-    """A joint distribution of (x, y) with its mutual information.
+    """A joint distribution: `sample(n, rng) -> (x [n, dx], y [n, dy])`, with I(X;Y) = `nats`."""
 
-    Attributes
-    ----------
-    name : str
-        As in the benchmark.
-    nats : float
-        The true I(X;Y).
-    sample : callable
-        `sample(n, rng) -> (x [n, dx], y [n, dy])`.
-    """
-
-    name: str
+    name: str  # as in the benchmark
     nats: float
-    sample: Callable[[int, np.random.Generator], Pair]
+    sample: Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
 def normal(cov: np.ndarray, dx: int, name: str) -> Task:
@@ -66,10 +57,7 @@ def pair_cov(dx: int, dy: int, pairs: int = 2, rho: float = 0.8) -> np.ndarray:
 
 
 def student(dx: int, dy: int, dof: float, rho: float = 0.0) -> Task:
-    """Multivariate Student-t, dispersion 1 and `rho` between x_1 and y_1.
-
-    The dispersion adds its Gaussian information to that of the tails (Arellano-Valle et al. 2013).
-    """
+    """Multivariate Student-t, dispersion 1 and `rho` between x_1 and y_1."""
     cov = pair_cov(dx, dy, 1, rho)
     root = np.linalg.cholesky(cov)
 
@@ -78,15 +66,10 @@ def student(dx: int, dy: int, dof: float, rho: float = 0.0) -> Task:
         z /= np.sqrt(rng.chisquare(dof, (n, 1)) / dof)
         return z[:, :dx], z[:, dx:]
 
-    nats = _t_entropy(dx, dof) + _t_entropy(dy, dof) - _t_entropy(dx + dy, dof)
+    parts = cov[:dx, :dx], cov[dx:, dx:], cov
+    nats = np.dot([1, 1, -1], [multivariate_t(shape=part, df=dof).entropy() for part in parts])
     name = f"St {dx}x{dy} (dof={dof:g}{f', rho={rho:.2f}' if rho else ''})"
-    return Task(name, nats + gaussian_information(cov, dx), sample)
-
-
-def _t_entropy(d: int, v: float) -> float:
-    half = 0.5 * (d + v)
-    scale = gammaln(0.5 * v) - gammaln(half) + 0.5 * d * np.log(v * np.pi)
-    return float(scale + half * (digamma(half) - digamma(0.5 * v)))
+    return Task(name, float(nats), sample)
 
 
 def additive(epsilon: float) -> Task:
@@ -158,25 +141,25 @@ def beyond_normal() -> list[Task]:
     two = normal(pair_cov(1, 1, 1, 0.75), 1, "Normal 1x1")
     uniform = transformed(two, "Nm CDF", ndtr)
     bimodal = (mixture_quantile((0.3, 0.7), (0, 5)), mixture_quantile((0.5, 0.5), (-1, 3)))
-    one = [two, uniform, additive(0.1), additive(0.75)]
-    one += [transformed(uniform, "Bimodal", *bimodal)]
-    one += [transformed(two, "Wiggly", wiggly_x, wiggly_y), transformed(two, "Hc", half_cube)]
-    one += [student(1, 1, 1), transformed(student(1, 1, 1), "Asinh", np.arcsinh)]
-    one += [transformed(uniform, "Swiss roll", swiss_roll, lambda y: y)]
+    single = [two, uniform, additive(0.1), additive(0.75)]
+    single += [transformed(uniform, "Bimodal", *bimodal)]
+    single += [transformed(two, "Wiggly", wiggly_x, wiggly_y), transformed(two, "Hc", half_cube)]
+    single += [student(1, 1, 1), transformed(student(1, 1, 1), "Asinh", np.arcsinh)]
+    single += [transformed(uniform, "Swiss roll", swiss_roll, lambda y: y)]
     sparse = {d: normal(pair_cov(d, d), d, f"Mn {d}x{d} (2-pair)") for d in (2, 3, 5, 25)}
     many = [normal(dense_cov(2 * d), d, f"Mn {d}x{d} (dense)") for d in (2, 3, 5, 25, 50)]
     many += sparse.values()
     dofs = ((2, 1), (2, 2), (3, 2), (3, 3), (5, 2), (5, 3))
-    tails = [student(d, d, v) for d, v in dofs]
+    tails = [student(d, d, dof) for d, dof in dofs]
     tails += [
-        transformed(student(d, d, v), "Asinh", np.arcsinh) for d, v in ((2, 1), (3, 2), (5, 2))
+        transformed(student(d, d, dof), "Asinh", np.arcsinh) for d, dof in ((2, 1), (3, 2), (5, 2))
     ]
     bent = []
     for d in (3, 5, 25):
         cdf = transformed(sparse[d], "Nm CDF", ndtr)
         bent += [cdf, transformed(sparse[d], "Hc", half_cube)]
         bent += [transformed(t, "Sp", spiral(0, 1), spiral(1, 2)) for t in (sparse[d], cdf)]
-    return one + many + tails + bent
+    return single + many + tails + bent
 
 
 @dataclass(frozen=True)
@@ -186,29 +169,16 @@ class Representations:
     Given the class, the latents z1, z2 are jointly normal: class means in the first coordinates,
     a nuisance of correlation `rho` shared in the last ones. H = [ReLU](W z + b) with a tall
     random W is injective almost surely, so I(H1;H2) = I(z1;z2).
-
-    Attributes
-    ----------
-    means1, means2 : ndarray
-        Class means `[K, m1]`, `[K, m2]`.
-    shared : int
-        Nuisance coordinates appended to each latent.
-    rho : float
-        Their correlation.
-    width : int
-        Units of each hidden layer.
-    depth : int
-        Layers of the expansion.
     """
 
-    means1: np.ndarray
-    means2: np.ndarray
-    shared: int
-    rho: float
-    width: int = 64
+    means1: np.ndarray  # of the classes, [K, m1]
+    means2: np.ndarray  # [K, m2]
+    shared: int  # nuisance coordinates appended to each latent
+    rho: float  # their correlation
+    width: int = 64  # units of each hidden layer
     relu: bool = True
     layer_seed: int = 0
-    depth: int = 1
+    depth: int = 1  # layers of the expansion
 
     def latents(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Draw (z1 `[n, m1 + shared]`, z2 `[n, m2 + shared]`, class `[n]`)."""
@@ -227,8 +197,7 @@ class Representations:
 
     def _expand(self, z, layers):
         for _ in range(self.depth):
-            w = layers.standard_normal((z.shape[1], self.width)) / np.sqrt(z.shape[1])
-            z = z @ w + layers.normal(scale=0.5, size=self.width)
+            z = random_layer(z, self.width, layers)
             z = np.maximum(z, 0.0) if self.relu else z
         return z
 
@@ -238,16 +207,19 @@ class Representations:
         a = _unit_log_density(z1[:, :m1], self.means1)
         b = _unit_log_density(z2[:, :m2], self.means2)
         both = logsumexp(a + b, axis=1) - logsumexp(a, axis=1) - logsumexp(b, axis=1) + np.log(k)
-        u, v = z1[:, m1:], z2[:, m2:]
-        rest = 1.0 - self.rho**2
-        quadratic = (2 * self.rho * u * v - self.rho**2 * (u**2 + v**2)) / rest
-        nuisance = 0.5 * (quadratic - np.log(rest)).sum(1)
+        nuisance = canonical_log_ratio(z1[:, m1:], z2[:, m2:], self.rho)
         return both + nuisance, b[np.arange(len(y)), y] - logsumexp(b, axis=1) + np.log(k)
 
     def truth(self, rng: np.random.Generator, n: int = 200_000) -> tuple[float, float]:
         """(I(H1;H2), I(H2;Y)) in nats, by Monte Carlo of the latent densities."""
         both, label = self.pointwise(*self.latents(n, rng))
         return float(both.mean()), float(label.mean())
+
+
+def random_layer(z: np.ndarray, width: int, rng: np.random.Generator) -> np.ndarray:
+    """`[n, d]` to `[n, width]` by random weights and biases."""
+    w = rng.standard_normal((z.shape[1], width)) / np.sqrt(z.shape[1])
+    return z @ w + rng.normal(scale=0.5, size=width)
 
 
 def _unit_log_density(z, means):

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from random_tasks import markov
 from record import write
 from scipy.stats import binomtest
 
 from cchkd_utils.criterion import assess
-from cchkd_utils.sections.estimators.populations import LAYERS, POPULATIONS, UNITS, markov
+from cchkd_utils.sections.estimators.populations import LAYERS, POPULATIONS, UNITS
 
 N = 2000
 

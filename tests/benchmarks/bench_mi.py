@@ -74,8 +74,8 @@ def ours(x, y, method, **options):
     """Nats and seconds after a warm-up call, which loads the libraries."""
     estimate(x[:200], y[:200], method, **options)
     start = time.perf_counter()
-    found = estimate(x, y, method, **options)
-    return {"nats": found.nats, "seconds": time.perf_counter() - start}
+    information = estimate(x, y, method, **options)
+    return {"nats": information.nats, "seconds": time.perf_counter() - start}
 
 
 def compare(name, mine, theirs):
@@ -113,9 +113,9 @@ def test_ksg_against_npeet():
 
 
 def test_ksg_on_a_hundred_thousand_rows():
-    found = ours(*draw(100_000, 2), "ksg")
-    print(f"\nksg 2+2 n=100000: {found['seconds']:.1f} s, {found['nats']:.3f} nats")
-    assert found["seconds"] < 15
+    measured = ours(*draw(100_000, 2), "ksg")
+    print(f"\nksg 2+2 n=100000: {measured['seconds']:.1f} s, {measured['nats']:.3f} nats")
+    assert measured["seconds"] < 15
 
 
 @pytest.mark.parametrize(("n", "d"), [(2000, 16), (10_000, 64)])
@@ -133,12 +133,13 @@ def test_time_of_a_verdict():
     h1, h2 = draw(2000, 64)
     labels = np.digitize(h2[:, 0], [-0.7, 0.0, 0.7])
     assess(h1[:200], h2[:200], labels[:200])
-    found = assess(h1, h2, labels)
-    print(f"\nassess n=2000, d=64, four classes: {found.seconds:.1f} s")
-    assert found.seconds <= 20
+    verdict = assess(h1, h2, labels)
+    print(f"\nassess n=2000, d=64, four classes: {verdict.seconds:.1f} s")
+    assert verdict.seconds <= 20
 
 
-@pytest.mark.parametrize("method", ["auto", "ksg", "gaussian"])
-def test_time_of_each_method(benchmark, method):
-    x, y = draw(2000, 16)
-    benchmark.pedantic(estimate, (x, y, method), rounds=2, warmup_rounds=1)
+@pytest.mark.parametrize(("method", "limit"), [("auto", 6), ("ksg", 1), ("gaussian", 0.5)])
+def test_time_of_each_method(method, limit):
+    seconds = min(ours(*draw(2000, 16), method)["seconds"] for _ in range(2))
+    print(f"\n{method} 16+16 n=2000: {seconds:.2f} s")
+    assert seconds < limit

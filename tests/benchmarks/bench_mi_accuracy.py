@@ -13,11 +13,11 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from random_tasks import varied, varied_layers
 from record import write
 
 from cchkd_utils.mi import METHODS, estimate
 from cchkd_utils.mi.tasks import beyond_normal
-from cchkd_utils.mi.variants import varied, varied_layers
 from cchkd_utils.sections.estimators.tables import accuracy, signs_of_layers
 
 
@@ -26,10 +26,12 @@ def tasks_table(part, tasks, method, n, seed):
     rows = []
     for i, task in enumerate(tasks):
         x, y = task.sample(n, np.random.default_rng([seed, i]))
-        found = estimate(x, y, method)
-        rows.append(_row(part, task.name, "I(X;Y)", method, n, seed, task.nats, found))
-        print(f"{task.name:34s} {task.nats:6.3f} {found.nats:6.3f} {rows[-1]['error_nats']:+6.3f}",
-              f"{found.seconds:5.1f} s", *found.notes, flush=True)  # fmt: skip
+        information = estimate(x, y, method)
+        rows.append(_row(part, task.name, "I(X;Y)", method, n, seed, task.nats, information))
+        nats = f"{task.nats:6.3f} {information.nats:6.3f} {rows[-1]['error_nats']:+6.3f}"
+        print(
+            f"{task.name:34s} {nats} {information.seconds:5.1f} s", *information.notes, flush=True
+        )
     return rows
 
 
@@ -59,7 +61,7 @@ def _layer(method, n, seed, width):
     ]
 
 
-def _row(part, name, quantity, method, n, seed, truth, found):
+def _row(part, name, quantity, method, n, seed, truth, information):
     return {
         "part": part,
         "name": name,
@@ -68,10 +70,10 @@ def _row(part, name, quantity, method, n, seed, truth, found):
         "n": n,
         "seed": seed,
         "truth_nats": truth,
-        "estimate_nats": found.nats,
-        "error_nats": found.nats - truth,
-        "stderr_nats": found.stderr,
-        "seconds": found.seconds,
+        "estimate_nats": information.nats,
+        "error_nats": information.nats - truth,
+        "stderr_nats": information.stderr,
+        "seconds": information.seconds,
     }
 
 

@@ -19,9 +19,9 @@ def table(script, out, *options):
 def test_calibration_script(tmp_path):
     sizes = "--trials", 3, "--markov-trials", 3, "--dims", 2, "--estimators", "ksg"
     cells = table("bench_criterion_calibration.py", tmp_path / "cells.csv", *sizes)
-    assert list(cells.part) == ["coverage", "coverage", "power", "power", "markov"]
+    assert list(cells.part) == ["coverage", "coverage", "power", "power", "coverage", "markov"]
     trials = pd.read_csv(tmp_path / "cells_trials.csv")
-    assert len(trials) == 15 and trials.seed.nunique() == 15
+    assert len(trials) == 18 and trials.seed.nunique() == 18
     assert (trials.gap_lo_nats < trials.gap_hi_nats).all()
 
 

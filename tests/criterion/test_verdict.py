@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from cchkd_utils.criterion import assess, decide, probability_wrong, rank_teachers
-from cchkd_utils.criterion.bias import simulated_bias
 from cchkd_utils.criterion.rivals import linear_cka, residual_alignment, rival_criteria
-from cchkd_utils.criterion.stderr import paired_stderr
+from cchkd_utils.criterion.uncertainty import paired_stderr, simulated_bias
 
 QUICK = {"bias_check": False, "rivals": False}
 
@@ -138,8 +137,8 @@ def test_conditional_information_of_a_gaussian_teacher():
     """Y = H1 + H2 + noise: I(H1;Y|H2) = ln(2) / 2 with unit variances."""
     rng = np.random.default_rng(0)
     h1, h2, e = rng.standard_normal((3, 4000, 1))
-    found = rival_criteria(h1, h2, h1 + h2 + e, False)
-    assert found["I(teacher; label | student)"] == pytest.approx(0.5 * np.log(2), abs=0.05)
+    rivals = rival_criteria(h1, h2, h1 + h2 + e, False)
+    assert rivals["I(teacher; label | student)"] == pytest.approx(0.5 * np.log(2), abs=0.05)
 
 
 def test_counts_as_regression_targets():
@@ -181,8 +180,8 @@ def test_few_rows_and_dead_units():
         assess(h1[:49], h2[:49], y[:49])
     dead = np.hstack([h1, np.zeros((100, 3))])
     with pytest.warns(UserWarning, match="teacher: 3 constant columns of 5 dropped"):
-        found = assess(dead, h2, y, estimator="gaussian", **QUICK)
-    assert found.gap == pytest.approx(assess(h1, h2, y, estimator="gaussian", **QUICK).gap)
+        verdict = assess(dead, h2, y, estimator="gaussian", **QUICK)
+    assert verdict.gap == pytest.approx(assess(h1, h2, y, estimator="gaussian", **QUICK).gap)
 
 
 def test_no_candidates():
@@ -195,15 +194,15 @@ def test_a_class_without_rows_keeps_its_column_of_the_logits():
     labels = rng.integers(0, 2, 300) * 2  # of classes 0, 1, 2 the middle one does not occur
     h = rng.standard_normal((300, 3)) + labels[:, None]
     logits = np.stack([-h[:, 0], np.full(300, -9.0), h[:, 0] - 2], 1)
-    found = assess(h, h, labels, teacher_logits=logits, bias_check=False).rivals
+    rivals = assess(h, h, labels, teacher_logits=logits, bias_check=False).rivals
     sure = np.where(logits[:, 0] > logits[:, 2], 0, 2)
-    assert found["teacher accuracy"] == pytest.approx((sure == labels).mean())
+    assert rivals["teacher accuracy"] == pytest.approx((sure == labels).mean())
     short = assess(h, h, labels // 2, teacher_logits=logits[:, [0, 2]], bias_check=False).rivals
-    assert found == pytest.approx(short, abs=1e-3)
+    assert rivals == pytest.approx(short, abs=1e-3)
     one_hot = np.eye(3)[labels]
     for same in (one_hot, labels[:, None]):
         again = assess(h, h, same, teacher_logits=logits, bias_check=False).rivals
-        assert again == pytest.approx(found, abs=1e-9)
+        assert again == pytest.approx(rivals, abs=1e-9)
     with pytest.raises(ValueError, match=r"\(300, 2\) is needed"):
         assess(h, h, np.where(labels == 0, "a", "b"), teacher_logits=logits, bias_check=False)
 
@@ -229,10 +228,10 @@ def test_nan_decides_nothing():
 
 def test_the_bias_simulated_for_several_targets_is_that_of_the_estimator():
     """One student unit, three targets that follow it: `gaussian` is nearly unbiased."""
-    found = []
+    biases = []
     for i in range(8):
         rng = np.random.default_rng(i)
         x, t = rng.standard_normal((400, 1)), rng.standard_normal((400, 5))
         y = x + 0.5 * rng.standard_normal((400, 3))
-        found.append(simulated_bias(t, x, y, False, 0.0, 1.28, "gaussian", i))
-    assert np.mean(found) == pytest.approx(0.0, abs=0.03)
+        biases.append(simulated_bias(t, x, y, False, 0.0, 1.28, "gaussian", i))
+    assert np.mean(biases) == pytest.approx(0.0, abs=0.03)

@@ -40,10 +40,10 @@ def class_information(n=400_000):
     ("method", "tolerance"), [("auto", 0.1), ("gaussian", 0.1), ("ksg", 0.2), ("mine", 0.35)]
 )
 def test_gaussian_truth(method, tolerance):
-    found = estimate(*pairs(), method, **({"epochs": 40} if method == "mine" else {}))
-    assert found.nats == pytest.approx(SQUARE, abs=tolerance)
-    assert 0.005 < found.stderr < 0.1
-    assert found.bits == pytest.approx(found.nats / np.log(2))
+    information = estimate(*pairs(), method, **({"epochs": 40} if method == "mine" else {}))
+    assert information.nats == pytest.approx(SQUARE, abs=tolerance)
+    assert 0.005 < information.stderr < 0.1
+    assert information.bits == pytest.approx(information.nats / np.log(2))
 
 
 def test_lmi_finds_shared_information_and_none_where_there_is_none():
@@ -57,8 +57,8 @@ def test_lmi_finds_shared_information_and_none_where_there_is_none():
 def test_class_labels(method):
     x, y = classes()
     truth = class_information()
-    found = estimate(x, y, method, discrete_y=True)
-    assert found.nats == pytest.approx(truth, abs=0.1)
+    information = estimate(x, y, method, discrete_y=True)
+    assert information.nats == pytest.approx(truth, abs=0.1)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -66,9 +66,9 @@ def test_never_above_the_label_entropy(method):
     x, y = classes(n=400)
     x[:, 0] += 50.0 * y
     small = {"epochs": 40, "width": 64} if method in ("mine", "lmi") else {}
-    found = estimate(x, y, method, discrete_y=True, **small)
-    assert found.nats <= label_entropy(y) + 1e-12
-    assert found.nats > 0.6
+    information = estimate(x, y, method, discrete_y=True, **small)
+    assert information.nats <= label_entropy(y) + 1e-12
+    assert information.nats > 0.6
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -89,8 +89,8 @@ def test_gaussian_is_unbiased_in_many_dimensions():
 
 
 def test_gaussian_survives_more_columns_than_rows():
-    found = estimate(*pairs(n=100, d=90), "gaussian")
-    assert np.isfinite(found.nats)
+    information = estimate(*pairs(n=100, d=90), "gaussian")
+    assert np.isfinite(information.nats)
 
 
 def test_light_methods_leave_torch_alone():
@@ -136,8 +136,8 @@ def test_bad_input_says_what_to_do(x, y, options, message):
 def test_constant_columns_are_dropped_with_a_warning():
     dead = np.hstack([GOOD, np.zeros((100, 3))])
     with pytest.warns(UserWarning, match="3 constant columns of 5"):
-        found = estimate(dead, GOOD + GOOD[::-1], "gaussian")
-    assert found.nats == pytest.approx(estimate(GOOD, GOOD + GOOD[::-1], "gaussian").nats)
+        information = estimate(dead, GOOD + GOOD[::-1], "gaussian")
+    assert information.nats == pytest.approx(estimate(GOOD, GOOD + GOOD[::-1], "gaussian").nats)
 
 
 @pytest.mark.parametrize("method", ["auto", "ksg", "gaussian"])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import digamma
 
-from cchkd_utils.mi import estimate
-from cchkd_utils.mi._knn import ksg_pointwise, ross_pointwise
+from cchkd_utils.mi import estimate, knn
+from cchkd_utils.mi.knn import ksg_rows, ross_rows
 
 
 def slow_ksg(x, y, k):
@@ -42,39 +42,33 @@ def normal_pair(n, d, rho, seed=0):
 @pytest.mark.parametrize("d", [1, 2, 4])
 def test_ksg_equals_the_definition(d):
     x, y = normal_pair(300, d, 0.8)
-    np.testing.assert_allclose(ksg_pointwise(x, y, 3), slow_ksg(x, y, 3), atol=1e-12)
+    np.testing.assert_allclose(ksg_rows(x, y, 3), slow_ksg(x, y, 3), atol=1e-12)
 
 
 def test_label_form_equals_the_definition():
     x, y = normal_pair(300, 2, 0.8)
     codes = np.digitize(y[:, 0], [-0.5, 0.7])
-    np.testing.assert_allclose(ross_pointwise(x, codes, 3), slow_ross(x, codes, 3), atol=1e-12)
+    np.testing.assert_allclose(ross_rows(x, codes, 3), slow_ross(x, codes, 3), atol=1e-12)
 
 
-@pytest.mark.parametrize("variant", [1, 2])
 @pytest.mark.parametrize("d", [1, 2])
-def test_ksg_on_gaussians(d, variant):
+def test_ksg_on_gaussians(d):
     x, y = normal_pair(4000, d, 0.8, seed=1)
-    found = estimate(x, y, "ksg", variant=variant)
-    assert found.nats == pytest.approx(-0.5 * np.log(1 - 0.64), abs=4 * found.stderr)
+    ksg = estimate(x, y, "ksg")
+    assert ksg.nats == pytest.approx(-0.5 * np.log(1 - 0.64), abs=4 * ksg.stderr)
 
 
 def test_trees_and_matrix_products_agree_in_one_dimension_per_side():
     """In 1 + 1 dimensions all norms coincide, so both code paths must give the same numbers."""
-    from cchkd_utils.mi import _knn
-
     x, y = normal_pair(400, 1, 0.7)
-    for variant in (1, 2):
-        trees = _knn._tree_counts(x, y, 3, variant)
-        dense = _knn._dense_counts(x, y, 3, variant)
-        for a, b in zip(trees, dense):
-            np.testing.assert_array_equal(a, b)
+    for tree, dense in zip(knn._tree_counts(x, y, 3), knn._dense_counts(x, y, 3)):
+        np.testing.assert_array_equal(tree, dense)
 
 
 def test_duplicated_rows_stay_finite():
     x, y = normal_pair(200, 2, 0.8)
     x, y = np.repeat(x, 6, axis=0), np.repeat(y, 6, axis=0)
-    assert np.isfinite(ksg_pointwise(x, y, 3)).all()
+    assert np.isfinite(ksg_rows(x, y, 3)).all()
 
 
 def test_perfectly_separated_labels_give_their_entropy():
@@ -87,7 +81,5 @@ def test_bad_options_are_refused():
     x, y = normal_pair(100, 1, 0.5)
     with pytest.raises(ValueError, match="neighbours"):
         estimate(x, y, "ksg", k=100)
-    with pytest.raises(ValueError, match="variant"):
-        estimate(x, y, "ksg", variant=3)
     with pytest.raises(ValueError, match="no option"):
         estimate(x, y, "ksg", neighbours=3)

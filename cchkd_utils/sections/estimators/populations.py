@@ -97,15 +97,6 @@ def random_layers(_gap, d, n, rng):
     return *model.sample(n, rng), both - label
 
 
-def markov(d, n, rng):
-    """H1 - Y - H2 with four classes: the gap is at or just below zero."""
-    means1 = rng.standard_normal((4, 2)) * rng.uniform(1.0, 6.0)
-    means2 = rng.standard_normal((4, 2)) * rng.uniform(1.0, 3.0)
-    model = Representations(means1, means2, 0, 0.0)
-    both, label = model.truth(rng, TRUTH_ROWS)
-    return *_embedded(model, d, n, rng), both - label
-
-
 POPULATIONS = {
     "continuous": (one_direction, several_directions, bent_axes),
     "4-class": (classes_in_a_row, scattered_classes, quartiles),
@@ -145,7 +136,7 @@ def _scattered(m, rng):
 
 def _classes(means1, means2, shared, gap, d, n, rng):
     model, gap = _model(means1, means2, shared, gap, rng)
-    return *_embedded(model, d, n, rng), gap
+    return *embedded(model, d, n, rng), gap
 
 
 def _model(means1, means2, shared, gap, rng):
@@ -159,7 +150,7 @@ def _model(means1, means2, shared, gap, rng):
     return Representations(scale * means1, means2, shared, rho), both - label + nuisance
 
 
-def _embedded(model, d, n, rng):
+def embedded(model, d, n, rng):
     """Latents of the model among independent noise, `[n, d]` each, rotated; and the class."""
     z1, z2, y = model.latents(n, rng)
     noise = rng.standard_normal((2, n, d - z1.shape[1]))

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from random_tasks import KINDS, varied, varied_layers
 
 from cchkd_utils.mi import tasks
-from cchkd_utils.mi.variants import KINDS, varied, varied_layers
 
 
 def test_the_seed_decides():

@@ -8,6 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch.nn import functional
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from .normal import standardised
+
+CLIP = 10.0  # standard deviations
 
 
 def init_mlp(sizes, generator: torch.Generator) -> list[torch.Tensor]:
@@ -45,23 +50,20 @@ def train_network(
     step_loss: Callable[[np.ndarray], torch.Tensor],
     valid_loss: Callable[[], float],
     train: np.ndarray,
+    seed: int,
     *,
     learning_rate: float,
     batch: int,
     epochs: int,
     patience: int,
-    seed: int,
 ) -> int:
     """Adam until `valid_loss` has not fallen for `patience` epochs; best weights restored.
 
-    Returns
-    -------
-    int
-        Epochs run.
+    Returns the number of epochs run.
     """
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.Adam(params, lr=learning_rate)
-    best, kept, stale, ran = np.inf, [p.detach().clone() for p in params], 0, 0
+    best, kept, stale, ran = np.inf, parameters_to_vector(params).detach(), 0, 0
     for ran in range(1, epochs + 1):  # noqa: B007, returned below
         order = rng.permutation(train)
         for rows in np.array_split(order, max(1, round(len(order) / batch))):
@@ -73,18 +75,15 @@ def train_network(
             now = valid_loss()
         stale += 1
         if now < best:
-            best, stale = now, 0
-            for k, p in zip(kept, params):
-                k.copy_(p.detach())
+            best, kept, stale = now, parameters_to_vector(params).detach(), 0
         if stale >= patience:
             break
-    with torch.no_grad():
-        for k, p in zip(kept, params):
-            p.copy_(k)
+    vector_to_parameters(kept, params)
     return ran
 
 
-def standard_tensor(a: np.ndarray, clip: float = 10.0) -> torch.Tensor:
-    """Columns of `[n, d]` standardised and clipped, float32."""
-    z = np.clip((a - a.mean(0)) / a.std(0), -clip, clip)
-    return torch.tensor(z, dtype=torch.float32)
+def side(a: np.ndarray, discrete: bool = False) -> torch.Tensor:
+    """Columns of `[n, d]` standardised and clipped, or one-hot rows of class codes; float32."""
+    if discrete:
+        return functional.one_hot(torch.tensor(a)).float()
+    return torch.tensor(np.clip(standardised(a), -CLIP, CLIP), dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Student-t copula: the parametric part of `auto`. The Gaussian copula is its limit."""
+"""Part of `auto`: the Student-t copula, with the Gaussian copula as its limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from scipy.special import gammaln
 from scipy.stats import norm, rankdata
 from scipy.stats import t as student_t
 
-from ._cca import wishart_bias
+from .base import Pointwise
+from .normal import canonical_log_ratio, wishart_bias
 
 DOFS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, np.inf)
 EM_STEPS = 12
@@ -46,22 +47,18 @@ class Copula:
         return sx @ self.project_x, sy @ self.project_y
 
     def log_ratio(self, a, b, *, pairs: bool = False) -> np.ndarray:
-        """Rows' log p(a,b)/p(a)p(b) `[n]`, or of all pairs `[n, m]`."""
-        r, (qa, qb) = len(self.rho), ((a**2).sum(1), (b**2).sum(1))
-        v = 1.0 - self.rho**2
-        left = a[:, :r] * (self.rho / v)
-        ea, eb = (a[:, :r] ** 2) @ (self.rho**2 / v), (b[:, :r] ** 2) @ (self.rho**2 / v)
-        if pairs:
-            q = (qa + ea)[:, None] + (qb + eb)[None] - 2.0 * left @ b[:, :r].T
-            qa, qb = qa[:, None], qb[None]
-        else:
-            q = qa + ea + qb + eb - 2.0 * (left * b[:, :r]).sum(1)
-        constant = -0.5 * np.log(v).sum()
+        """Log p(a,b)/p(a)p(b) of coordinates: of the rows `[n]`, or of all pairs `[n, m]`."""
+        r = len(self.rho)
+        normal = canonical_log_ratio(a[:, :r], b[:, :r], self.rho, pairs=pairs)
         if np.isinf(self.dof):
-            return constant - 0.5 * (q - qa - qb)
-        log_t = lambda q, d: _t_kernel(q, d, self.dof)  # noqa: E731
-        joint = log_t(np.maximum(q, 0.0), self.dx + self.dy)
-        return constant + joint - log_t(qa, self.dx) - log_t(qb, self.dy)
+            return normal
+        qa, qb = (a**2).sum(1), (b**2).sum(1)
+        qa = qa[:, None] if pairs else qa
+        constant = -0.5 * np.log(1.0 - self.rho**2).sum()
+        q = np.maximum(qa + qb - 2.0 * (normal - constant), 0.0)
+        joint = _t_kernel(q, self.dx + self.dy, self.dof)
+        alone = _t_kernel(qa, self.dx, self.dof) + _t_kernel(qb, self.dy, self.dof)
+        return constant + joint - alone
 
 
 def _t_kernel(q, d, v):
@@ -138,25 +135,26 @@ def canonical(cov: np.ndarray, dx: int, dof: float, n: int, truncate: bool) -> C
     """Diagonalise a scatter matrix `[dx + dy, dx + dy]` into canonical correlations.
 
     With `truncate` only correlations above what chance gives on n rows are kept, the edge of
-    the null distribution (Wachter 1980), and those are shrunk towards it.
+    the null distribution (Wachter 1980), and those are shrunk towards their true size.
     """
     dy = len(cov) - dx
     wx, wy = _whitening(cov[:dx, :dx]), _whitening(cov[dx:, dx:])
     u, rho, vt = np.linalg.svd(wx.T @ cov[:dx, dx:] @ wy)
     rho = np.clip(rho, 0.0, 0.999999)
     if truncate:
-        rho = shrink_correlations(rho, dx, dy, n)
+        p, q = dx / n, dy / n
+        edge = (np.sqrt(p * (1 - q)) + np.sqrt(q * (1 - p))) ** 2
+        kept = rho[rho**2 > 1.15 * edge + 4.0 / n] ** 2
+        # A sample correlation in p + q directions exceeds the true one as an R^2 does.
+        adjusted = 1.0 - (1.0 - kept) * (n - 1) / max(n - dx - dy - 1, 1)
+        rho = np.sqrt(np.clip(adjusted, 0.0, None))
     return Copula(wx @ u, wy @ vt.T, rho, dof, dx, dy)
 
 
-def shrink_correlations(rho: np.ndarray, dx: int, dy: int, n: int) -> np.ndarray:
-    """Keep the sample canonical correlations beyond chance, shrunk towards their true size."""
-    p, q = dx / n, dy / n
-    edge = (np.sqrt(p * (1 - q)) + np.sqrt(q * (1 - p))) ** 2
-    kept = rho[rho**2 > 1.15 * edge + 4.0 / n] ** 2
-    # One sample correlation in p + q directions exceeds the true one as an R^2 does.
-    adjusted = 1.0 - (1.0 - kept) * (n - 1) / max(n - dx - dy - 1, 1)
-    return np.sqrt(np.clip(adjusted, 0.0, None))
+def fit_normal(z: np.ndarray, dx: int, *, truncate: bool, ridge: float = 0.0) -> Copula:
+    """Canonical correlations of centred rows `[n, dx + dy]` as they are."""
+    cov = z.T @ z / len(z) + ridge * np.eye(z.shape[1])
+    return canonical(cov, dx, np.inf, len(z), truncate)
 
 
 def fit_copula(ux, uy, dof: float, *, truncate: bool = False) -> Copula:
@@ -165,8 +163,10 @@ def fit_copula(ux, uy, dof: float, *, truncate: bool = False) -> Copula:
     return canonical(scatter, ux.shape[1], dof, len(ux), truncate)
 
 
-def copula_pointwise(ux, uy, dof: float) -> np.ndarray:
-    """Row-wise log ratios `[n]` with the chance part of the fit subtracted."""
+def copula(ux, uy, dof: float) -> Pointwise:
+    """Log ratios with the chance part of the fit subtracted."""
     model = fit_copula(ux, uy, dof)
-    a, b = model.coordinates(scores(ux, dof), scores(uy, dof))
-    return model.log_ratio(a, b) - wishart_bias(len(ux), ux.shape[1], uy.shape[1])
+    ratio = model.log_ratio(*model.coordinates(scores(ux, dof), scores(uy, dof)))
+    student = f"Student-t copula, {dof:g} degrees of freedom"
+    note = "Gaussian copula" if np.isinf(dof) else student
+    return Pointwise(ratio - wishart_bias(len(ux), ux.shape[1], uy.shape[1]), (note,))

@@ -1,13 +1,22 @@
-"""The value every estimator returns, and the checks every input passes."""
+"""What an estimator returns, and the checks that every input passes."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 MIN_ROWS = 50
+
+
+class Pointwise(NamedTuple):
+    """What a method of the registry returns: the last three fields of `MIEstimate`."""
+
+    values: np.ndarray
+    notes: tuple[str, ...] = ()
+    rows_chose_codes: bool = False
 
 
 @dataclass(frozen=True)
@@ -16,23 +25,20 @@ class MIEstimate:
 
     Attributes
     ----------
-    nats : float
-        The estimate, in nats.
-    stderr : float
-        Standard error of `nats`, from the spread of the row-wise contributions.
-    method : str
-        The estimator that produced it.
-    n : int
-        Number of rows given.
-    seconds : float
-        Wall-clock time of the estimate.
+    nats, stderr : float
+        The estimate, and its standard error from the spread of the row-wise contributions.
+    n, seconds : int, float
+        Number of rows given, and wall-clock time.
     pointwise : ndarray
-        Row-wise contributions `[n]` whose mean over the finite entries is the unclipped estimate.
-        Rows used for fitting only are NaN. The influence function of I(X;Y) is the pointwise
-        mutual information minus its mean, which is why paired differences of these rows give the
+        Row-wise contributions `[n]` whose mean over the finite entries is the unclipped estimate;
+        NaN in rows used for fitting only. The influence function of I(X;Y) is the pointwise
+        mutual information minus its mean: hence paired differences of these rows give the
         standard error of a difference of two informations.
     notes : tuple of str
         Which parts of the method were used, and what a reader should know of their limits.
+    rows_chose_codes : bool
+        The same rows chose the codes that were measured on them: an uncertainty that `pointwise`
+        does not show.
     """
 
     nats: float
@@ -42,6 +48,7 @@ class MIEstimate:
     seconds: float
     pointwise: np.ndarray = field(repr=False, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
+    rows_chose_codes: bool = field(default=False, compare=False)
 
     @property
     def bits(self) -> float:
@@ -50,21 +57,7 @@ class MIEstimate:
 
 
 def check_matrix(a, name: str) -> np.ndarray:
-    """Return `a` as a finite float matrix `[n, d]` without constant columns.
-
-    Parameters
-    ----------
-    a : array_like
-        `[n]` or `[n, d]`; torch tensors must be detached and on the CPU.
-    name : str
-        What to call it in messages.
-
-    Raises
-    ------
-    ValueError
-        Not numeric, not one or two axes, NaN or infinite entries, fewer than 50 rows, or
-        nothing but constant columns.
-    """
+    """Return `a` (`[n]` or `[n, d]`) as a finite float matrix `[n, d]` without constant columns."""
     try:
         a = np.asarray(a, dtype=float)
     except (TypeError, ValueError) as error:
@@ -73,8 +66,7 @@ def check_matrix(a, name: str) -> np.ndarray:
         a = a[:, None]
     if a.ndim != 2:
         raise ValueError(f"{name} has {a.ndim} axes; flatten it to [n, d] first.")
-    if a.shape[0] < MIN_ROWS:
-        raise ValueError(f"{name} has {a.shape[0]} rows; at least {MIN_ROWS} are needed.")
+    _check_count(a, name)
     bad = int((~np.isfinite(a)).any(axis=1).sum())
     if bad:
         raise ValueError(f"{name} has NaN or inf in {bad} rows; remove or impute these rows first.")
@@ -85,35 +77,23 @@ def check_matrix(a, name: str) -> np.ndarray:
         text = f"{name}: {int(constant.sum())} constant columns of {a.shape[1]} dropped."
         warnings.warn(text, UserWarning, stacklevel=4)
         a = a[:, ~constant]
-    return _tame(a)
-
-
-def _tame(a: np.ndarray) -> np.ndarray:
-    """Bring columns whose squares would leave the range of floats to about 1: nothing is lost."""
-    _, exponents = np.frexp(np.abs(a).max(axis=0))
+    # Columns whose squares would leave the range of floats are brought to about 1, exactly.
+    exponents = np.frexp(np.abs(a).max(axis=0))[1]
     return np.ldexp(a, np.where(np.abs(exponents) > 300, -exponents, 0))
 
 
 def check_labels(y, name: str = "y") -> np.ndarray:
-    """Return class labels as codes `[n]` in 0..K-1; a one-hot matrix is accepted.
-
-    Raises
-    ------
-    ValueError
-        More than one column that is not one-hot, missing labels, fewer than 50 rows, a single
-        class, or so many classes that they cannot be classes.
-    """
+    """Return class labels as codes `[n]` in 0..K-1; a one-hot matrix is accepted."""
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] > 1:
-        if not _is_one_hot(y):
+        if not is_one_hot(y):
             raise ValueError(f"{name} has {y.shape[1]} columns; class labels must be [n].")
         y = y.argmax(axis=1)
     y = y.reshape(-1)
-    missing = y.dtype.kind == "O" and any(one is None or one != one for one in y)
+    missing = y.dtype.kind == "O" and any(label is None or label != label for label in y)
     if missing or (y.dtype.kind == "f" and not np.isfinite(y).all()):
         raise ValueError(f"{name} has missing labels (NaN or inf); remove these rows first.")
-    if len(y) < MIN_ROWS:
-        raise ValueError(f"{name} has {len(y)} rows; at least {MIN_ROWS} are needed.")
+    _check_count(y, name)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"{name} has one class only; its information with anything is 0.")
@@ -125,35 +105,28 @@ def check_labels(y, name: str = "y") -> np.ndarray:
     return codes.reshape(-1)
 
 
-def check_not_labels(y, name: str = "y") -> None:
-    """Refuse class labels where a continuous variable is wanted.
+def _check_count(a, name):
+    if len(a) < MIN_ROWS:
+        raise ValueError(f"{name} has {len(a)} rows; at least {MIN_ROWS} are needed.")
 
-    Raises
-    ------
-    ValueError
-        `y` is one column of integers, or one-hot.
-    """
+
+def check_not_labels(y, name: str = "y") -> None:
+    """Refuse class labels where a continuous variable is wanted."""
     y = np.asarray(y)
-    one_column = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
     if y.dtype.kind not in "fiub":
         raise ValueError(f"{name} is not numeric; for class labels pass discrete_y=True.")
-    if one_column and y.size and np.isfinite(y).all() and (y == np.round(y)).all():
+    single = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
+    if single and y.size and np.isfinite(y).all() and (y == np.round(y)).all():
         raise ValueError(
             f"{name} is integer-valued; for class labels pass discrete_y=True, "
             "for counts add uniform noise in [-0.5, 0.5] first (no information is lost)."
         )
-    if not one_column and y.ndim == 2 and _is_one_hot(y):
+    if is_one_hot(y):
         raise ValueError(f"{name} is one-hot; pass the class labels [n] with discrete_y=True.")
 
 
 def check_same_length(x, y, names: tuple[str, str] = ("x", "y")) -> None:
-    """Refuse inputs whose rows cannot be paired.
-
-    Raises
-    ------
-    ValueError
-        `x` and `y` differ in their number of rows.
-    """
+    """Refuse inputs whose rows cannot be paired."""
     if np.ndim(x) == 0 or np.ndim(y) == 0:
         raise ValueError(f"{names[0]} and {names[1]} must be arrays of one row per sample.")
     if len(x) != len(y):
@@ -163,14 +136,15 @@ def check_same_length(x, y, names: tuple[str, str] = ("x", "y")) -> None:
         )
 
 
+def is_one_hot(y: np.ndarray) -> bool:
+    """Whether `y` is a matrix of two or more columns, each row a single 1 among zeros."""
+    if y.dtype.kind not in "fiub" or y.ndim != 2 or y.shape[1] < 2:
+        return False
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
+
+
 def label_entropy(codes: np.ndarray) -> float:
     """Plug-in entropy H(Y) in nats of class codes `[n]`."""
     p = np.bincount(codes) / len(codes)
     p = p[p > 0]
     return float(-(p * np.log(p)).sum())
-
-
-def _is_one_hot(y: np.ndarray) -> bool:
-    if y.dtype.kind not in "fiub" or y.shape[1] < 2:
-        return False
-    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())

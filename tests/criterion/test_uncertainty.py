@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cchkd_utils.criterion import assess
-from cchkd_utils.criterion.stderr import (
+from cchkd_utils.criterion.uncertainty import (
     SUBSAMPLES,
     check_units,
     default_subsamples,
@@ -37,8 +37,8 @@ def test_subsamples_hold_whole_units_and_give_the_error_of_a_mean():
         seen.append(rows)
         return values[rows].mean()
 
-    found = subsampled_stderr(mean, units, 400, 0)
-    assert found == pytest.approx(values[::5].std() / np.sqrt(200), rel=0.1)
+    stderr = subsampled_stderr(mean, units, 400, 0)
+    assert stderr == pytest.approx(values[::5].std() / np.sqrt(200), rel=0.1)
     assert all((np.bincount(units[rows], minlength=200) % 5 == 0).all() for rows in seen)
     assert all(len(rows) == 500 for rows in seen)
 
@@ -79,15 +79,15 @@ def test_codes_of_hidden_layers_are_judged_by_subsamples():
     """Only these; and only where half of the units can be estimated from."""
     h1, h2, y, _ = rectified_layers(0.2, 64, 400, np.random.default_rng(3))
     h1, h2 = (h[:, np.ptp(h, axis=0) > 0] for h in (h1, h2))
-    found = assess(h1, h2, y, **QUICK)
-    layers = found.estimates["teacher_student"]
+    verdict = assess(h1, h2, y, **QUICK)
+    layers = verdict.estimates["teacher_student"]
     assert default_subsamples(layers, check_units(None, y)) == SUBSAMPLES
     assert default_subsamples(layers, np.arange(90)) == 0
     assert default_subsamples(layers, np.repeat(np.arange(3), 100)) == 0
-    assert default_subsamples(found.estimates["student_label"], np.arange(400)) == 0
+    assert default_subsamples(verdict.estimates["student_label"], np.arange(400)) == 0
     plain = assess(h1, h2, y, n_subsamples=0, **QUICK)
-    assert plain.gap == found.gap and found.stderr > 1.2 * plain.stderr
-    assert assess(h1, h2, y, **QUICK).ci == found.ci  # the same seed, the same subsamples
+    assert plain.gap == verdict.gap and verdict.stderr > 1.2 * plain.stderr
+    assert assess(h1, h2, y, **QUICK).ci == verdict.ci  # the same seed, the same subsamples
 
 
 def test_a_rare_class_that_subsamples_lack_is_no_error():

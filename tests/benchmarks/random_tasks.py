@@ -1,4 +1,4 @@
-"""Random members of the families in `tasks`: other sizes, tails, windings than the forty have.
+"""Random members of the families in `mi.tasks`: other sizes, tails, windings than the forty.
 
 An estimator that was built while looking at forty tasks is judged on these; so are hidden layers.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from . import tasks
-from .tasks import Representations, Task, normal, transformed
+from cchkd_utils.mi import tasks
+from cchkd_utils.mi.tasks import Representations, Task, normal, transformed
+from cchkd_utils.sections.estimators import populations
 
 DIMENSIONS = (2, 3, 4, 5, 8, 12, 25, 50)
 
@@ -105,3 +106,12 @@ def varied_layers(seed: int, width: int = 64) -> Representations:
     shared, rho = int(rng.integers(1, 5)), float(rng.uniform(0.0, 0.9))
     relu, depth = bool(rng.random() < 0.75), int(rng.integers(1, 3))
     return Representations(*means, shared, rho, width, relu, seed + 5000, depth)
+
+
+def markov(d, n, rng):
+    """H1 - Y - H2 with four classes: the gap is at or just below zero."""
+    means1 = rng.standard_normal((4, 2)) * rng.uniform(1.0, 6.0)
+    means2 = rng.standard_normal((4, 2)) * rng.uniform(1.0, 3.0)
+    model = Representations(means1, means2, 0, 0.0)
+    both, label = model.truth(rng, populations.TRUTH_ROWS)
+    return *populations.embedded(model, d, n, rng), both - label

@@ -1,0 +1,189 @@
+"""How uncertain the gap is: its standard error over rows or units, its bias in a simulation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+
+from cchkd_utils.mi import MIEstimate, estimate
+from cchkd_utils.mi.base import MIN_ROWS, check_same_length
+from cchkd_utils.mi.manifold import intrinsic_dimension, is_sheet
+from cchkd_utils.mi.normal import canonical_log_ratio, full_rank
+from cchkd_utils.mi.tasks import Representations, random_layer
+
+# By default where the rows also chose what is measured on them: the influence function does not
+# see that choice, and its intervals are too narrow (coverage on hidden layers: 07_estimators).
+SUBSAMPLES = 16
+CALIBRATION_ROWS = 4000
+CEILING = 4.0  # nats; beyond, the simulation would say little
+
+
+def both_sides(
+    teacher, student, labels, discrete: bool, method: str, seed: int
+) -> tuple[MIEstimate, MIEstimate]:
+    """I(H1;H2) and I(H2;Y), on the same rows."""
+    return (
+        estimate(teacher, student, method, seed=seed, groups=labels if discrete else None),
+        estimate(student, labels, method, discrete_y=discrete, seed=seed),
+    )
+
+
+def check_units(units: ArrayLike | None, like: NDArray) -> NDArray:
+    """Return the unit of each row as codes `[n]`; by default each row is its own."""
+    if units is None:
+        return np.arange(len(like))
+    units = np.asarray(units)
+    if units.ndim != 1:
+        raise ValueError(f"units has {units.ndim} axes; give one unit per row, [n].")
+    check_same_length(units, like, ("units", "labels"))
+    if units.dtype.kind not in "iufbUS" or (units.dtype.kind == "f" and np.isnan(units).any()):
+        raise ValueError("units must be numbers or strings, none of them missing.")
+    names, codes = np.unique(units, return_inverse=True)
+    if len(names) < 2:
+        raise ValueError("units names one unit only; an interval needs at least two.")
+    return codes
+
+
+def default_subsamples(teacher_student: MIEstimate, units: NDArray) -> int:
+    """Return 0 where the spread of the row-wise terms tells the error, else `SUBSAMPLES`."""
+    enough = len(units) >= 2 * MIN_ROWS and units.max() + 1 >= 4
+    return SUBSAMPLES if teacher_student.rows_chose_codes and enough else 0
+
+
+def paired_stderr(a: NDArray, b: NDArray, units: NDArray | None = None) -> float:
+    """Standard error of mean(a) - mean(b) over the rows that both evaluated.
+
+    `a`, `b` `[n]` are the row-wise terms of the two informations: their influence functions.
+    Rows of one unit (codes `[n]`) may vary together (Liang & Zeger 1986).
+    """
+    kept = np.isfinite(a) & np.isfinite(b)
+    difference = (a - b)[kept]
+    units = np.arange(len(a)) if units is None else units
+    codes = np.unique(units[kept], return_inverse=True)[1]
+    sums = np.bincount(codes, difference - difference.mean())
+    g = len(sums)
+    return float(np.sqrt(g / (g - 1) * (sums**2).sum()) / len(difference))
+
+
+def subsampled_stderr(
+    gap: Callable[[NDArray], float], units: NDArray, repeats: int, seed: int
+) -> float:
+    """Subsampling without replacement (Politis & Romano 1994): duplicates would break k-NN.
+
+    A subsample of b of n units varies around the full sample by sqrt((1 - b/n) / b) per unit
+    standard deviation, the full sample around the truth by sqrt(1 / n). `gap(rows)` is estimated
+    on all rows of half of the units (codes `[n]`).
+    """
+    rng, n = np.random.default_rng(seed), units.max() + 1
+    half, gaps, reason = n // 2, [], ""
+    for _ in range(repeats):
+        drawn = np.zeros(n, bool)
+        drawn[rng.permutation(n)[:half]] = True
+        rows = np.flatnonzero(drawn[units])
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ".*constant columns")
+                gaps.append(gap(rows))
+        except ValueError as error:  # too few rows, or a rare class is not among them
+            reason = str(error)
+    if len(gaps) < 2:
+        raise ValueError(f"Subsamples of half of the {n} units cannot be estimated from: {reason}")
+    return float(np.std(gaps, ddof=1) * np.sqrt(half / (n - half)))
+
+
+def simulated_bias(
+    teacher, student, labels, discrete: bool, mi_ts: float, mi_sy: float, method: str, seed: int
+) -> float:
+    """Bias in nats of the estimated gap on simulated data that resemble the given ones.
+
+    Same n, same numbers of units, about the same two informations: jointly normal for regression,
+    Gaussian classes and a shared nuisance for classification. Where the data lie near a
+    low-dimensional sheet (few factors, many units), so do the simulated ones: as many factors
+    behind a random ReLU layer. The sample mean of the true pointwise information is the
+    reference, which takes most of the sampling noise out of the difference.
+    """
+    rng = np.random.default_rng(seed + 11)
+    factors = _factors(teacher), _factors(student)
+    simulate = _classes if discrete else _normal
+    z1, z2, y, truth = simulate(factors, labels, min(mi_ts, CEILING), min(mi_sy, CEILING), rng)
+    h1, h2 = _expand(z1, teacher.shape[1], rng), _expand(z2, student.shape[1], rng)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # dead units of the random layer
+        ts, sy = both_sides(h1, h2, y, discrete, method, seed)
+    rows = np.isfinite(ts.pointwise) & np.isfinite(sy.pointwise)
+    return float(ts.nats - sy.nats - truth[rows].mean())
+
+
+def _factors(h) -> int:
+    """Factors behind the columns: the intrinsic dimension of a sheet, else the rank."""
+    principal, dimension = full_rank(h), intrinsic_dimension(h)
+    if is_sheet(principal, dimension):
+        return max(2, int(np.ceil(dimension)))
+    return principal.shape[1]
+
+
+def _expand(z, width, rng):
+    if z.shape[1] >= width:
+        return z
+    return np.maximum(random_layer(z, width, rng), 0.0)
+
+
+def _correlation(nats: float) -> float:
+    return float(np.sqrt(-np.expm1(-2.0 * max(nats, 0.0))))
+
+
+def _normal(factors, labels, mi_ts, mi_sy, rng):
+    """Jointly normal factors; y follows the one shared factor, and the next ones, equally.
+
+    Targets beyond the number of factors are noise: two that followed one factor would share what
+    they know of it.
+    """
+    z1, z2 = (rng.standard_normal((len(labels), d)) for d in factors)
+    m = min(labels.shape[1], factors[1])
+    q, r = _correlation(mi_ts), _correlation(mi_sy / m)
+    z2[:, 0] = q * z1[:, 0] + np.sqrt(1 - q**2) * z2[:, 0]
+    y = rng.standard_normal(labels.shape)
+    y[:, :m] = r * z2[:, :m] + np.sqrt(1 - r**2) * y[:, :m]
+    truth = canonical_log_ratio(z1[:, :1], z2[:, :1], q)
+    return z1, z2, y, truth - canonical_log_ratio(z2[:, :m], y[:, :m], r)
+
+
+def _classes(factors, labels, mi_ts, mi_sy, rng):
+    """Gaussian classes in up to three factors, one factor of shared nuisance."""
+    k = int(labels.max()) + 1
+    m = max(1, min(3, *(f - 1 for f in factors)))
+    shape = rng.standard_normal((k, m))
+
+    def model(scale1, scale2, rho=0.0):
+        return Representations(scale1 * shape, scale2 * shape, 1, rho)
+
+    def informations(scale1, scale2):
+        return model(scale1, scale2).truth(np.random.default_rng(0), CALIBRATION_ROWS)
+
+    scale2 = _solve(lambda s: informations(s, s)[1], mi_sy)
+    scale1 = _solve(lambda s: informations(s, scale2)[0], mi_ts)
+    rho = _correlation(mi_ts - informations(scale1, scale2)[0])
+    simulated = model(scale1, scale2, rho)
+    z1, z2, y = simulated.latents(len(labels), rng)
+    shared, label = simulated.pointwise(z1, z2, y)
+    z1, z2 = (_padded(z, f, rng) for z, f in zip((z1, z2), factors))
+    return z1, z2, y, shared - label
+
+
+def _padded(z, width, rng):
+    """Noise beside the columns of z, up to `width`."""
+    return np.hstack([z, rng.standard_normal((len(z), max(width - z.shape[1], 0)))])
+
+
+def _solve(information, target) -> float:
+    """The scale of the class means that gives `target` nats, or the largest tried."""
+    low, high = 0.02, 8.0
+    if information(low) >= target:
+        return low
+    if information(high) <= target:
+        return high
+    return float(brentq(lambda s: information(s) - target, low, high, xtol=0.01))

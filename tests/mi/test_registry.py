@@ -1,0 +1,49 @@
+"""Every place that lists the estimators lists those of the registry."""
+
+import inspect
+import re
+
+import pytest
+
+from cchkd_utils import paths, plots, runner
+from cchkd_utils.book import cli
+from cchkd_utils.mi import METHODS, REGISTRY, auto, cca, knn, lmi, mine
+from cchkd_utils.runner import identity
+
+LACKING = {"05_does_it_predict": {"gaussian"}}  # its recorded verdicts have none of that
+
+
+@pytest.mark.parametrize("method", [auto.auto, cca.gaussian, knn.ksg, lmi.lmi, mine.mine])
+def test_all_methods_have_the_same_signature(method):
+    parameters = inspect.signature(method).parameters
+    assert method.__name__ in REGISTRY
+    assert list(parameters)[:5] == ["x", "y", "discrete", "seed", "groups"]
+    own = list(parameters.values())[2:]
+    assert all(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in own)
+
+
+def test_the_hash_of_a_run_follows_every_method():
+    notebook = paths.ROOT / "notebooks" / "07_estimators.ipynb"
+    folder = paths.ROOT / "cchkd_utils" / "mi"
+    assert set(folder.glob("*.py")) <= set(identity.modules(notebook))
+
+
+def test_the_command_lists_them(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["assess", "--help"])
+    told = re.search(r"\n  --estimator \S+\s+(.*?)\n  --", capsys.readouterr().out, re.DOTALL)[1]
+    assert tuple(re.findall(r"\w+", told.replace("(default)", ""))) == METHODS
+
+
+def test_the_figures_know_them():
+    assert tuple(plots.ESTIMATORS) == METHODS
+
+
+@pytest.mark.parametrize("notebook", runner.notebooks(), ids=lambda path: path.stem)
+def test_the_notebooks_offer_them(notebook):
+    estimator = runner.declared(notebook).get("estimator")
+    if estimator is None:
+        pytest.skip("no parameter estimator")
+    offered = estimator.allowed.removeprefix("one of: ").split(", ")
+    lacking = LACKING.get(notebook.stem, set())
+    assert offered == [method for method in METHODS if method not in lacking]
