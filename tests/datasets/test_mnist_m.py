@@ -191,13 +191,11 @@ def test_missing_mnist_says_where_and_what_to_do(tmp_path):
 
 def test_a_published_mnist_m_does_not_replace_the_photographs(tmp_path, monkeypatch):
     """Notebook 02 draws its own patches: it needs them in any case."""
-    from cchkd_utils.datasets.mnist_m import fetch
-
     asked = []
     (tmp_path / "mnist_m").mkdir()
     (tmp_path / "mnist_m" / "keras_mnistm.pkl.gz").touch()
-    monkeypatch.setattr(fetch, "mnist", lambda folder: asked.append("mnist"))
-    monkeypatch.setattr(fetch, "photographs", lambda folder: asked.append("photographs"))
+    monkeypatch.setattr(files, "fetch_mnist", lambda folder: asked.append("mnist"))
+    monkeypatch.setattr(files, "fetch_photographs", lambda folder: asked.append("photographs"))
     assert mnist_m.download(tmp_path) == tmp_path
     assert asked == ["mnist", "photographs"]
 
@@ -239,12 +237,12 @@ def test_a_student_does_as_well_over_photographs_nobody_used(real_root, monkeypa
     """Our stand-in for the published images: the same recipe over the 200 BSDS500 test pictures."""
     from cchkd_utils import distill
     from cchkd_utils.distill import networks
-    from cchkd_utils.sections.mnist_m import images
+    from cchkd_utils.sections.mnist_m import study
 
     own = mnist_m.load("real", real_root, n_train=5000, n_test=3000)
     monkeypatch.setattr(files, "TRAIN", files.TRAIN.replace("train", "test"))
     other = mnist_m.load("real", real_root, n_train=1, n_test=3000, seed=9)
-    train, test = images.inputs([own], "mnist_m")
+    train, test = study.inputs([own], "mnist_m")
     student = distill.train(
         lambda: networks.CNN(3, 32, 10), train[0], own.take("train")[1], optimizer="sgd", lr=0.1,
         schedule="cosine", epochs=5, device="cpu",

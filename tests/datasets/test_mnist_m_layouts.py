@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from cchkd_utils.datasets import mnist_m
-from cchkd_utils.datasets.mnist_m import layouts, recipe
+from cchkd_utils.datasets.mnist_m import files, layouts, recipe
 
 N_TRAIN, N_TEST = 60, 30  # the published splits are shorter than MNIST's, too
 FIRST_TEST = 80
@@ -198,7 +198,7 @@ def test_a_sound_pickle_that_is_not_mnist_m(content, tmp_path):
 
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(layouts, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(files, "MAX_BYTES", 1 << 20)
     (tmp_path / "keras_mnistm.pkl.gz").write_bytes(gzip.compress(bytes(1 << 22)))
     with pytest.raises(ValueError, match="unpacks to more than"):
         read(tmp_path)

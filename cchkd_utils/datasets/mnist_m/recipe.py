@@ -4,14 +4,16 @@ What was made is kept in the user's cache folder. This file's own text is part o
 change of the recipe the images are made anew.
 """
 
+import contextlib
 import hashlib
-import os
+import io
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from cchkd_utils.datasets.base import write_whole
 from cchkd_utils.paths import cache_root
 
 _BLOCK = 4096  # images blended at a time: bounds the memory of the index array
@@ -39,29 +41,20 @@ def generate(digits, photos, rows, n, seed):
 
 def kept(digits, photos, rows, n, seed):
     """As `generate`, from the user's cache folder if the images lie there already."""
-    path = _cached(digits, photos, rows, n, seed)
+    recipe = hashlib.sha256(_SOURCE.read_bytes()).digest()
+    key = hashlib.sha256(b"|".join([recipe, digits, *photos, rows, f"{n} {seed}".encode()]))
+    path = cache_root() / "generated" / f"mnist_m-{key.hexdigest()[:16]}.npz"
     try:
-        with np.load(path, allow_pickle=False) as found:  # a zip file: what it holds is checked
-            return found["images"]
+        with np.load(path, allow_pickle=False) as held:  # a zip file: what it holds is checked
+            return held["images"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         pass  # not there, or damaged: made again
     images = generate(digits, photos, rows, n, seed)
-    part = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(part, images=images)
-        part.replace(path)
-    except OSError:
-        pass  # a cache that cannot be written costs time, not results
-    finally:
-        part.unlink(missing_ok=True)
+    packed = io.BytesIO()
+    np.savez(packed, images=images)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not results
+        write_whole(path, packed.getbuffer())
     return images
-
-
-def _cached(digits, photos, rows, n, seed):
-    recipe = hashlib.sha256(_SOURCE.read_bytes()).digest()
-    key = hashlib.sha256(b"|".join([recipe, digits, *photos, rows, f"{n} {seed}".encode()]))
-    return cache_root() / "generated" / f"mnist_m-{key.hexdigest()[:16]}.npz"
 
 
 def patch_positions(photos, size, n, seed):
