@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
+from cchkd_utils.datasets import fetch as fetching
 from cchkd_utils.datasets import tcga
 from cchkd_utils.datasets.tcga import participants, simulated, tables
 
@@ -241,9 +242,9 @@ def test_download_asks_xena_for_each_part(tmp_path, monkeypatch):
     def fetch(urls, folder, name):
         asked.append((urls[0].rpartition("/download/")[2], folder.name))
         if "RPPA_RBN" in name and "KICH" in urls[0]:
-            raise fetch.DownloadError("not there", missing=True)
+            raise fetching.DownloadError("not there", missing=True)
 
-    monkeypatch.setattr(fetch, "fetch", fetch)
+    monkeypatch.setattr(fetching, "fetch", fetch)
     tcga.download("KIPAN", ["rppa"], tmp_path)
     folder = "TCGA.KIRC.sampleMap"
     assert asked[:2] == [
@@ -258,10 +259,10 @@ def test_an_outage_does_not_put_other_units_in_place(tmp_path, monkeypatch):
 
     def fetch(urls, folder, name):
         asked.append(name)
-        raise fetch.DownloadError("no answer in time")
+        raise fetching.DownloadError("no answer in time")
 
-    monkeypatch.setattr(fetch, "fetch", fetch)
-    with pytest.raises(fetch.DownloadError, match="no answer in time"):
+    monkeypatch.setattr(fetching, "fetch", fetch)
+    with pytest.raises(fetching.DownloadError, match="no answer in time"):
         tcga.download("KIRC", ["rppa"], tmp_path)
     assert asked == ["RPPA_RBN.gz"]
 
