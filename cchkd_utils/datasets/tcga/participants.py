@@ -13,6 +13,7 @@ from cchkd_utils.datasets.tcga.tables import BARCODE, Matrix
 
 PRIMARY = "01"
 LABELS = ("pam50", "type", "grade", "high_grade", "stage", "vital")
+DEFAULT_LABEL = {"BRCA": "pam50", "KIPAN": "type", "LIHC": "high_grade"}  # LIHC's: our choice
 _PAM50 = {"luma": "LumA", "lumb": "LumB", "basal": "Basal", "her2": "Her2", "normal": "Normal"}
 _PAM50 |= {"luminala": "LumA", "luminalb": "LumB", "basallike": "Basal"}
 _PAM50 |= {"her2enriched": "Her2", "normallike": "Normal"}
@@ -29,8 +30,8 @@ def participant(barcode: str) -> str:
 
 def is_primary(barcode: str) -> bool:
     """Tell whether the sample is a primary tumour; a name without sample type counts as one."""
-    found = BARCODE.fullmatch(barcode)
-    return not found or found[2] in (None, PRIMARY)
+    match = BARCODE.fullmatch(barcode)
+    return not match or match[2] in (None, PRIMARY)
 
 
 def one_per_participant(samples: list[str]) -> dict[str, int]:
@@ -48,8 +49,8 @@ def clean_label(label: str, raw: str) -> str | None:
     if label == "vital":
         return _VITAL.get(text.rpartition(":")[2])
     if label == "stage":
-        found = re.fullmatch(r"(?:stage )?(i{1,3}|iv)[abc]?[12]?", text)
-        return found and found[1].upper()
+        match = re.fullmatch(r"(?:stage )?(i{1,3}|iv)[abc]?[12]?", text)
+        return match and match[1].upper()
     if label in ("grade", "high_grade"):
         if not re.fullmatch(r"g[1-4]", text):
             return None
@@ -62,11 +63,7 @@ def join(
 ) -> tuple[dict[str, NDArray], NDArray, list[str], list[str], list[tuple[str, int]]]:
     """Keep the participants that have every modality and a label.
 
-    Parameters
-    ----------
-    matrices : modality to Matrix
-    labels : participant to class
-    min_class : classes with fewer participants are left out
+    `labels` are classes by participant; those with fewer than `min_class` are left out.
 
     Returns
     -------
@@ -86,18 +83,18 @@ def join(
     for name, matrix in matrices.items():
         flow.append((f"{name}: samples", len(matrix.samples)))
         flow.append((f"{name}: participants with a primary tumour", len(rows[name])))
-    joined = sorted(set.intersection(*(set(found) for found in rows.values())))
-    labelled = [one for one in joined if labels.get(one)]
-    sizes = Counter(labels[one] for one in labelled)
+    joined = sorted(set.intersection(*map(set, rows.values())))
+    labelled = [who for who in joined if labels.get(who)]
+    sizes = Counter(labels[who] for who in labelled)
     classes = sorted(name for name, size in sizes.items() if size >= min_class)
-    ids = [one for one in labelled if labels[one] in classes]
+    ids = [who for who in labelled if labels[who] in classes]
     flow += [("joined: in every modality", len(joined)), ("labelled", len(labelled))]
     flow.append((f"used: in a class of at least {min_class}", len(ids)))
     if len(classes) < 2:
         counted = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "no label"
         raise ValueError(f"fewer than two classes of at least {min_class} remain ({counted})")
     taken = {
-        name: matrix.values[[rows[name][one] for one in ids]] for name, matrix in matrices.items()
+        name: matrix.values[[rows[name][who] for who in ids]] for name, matrix in matrices.items()
     }
-    codes = np.array([classes.index(labels[one]) for one in ids])
+    codes = np.array([classes.index(labels[who]) for who in ids])
     return taken, codes, classes, ids, flow
