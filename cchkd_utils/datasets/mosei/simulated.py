@@ -25,13 +25,7 @@ _PER_VIDEO = 7  # utterances, on average
 
 
 def simulate(n_train, n_test, seed=0):
-    """Draw utterances of a simulated data set.
-
-    Parameters
-    ----------
-    n_train, n_test : int
-        Utterances of each split; videos are disjoint between the splits.
-    seed : int
+    """Draw utterances of a simulated data set; videos are disjoint between the two splits.
 
     Returns
     -------
