@@ -81,8 +81,8 @@ def test_genes_listed_twice_are_averaged_without_missing_cells(tmp_path):
     header = ["sample", *(f"{one}-01" for one in IDS[:3])]
     write(path, [header, ["A", "1", "2", ""], ["B", "5", "5", "5"], ["A", "3", "", "NA"]], False)
     found = tables.features_by_samples(path)
-    assert found.features == ["A", "B"]
-    np.testing.assert_array_equal(found.values[:, 0], np.float32([2, 2, np.nan]))
+    assert list(found.columns) == ["A", "B"]
+    np.testing.assert_array_equal(found.to_numpy()[:, 0], np.float32([2, 2, np.nan]))
 
 
 def test_cbioportal_folder_loads_to_its_source(source, tmp_path):

@@ -146,7 +146,7 @@ def code(sentiment, coding):
 
 
 def _read(root, layout, dataset, seed):
-    """Read the one data set that is there; return its splits, the SHA-256 of its files, their origin.
+    """Read the one data set that is there; return its splits, its files with SHA-256, their origin.
 
     Names that start with a dot (``._x.pkl``, as macOS adds them) are left.
     """

@@ -20,7 +20,6 @@ from cchkd_utils.datasets.tcga.participants import (
     join,
     participant,
 )
-from cchkd_utils.datasets.tcga.tables import Matrix
 from cchkd_utils.paths import data_root
 
 MODALITIES = ("mrna", "cnv", "rppa")
@@ -94,8 +93,7 @@ def load(
     sources = _sources(cohort, root, layout)
     _require_there(sources, modalities)
     matrices, entries, read = _read(sources, modalities, label)
-    stacked = {name: _stacked(blocks) for name, blocks in matrices.items()}
-    arrays, codes, classes, ids, steps = join(stacked, entries, min_class)
+    arrays, codes, classes, ids, steps = join(matrices, entries, min_class)
     provenance = {"cohort": cohort, "label": label, "classes": classes, "files": read}
     provenance |= {"layout": next(iter(sources.values())).layout, "flow": steps}
     provenance["source"] = "TCGA (NCI/NHGRI)"
@@ -160,15 +158,15 @@ def _require_there(sources, modalities):
 
 
 def _read(sources, modalities, label):
-    """Return matrices by modality, one a part; participant to class; file to its standing."""
+    """Return matrices by modality; participant to class; file to its standing."""
     matrices, entries, read = {name: [] for name in modalities}, {}, {}
     for part, source in sources.items():
-        blocks = [source.matrices[name]() for name in modalities]
-        for name, block in zip(modalities, blocks):
-            matrices[name].append(block)
-        paths = [block.path for block in blocks]
+        for name in modalities:
+            matrices[name].append(source.matrices[name]())
+        paths = [source.files[name] for name in modalities]
         if label == "type" and len(sources) > 1:  # the type of a part of KIPAN is its own name
-            entries |= {participant(s): part for block in blocks for s in block.samples}
+            samples = [sample for name in modalities for sample in matrices[name][-1].index]
+            entries |= {participant(sample): part for sample in samples}
         else:
             path, filed = source.labels(label)
             paths.append(path)
@@ -177,20 +175,12 @@ def _read(sources, modalities, label):
             entries |= filed
         for path in dict.fromkeys(paths):
             read[f"{part} {path.name}"] = fetch.standing(path, source.study)
-    return matrices, entries, read
-
-
-def _stacked(blocks):
-    """Put cohorts under each other, on the features they share, in the first one's order."""
-    if len(blocks) == 1:
-        return blocks[0]
-    shared = set.intersection(*(set(b.features) for b in blocks))
-    features = [name for name in blocks[0].features if name in shared]
-    if not features:
-        raise ValueError(f"{blocks[0].path} and {blocks[1].path} have no feature in common")
-    columns = [[{f: i for i, f in enumerate(b.features)}[f] for f in features] for b in blocks]
-    values = np.concatenate([b.values[:, c] for b, c in zip(blocks, columns)])
-    return Matrix(values, [s for b in blocks for s in b.samples], features, blocks[0].path)
+    # Parts under each other, on the features that all have, in the first one's order.
+    stacked = {name: pd.concat(blocks, join="inner") for name, blocks in matrices.items()}
+    for name, matrix in stacked.items():
+        if not matrix.shape[1]:
+            raise ValueError(f"{name} of {', '.join(sources)} have no feature in common")
+    return stacked, entries, read
 
 
 def flow(dataset: Multimodal) -> pd.DataFrame:

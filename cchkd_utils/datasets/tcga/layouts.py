@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from cchkd_utils.datasets.tcga.participants import is_primary, one_per_participant, participant
+from cchkd_utils.datasets.tcga.participants import one_per_participant, participant
 from cchkd_utils.datasets.tcga.tables import (
     MAX_BYTES,
-    Matrix,
     features_by_samples,
     samples_by_features,
     text_table,
@@ -47,14 +47,16 @@ COLUMNS = {  # where each layout keeps a label; the first column that is there c
 class Source:
     """One cohort in one place: its modalities, read when called, and its labels.
 
-    ``labels(label)`` returns a file and its entries by participant. `variants` says what is read
-    as each modality, the name of a file or of an npz's array: where two cohorts differ in it, the
-    units of their numbers do too. `study` is the identifier of a cBioPortal study.
+    ``matrices[modality]()`` returns float32 [samples, features] out of ``files[modality]``, and
+    ``labels(label)`` a file and its entries by participant. `variants` says what is read as each
+    modality, the name of a file or of an npz's array: where two cohorts differ in it, the units of
+    their numbers do too. `study` is the identifier of a cBioPortal study.
     """
 
     layout: str
     place: Path
-    matrices: Mapping[str, Callable[[], Matrix]]
+    files: Mapping[str, Path]
+    matrices: Mapping[str, Callable[[], pd.DataFrame]]
     labels: Callable[[str], tuple[Path, dict[str, str]]]
     variants: Mapping[str, str]
     study: str | None = None
@@ -90,7 +92,7 @@ def _folder(layout, place, names, labels, study=None):
     files = _files(place, names)
     matrices = {name: partial(features_by_samples, path) for name, path in files.items()}
     variants = {name: path.name.removesuffix(".gz") for name, path in files.items()}
-    return Source(layout, place, matrices, labels, variants, study)
+    return Source(layout, place, files, matrices, labels, variants, study)
 
 
 def _npz(place, cohort):
@@ -120,7 +122,7 @@ def _npz(place, cohort):
 
     keys = _first(ARRAYS, arrays.__contains__)
     matrices = {m: partial(_npz_matrix, path, k, arrays[k], names) for m, k in keys.items()}
-    return Source("npz", path, matrices, labels, keys)
+    return Source("npz", path, dict.fromkeys(keys, path), matrices, labels, keys)
 
 
 def _known(held):
@@ -139,7 +141,7 @@ def _npz_matrix(path, key, values, names):
             f"{path}: {key}, row {row + 1}, column {column + 1}: {values[row, column]} is no "
             "measurement; leave nan where one is missing"
         )
-    return Matrix(cast, names, [f"{key} {i}" for i in range(values.shape[1])], path)
+    return pd.DataFrame(cast, names, [f"{key} {i}" for i in range(values.shape[1])])
 
 
 def _cbioportal(place, cohort):
@@ -175,9 +177,8 @@ def _entries(place, paths, key, sample, label):
             continue
         if key not in rows[0]:
             raise ValueError(f"{path}: no column {key}")
-        rows.sort(key=lambda row: row.get(sample, row[key]).upper(), reverse=True)
-        primary = (row for row in rows if is_primary(row.get(sample, row[key])))
-        return path, {participant(row[key]): row[column] for row in primary}
+        taken = one_per_participant(row.get(sample, row[key]) for row in rows).values()
+        return path, {participant(rows[i][key]): rows[i][column] for i in taken}
     raise ValueError(f"{place}: no column for the label {label!r}")
 
 
@@ -195,15 +196,15 @@ def _mogonet(place, cohort):
     codes = whole("labels")
     names = [f"{part}-{i}" for part, block in zip(parts, codes) for i in range(len(block))]
 
-    def matrix(name):
-        blocks = whole(name)
-        if [len(block) for block in blocks] != [len(block) for block in codes]:
-            raise ValueError(f"{place}: {name}_*.csv do not fit labels_*.csv, row by row")
-        features = [str(i) for i in range(blocks[0].shape[1])]
-        return Matrix(np.concatenate(blocks), names, features, place / f"{name}_tr.csv")
+    def matrix(view):
+        blocks = whole(view)
+        if list(map(len, blocks)) != list(map(len, codes)):
+            raise ValueError(f"{place}: {view}_*.csv do not fit labels_*.csv, row by row")
+        return pd.concat(blocks).set_axis(names)
 
     views = _first(MOGONET, lambda view: (place / f"{view}_tr.csv").is_file())
-    entries = {n: f"{code:g}" for n, code in zip(names, np.concatenate(codes)[:, 0])}
-    filed = place / "labels_tr.csv", entries
+    files = {modality: place / f"{view}_tr.csv" for modality, view in views.items()}
     matrices = {modality: partial(matrix, view) for modality, view in views.items()}
-    return Source("mogonet", place, matrices, lambda label: filed, views)
+    entries = {who: f"{code:g}" for who, code in zip(names, pd.concat(codes)[0])}
+    filed = place / "labels_tr.csv", entries
+    return Source("mogonet", place, files, matrices, lambda label: filed, views)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from cchkd_utils.datasets.tcga.tables import BARCODE, Matrix
+from cchkd_utils.datasets.tcga.tables import BARCODE
 
 PRIMARY = "01"
 LABELS = ("pam50", "type", "grade", "high_grade", "stage", "vital")
@@ -34,11 +35,10 @@ def is_primary(barcode: str) -> bool:
     return not match or match[2] in (None, PRIMARY)
 
 
-def one_per_participant(samples: list[str]) -> dict[str, int]:
+def one_per_participant(samples: Iterable[str]) -> dict[str, int]:
     """Return the row of each participant's primary tumour: of several, the first by barcode."""
-    primary = (i for i, name in enumerate(samples) if is_primary(name))
-    order = sorted(primary, key=lambda i: samples[i].upper())
-    return {participant(samples[i]): i for i in reversed(order)}
+    primary = [(name.upper(), i, name) for i, name in enumerate(samples) if is_primary(name)]
+    return {participant(name): i for _, i, name in sorted(primary, reverse=True)}
 
 
 def clean_label(label: str, raw: str) -> str | None:
@@ -59,11 +59,12 @@ def clean_label(label: str, raw: str) -> str | None:
 
 
 def join(
-    matrices: Mapping[str, Matrix], labels: Mapping[str, str], min_class: int
+    matrices: Mapping[str, pd.DataFrame], labels: Mapping[str, str], min_class: int
 ) -> tuple[dict[str, NDArray], NDArray, list[str], list[str], list[tuple[str, int]]]:
     """Keep the participants that have every modality and a label.
 
-    `labels` are classes by participant; those with fewer than `min_class` are left out.
+    `matrices` are [samples, features]; `labels` are classes by participant, of which those with
+    fewer than `min_class` are left out.
 
     Returns
     -------
@@ -78,10 +79,10 @@ def join(
     ValueError
         When fewer than two classes remain.
     """
-    rows = {name: one_per_participant(matrix.samples) for name, matrix in matrices.items()}
+    rows = {name: one_per_participant(matrix.index) for name, matrix in matrices.items()}
     flow = []
     for name, matrix in matrices.items():
-        flow.append((f"{name}: samples", len(matrix.samples)))
+        flow.append((f"{name}: samples", len(matrix)))
         flow.append((f"{name}: participants with a primary tumour", len(rows[name])))
     joined = sorted(set.intersection(*map(set, rows.values())))
     labelled = [who for who in joined if labels.get(who)]
@@ -94,7 +95,8 @@ def join(
         counted = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "no label"
         raise ValueError(f"fewer than two classes of at least {min_class} remain ({counted})")
     taken = {
-        name: matrix.values[[rows[name][who] for who in ids]] for name, matrix in matrices.items()
+        name: np.ascontiguousarray(matrix.iloc[[rows[name][who] for who in ids]])
+        for name, matrix in matrices.items()
     }
     codes = np.array([classes.index(labels[who]) for who in ids])
     return taken, codes, classes, ids, flow

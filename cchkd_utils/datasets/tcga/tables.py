@@ -10,12 +10,10 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 MAX_BYTES = 2 << 30  # unpacked; the largest published matrix has 166 MB
 MAX_LINE = 1 << 24
@@ -25,21 +23,12 @@ BARCODE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Matrix:
-    """Measurements [samples, features], float32, nan where missing; names of both axes."""
-
-    values: NDArray
-    samples: list[str]
-    features: list[str]
-    path: Path
-
-
-def features_by_samples(path: Path) -> Matrix:
+def features_by_samples(path: Path) -> pd.DataFrame:
     """Read a tab-separated matrix of features [rows] by samples [columns], as Xena and cBioPortal.
 
     The columns before the first TCGA barcode name the feature; the first that is not empty counts.
-    Rows of one name are averaged, missing cells left out.
+    Rows of one name are averaged, missing cells left out. What comes back is float32 [samples,
+    features], nan where missing.
 
     Raises
     ------
@@ -67,14 +56,14 @@ def features_by_samples(path: Path) -> Matrix:
         rows.append(_numbers(path, number, fields[first:], samples))
     if not rows:
         raise ValueError(f"{path}: a header and no rows")
-    if len(set(names)) < len(names):
-        means = pd.DataFrame(rows, names, dtype=float).groupby(level=0, sort=False).mean()
-        names, rows = list(means.index), means.to_numpy(np.float32)
-    return Matrix(np.stack(rows, axis=1), samples, names, path)
+    table = pd.DataFrame(np.stack(rows), names, samples)
+    if not table.index.is_unique:
+        table = table.astype(float).groupby(level=0, sort=False).mean().astype(np.float32)
+    return table.T
 
 
-def samples_by_features(path: Path) -> NDArray:
-    """Read comma-separated numbers without header or names, float32 [rows, columns].
+def samples_by_features(path: Path) -> pd.DataFrame:
+    """Read comma-separated numbers without header or names, as MOGONET; float32.
 
     Raises
     ------
@@ -85,7 +74,7 @@ def samples_by_features(path: Path) -> NDArray:
     rows = [_numbers(path, number, fields, range(1, 1 + len(fields))) for number, fields in lines]
     if not rows:
         raise ValueError(f"{path}: empty")
-    return np.stack(rows)
+    return pd.DataFrame(np.stack(rows))
 
 
 def text_table(path: Path) -> list[dict[str, str]]:
@@ -141,11 +130,10 @@ def _records(
 
 
 def _refuse_repeats(path, header):
-    seen = set()
-    for column, name in enumerate(header, 1):
-        if name in seen:
-            raise ValueError(f"{path}: column {column}: {name[:40]!r} is there twice")
-        seen.add(name)
+    repeated = pd.Index(header).duplicated()
+    if repeated.any():
+        column = int(repeated.argmax())
+        raise ValueError(f"{path}: column {column + 1}: {header[column][:40]!r} is there twice")
 
 
 def _numbers(path, number, fields, columns):
