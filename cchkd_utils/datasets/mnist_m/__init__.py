@@ -52,26 +52,21 @@ def load(
         Use only the first rows of each split (the embedded split is a fixed shuffle).
     pairing : {"index", "class"}
         ``index``: both modalities show the same handwritten digit. ``class``: the clean digit is
-        another image of the same class and split; ``mnist_m`` and the labels stay, so a student
-        without teacher is the same under both.
+        another image of the same class and split; ``mnist_m`` and the labels stay as they are.
     seed : int
         Chooses the patches, and the partners under ``class``.
     layout : {"auto", "generated", "png", "keras", "pt"}
-        Of the real MNIST-M: generated from the BSDS500 photographs and kept in the user's cache
-        folder, or a published set (`layouts.read`), whose images do not depend on `seed`.
-        ``auto``: a published set if one is there, else generated; the provenance says which.
+        Of the real MNIST-M: generated from the BSDS500 photographs, or a published set
+        (`layouts.read`), whose images do not depend on `seed`. ``auto``: a published set if one is
+        there, else generated; the provenance says which.
 
     Returns
     -------
     Multimodal
         ``mnist`` float32 [n, 1, S, S] and ``mnist_m`` float32 [n, 3, S, S], both in [0, 1];
         integer labels; splits ``train`` and ``test``. The ids are the rows of MNIST, test digits
-        after the training digits.
-
-    Warns
-    -----
-    UserWarning
-        When the MNIST files are not the published ones; the provenance says so, too.
+        after the training digits. A UserWarning and the provenance say where the MNIST files are
+        not the published ones.
 
     Raises
     ------
@@ -96,11 +91,11 @@ def load(
         published = layouts.read(source["layout"], folder)
         source["photographs"] = f"MNIST-M as published, {published['train'].path.name}"
     n = len(digits)
-    rows = _rows_there(published, first_test, n)
-    n_train = require_count("n_train", n_train, len(rows["train"]))
-    n_test = require_count("n_test", n_test, len(rows["test"]))
+    train, test = _rows_there(published, first_test, n)
+    n_train = require_count("n_train", n_train, len(train))
+    n_test = require_count("n_test", n_test, len(test))
     splits = train_and_test(n_train, n_test)
-    used = np.concatenate([rows["train"][:n_train], rows["test"][:n_test]])
+    used = np.concatenate([train[:n_train], test[:n_test]])
     digits, labels = digits[used], labels[used]
     if published:
         images = _published(published, digits, labels, splits)
@@ -112,10 +107,7 @@ def load(
     if pairing == "class":
         digits = digits[class_partners(labels, splits, seed)]
     return Multimodal(
-        modalities={
-            "mnist": _as_float(digits[:, None]),
-            "mnist_m": _as_float(np.moveaxis(images, -1, 1)),
-        },
+        modalities={"mnist": _unit(digits[:, None]), "mnist_m": _unit(np.moveaxis(images, -1, 1))},
         labels=labels,
         ids=used,
         splits=splits,
@@ -167,7 +159,8 @@ def blur(images, sigma):
     return down @ images @ across.T
 
 
-def _as_float(pixels):
+def _unit(pixels):
+    """Bring bytes to [0, 1]."""
     return pixels.astype(np.float32) / np.float32(255)
 
 
@@ -199,22 +192,21 @@ def _shrink(image):
 
 def _mnist(folder):
     """Return the MNIST digits as uint8 [n, 32, 32], labels, first test row, whose files."""
-    digits, *others = files.mnist(folder)
-    return np.pad(digits, ((0, 0), (2, 2), (2, 2))), *others
+    digits, *known = files.mnist(folder)
+    return np.pad(digits, ((0, 0), (2, 2), (2, 2))), *known
 
 
 def _rows_there(published, first_test, n):
-    """Return for each split the rows of the digits [0, n) that it has an image of."""
+    """Return the rows of the digits [0, n) that each split has an image of."""
     if not published:
-        return {"train": np.arange(first_test), "test": np.arange(first_test, n)}
-    rows = {"train": published["train"].rows, "test": first_test + published["test"].rows}
-    for split, limit in (("train", first_test), ("test", n)):
-        if rows[split].max() >= limit:
+        return np.arange(first_test), np.arange(first_test, n)
+    for split, count in (("train", first_test), ("test", n - first_test)):
+        if published[split].rows.max() >= count:
             raise ValueError(
                 f"{published[split].path}: has an image number {published[split].rows.max()}, "
                 f"MNIST's {split} split has no such digit: this is not MNIST-M"
             )
-    return rows
+    return published["train"].rows, first_test + published["test"].rows
 
 
 def _published(published, digits, labels, splits):

@@ -10,12 +10,12 @@ import math
 import struct
 import tarfile
 import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from cchkd_utils.datasets.base import not_there, write_whole
+from cchkd_utils.untrusted import DAMAGED
 
 BSDS = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/BSR/BSR_bsds500.tgz"
 TRAIN = "BSR/BSDS500/data/images/train"
@@ -55,7 +55,7 @@ def gunzip(path):
     try:
         with gzip.open(path) as file:
             data = file.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
+    except DAMAGED as error:
         message = f"{path}: not a whole gzip file ({error}); remove it and fetch it again"
         raise ValueError(message) from None
     if len(data) > MAX_BYTES:
@@ -79,7 +79,7 @@ def fetch_photographs(folder, url=BSDS, **options):
         with tarfile.open(packed, "r:gz") as archive:
             wanted = [m for m in archive if m.isfile() and _is_photograph(m.name)]
             held = {Path(m.name).name: archive.extractfile(m).read(MAX_BYTES) for m in wanted}
-    except (tarfile.TarError, OSError, EOFError, zlib.error):
+    except (tarfile.TarError, *DAMAGED):
         raise ValueError(f"{packed}: not a whole .tgz; remove it and try again") from None
     if len(held) != COUNT:
         raise ValueError(
@@ -98,22 +98,8 @@ def _is_photograph(name):
 def mnist(folder):
     """Read the four files in ``folder/MNIST/raw``; nothing else there is looked at.
 
-    Returns
-    -------
-    digits : uint8 [n, 28, 28]
-        Training digits, then test digits.
-    labels : int64 [n]
-    first_test : int
-        Row of the first test digit.
-    standing : str
-        Whether these are the published files; if not, a UserWarning says so, too.
-
-    Raises
-    ------
-    FileNotFoundError
-        When one of the files is missing.
-    ValueError
-        When one is damaged, holds something else, or images and labels differ in number.
+    Returns the digits uint8 [n, 28, 28], training before test; their labels int64 [n]; the row of
+    the first test digit; and whether these are the published files. If not, a UserWarning says so.
     """
     raw = Path(folder) / "MNIST" / "raw"
     digits, labels, strange = [], [], []
@@ -176,13 +162,7 @@ def _standing(raw, strange):
 def photographs(folder, least):
     """Read the photographs of a folder, uint8 [h, w, 3] each, in the order of their names.
 
-    Raises
-    ------
-    FileNotFoundError
-        When there is none.
-    ValueError
-        When there are not as many as in the archive, one is damaged, or a side has fewer than
-        `least` pixels.
+    Refused unless all are there, whole, with `least` pixels on every side.
     """
     paths = _jpegs(folder)
     if not paths:

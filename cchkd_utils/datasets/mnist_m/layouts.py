@@ -4,13 +4,10 @@ Whatever is damaged or of another kind is refused in one line that names the fil
 show MNIST's digits row by row: labels are compared, and edges with the edges of the digit claimed.
 """
 
-import lzma
 import pickle
 import re
-import struct
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +16,7 @@ import numpy as np
 
 from cchkd_utils.datasets.base import not_there
 from cchkd_utils.datasets.mnist_m.files import gunzip
-from cchkd_utils.untrusted import pickles
+from cchkd_utils.untrusted import DAMAGED, pickles
 
 MARKS = {  # a file by which a layout is known
     "png": "mnist_m_train_labels.txt",
@@ -30,10 +27,9 @@ PLACES = (".", "mnist_m", "MNIST-M", "MNISTM", "MNISTM/processed")
 SPLITS = ("train", "test")
 SIZE = 32
 PAIRED = 0.8  # share of images closer to their own digit than to another of its class; chance: .5
-_NOT_TORCH = (  # what the readers of zips and pickles raise for bytes that are not theirs
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
-    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, TypeError,
-    ValueError,
+_NOT_TORCH = (  # what torch's reader raises for bytes that are not its own
+    *DAMAGED, RuntimeError, ArithmeticError, AssertionError, AttributeError, LookupError,
+    MemoryError, TypeError, ValueError,
 )  # fmt: skip
 _LINE = re.compile(r"((\d+)\.png)\s+(\d)")
 
@@ -65,18 +61,8 @@ def _place(layout, folder):
 def read(layout, folder):
     """Return both splits of a published set that lies in one of `PLACES` below `folder`.
 
-    Parameters
-    ----------
-    layout : {"png", "keras", "pt"}
-        ``png``: folders ``mnist_m_train`` and ``mnist_m_test`` with ``*_labels.txt``; ``keras``:
-        ``keras_mnistm.pkl.gz``; ``pt``: the tensors ``mnist_m_train.pt`` and ``mnist_m_test.pt``.
-
-    Raises
-    ------
-    FileNotFoundError
-        When a file is missing.
-    ValueError
-        When a file is damaged or holds something else.
+    ``png``: folders ``mnist_m_train`` and ``mnist_m_test`` with ``*_labels.txt``; ``keras``:
+    ``keras_mnistm.pkl.gz``; ``pt``: the tensors ``mnist_m_train.pt`` and ``mnist_m_test.pt``.
     """
     mark, place = MARKS[layout], _place(layout, folder)
     if place is None:
@@ -93,11 +79,7 @@ def read(layout, folder):
 def check_paired(split, images, digits, labels):
     """Refuse images [n, S, S, 3] that do not show the MNIST digits [n, S, S] of their rows.
 
-    Raises
-    ------
-    ValueError
-        When labels differ, or too few images are closer to their digit than to another digit of
-        the same class.
+    Labels must be equal, and most images closer to their digit than to another of its class.
     """
     claimed = labels if split.labels is None else split.labels[: len(labels)]
     if (wrong := np.flatnonzero(claimed != labels)).size:
@@ -268,6 +250,6 @@ def _image(path):
             pixels = np.asarray(picture.convert("RGB"))
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: is in the list but not there; unpack again") from None
-    except (OSError, SyntaxError, EOFError, zlib.error, Image.DecompressionBombError):
+    except (*DAMAGED, SyntaxError, Image.DecompressionBombError):
         raise ValueError(f"{path}: not a whole PNG image; unpack the set again") from None
     return to_size(_checked(pixels[None], path))[0]

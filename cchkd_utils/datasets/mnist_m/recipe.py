@@ -7,7 +7,6 @@ change of the recipe the images are made anew.
 import contextlib
 import hashlib
 import io
-import zipfile
 import zlib
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from cchkd_utils.datasets.base import write_whole
 from cchkd_utils.paths import cache_root
+from cchkd_utils.untrusted import DAMAGED
 
 _BLOCK = 4096  # images blended at a time: bounds the memory of the index array
 _SOURCE = Path(__file__)
@@ -47,7 +47,7 @@ def kept(digits, photos, rows, n, seed):
     try:
         with np.load(path, allow_pickle=False) as held:  # a zip file: what it holds is checked
             return held["images"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (*DAMAGED, ValueError, KeyError):
         pass  # not there, or damaged: made again
     images = generate(digits, photos, rows, n, seed)
     packed = io.BytesIO()
@@ -58,13 +58,7 @@ def kept(digits, photos, rows, n, seed):
 
 
 def patch_positions(photos, size, n, seed):
-    """Draw one patch per image: photograph, top, left; int64 [3, n].
-
-    Raises
-    ------
-    ValueError
-        When a photograph is smaller than a patch.
-    """
+    """Draw one patch per image: photograph, top, left; int64 [3, n]."""
     if small := [p.shape[:2] for p in photos if min(p.shape[:2]) < size]:
         raise ValueError(f"a photograph of {small[0]} pixels holds no patch of {size} x {size}")
     u = stream(seed, "patches").random((3, n))

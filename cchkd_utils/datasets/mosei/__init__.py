@@ -112,17 +112,8 @@ def videos(data):
 def code(sentiment, coding):
     """Turn sentiment [n] in [-3, 3] into labels by a key of `CODINGS`.
 
-    Returns
-    -------
-    labels : ndarray [n]
-        int64 classes from 0, or float64 for ``regression``.
-    kept : ndarray of bool [n]
-        False where the coding leaves an utterance out.
-
-    Raises
-    ------
-    ValueError
-        When values are not finite, or do not fit the coding.
+    Returns labels [n], int64 classes from 0 or float64 for ``regression``, and where the coding
+    keeps the utterance, bool [n]. ValueError for what is not finite or does not fit the coding.
     """
     sentiment = np.asarray(sentiment, float)
     kept = np.ones(len(sentiment), bool)

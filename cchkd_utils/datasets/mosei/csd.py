@@ -27,16 +27,9 @@ _CSD = {
 def read_csd(path):
     """Read one CMU-MultimodalSDK computational sequence (HDF5).
 
-    Returns
-    -------
-    dict of str to (ndarray, ndarray)
-        Features [steps, d] (numbers, or bytes for words) and intervals [steps, 2] in seconds, by
-        video, or by utterance ``video[k]`` where the sequence was aligned.
-
-    Raises
-    ------
-    ValueError
-        When it is not such a file, points into other files, or is not of numbers or words.
+    Returns features [steps, d] (numbers, or bytes for words) and intervals [steps, 2] in seconds,
+    by video, or by utterance ``video[k]`` where the sequence was aligned. What is no such file,
+    points into other files, or is not of numbers or words is refused.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -97,18 +90,7 @@ def read_csd_folder(folder, steps=50, seed=0):
     ``folds.json`` (``{"train": [video, ...], "valid": ..., "test": ...}``); without that file
     videos are drawn at random by `seed`, 70 : 10 : 20.
 
-    Returns
-    -------
-    parts : dict
-        As the readers of `layouts` return.
-    origin : str
-        Where the folds come from, and how many utterances are in none of them.
-
-    Raises
-    ------
-    ValueError
-        When a sequence is missing, doubtful or not aligned, or ``folds.json`` names no video of
-        them.
+    Returns the splits as the readers of `layouts` do, and where they come from.
     """
     files = {name: _find(folder, name) for name in _CSD}
     sequences = {name: read_csd(file) for name, file in files.items()}

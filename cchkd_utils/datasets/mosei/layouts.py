@@ -36,12 +36,6 @@ def read_pickle(path):
     """Read MMSA's ``aligned_50.pkl``, ``unaligned_50.pkl`` or MulT's ``mosei_senti_data.pkl``.
 
     Both are dicts of splits of arrays; other keys of a split (raw text, annotations) are left.
-
-    Raises
-    ------
-    ValueError
-        As `pickles.load`, or when a split or a key is missing, or a split's arrays differ in
-        their number of rows.
     """
     content = pickles.load(path)
     splits = [name for name in SPLITS if isinstance(content, dict) and name in content]
@@ -51,14 +45,7 @@ def read_pickle(path):
 
 
 def read_npz(path):
-    """Read utterance-level features: arrays ``{split}_{text,audio,video,y,id}`` of a ``.npz``.
-
-    Raises
-    ------
-    ValueError
-        When it is no such file, holds pickled objects, an array is missing, or a split's arrays
-        differ in their number of rows.
-    """
+    """Read utterance-level features: arrays ``{split}_{text,audio,video,y,id}`` of a ``.npz``."""
 
     def choose(held):
         known = [f"{s}_{alias}" for s in SPLITS for names in _NAMES.values() for alias in names]

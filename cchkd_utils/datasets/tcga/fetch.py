@@ -22,12 +22,8 @@ def xena(part: str, modalities: Sequence[str], folder: Path) -> None:
     """Download one cohort's matrices and clinical table, unless they are there.
 
     Xena publishes no hashes: each is recorded at the first download and checked from then on.
-
-    Raises
-    ------
-    cchkd_utils.datasets.fetch.DownloadError
-        When a file cannot be fetched. Another name is tried only where the servers say that they
-        have none of the first: an outage must not put RPPA, of other units, in RPPA_RBN's place.
+    Another name is tried only where the servers say that they have none of the first: an outage
+    must not put RPPA, of other units, in RPPA_RBN's place.
     """
     wanted = [tuple(f"{name}.gz" for name in XENA[m]) for m in modalities]
     wanted.append((f"{part}_clinicalMatrix", f"{part}_clinicalMatrix.gz"))

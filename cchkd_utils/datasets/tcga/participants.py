@@ -64,20 +64,9 @@ def join(
     """Keep the participants that have every modality and a label.
 
     `matrices` are [samples, features]; `labels` are classes by participant, of which those with
-    fewer than `min_class` are left out.
-
-    Returns
-    -------
-    modalities : dict of str to ndarray float32 [n, features]
-    codes : ndarray of int [n]
-    classes : names of the codes, in alphabetical order
-    ids : participants, in alphabetical order
-    flow : (step, count) from samples to participants used
-
-    Raises
-    ------
-    ValueError
-        When fewer than two classes remain.
+    fewer than `min_class` are left out. Returned are the modalities, float32 [n, features]; the
+    classes as codes [n]; their names and the participants, both in alphabetical order; and the flow
+    from samples to participants used, (step, count).
     """
     rows = {name: one_per_participant(matrix.index) for name, matrix in matrices.items()}
     flow = []

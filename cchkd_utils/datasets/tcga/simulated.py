@@ -40,13 +40,8 @@ _SMOOTH = 12  # neighbouring columns of cnv that move together
 def draw(cohort, modalities, label, seed=0):
     """Draw one simulated cohort, as `tcga.load` returns it; the model is described above.
 
-    What one modality holds does not depend on which others are asked for.
-
-    Raises
-    ------
-    ValueError
-        For another cohort than those of `CLASSES`, or another label than the cohort's own: there
-        is no stand-in for it.
+    What one modality holds does not depend on which others are asked for. ValueError for another
+    cohort than those of `CLASSES`, or another label than its own: there is no stand-in for it.
     """
     if cohort not in CLASSES or label != DEFAULT_LABEL[cohort]:
         known = ", ".join(f"{name} ({DEFAULT_LABEL[name]})" for name in CLASSES)

@@ -29,12 +29,6 @@ def features_by_samples(path: Path) -> pd.DataFrame:
     The columns before the first TCGA barcode name the feature; the first that is not empty counts.
     Rows of one name are averaged, missing cells left out. What comes back is float32 [samples,
     features], nan where missing.
-
-    Raises
-    ------
-    ValueError
-        One line with file, row and column: no barcode in the header, a column named twice, rows of
-        unequal length, a cell that is neither a number nor missing, no rows.
     """
     lines = _records(path, "\t")
     _, header = next(lines, (0, []))
@@ -63,13 +57,7 @@ def features_by_samples(path: Path) -> pd.DataFrame:
 
 
 def samples_by_features(path: Path) -> pd.DataFrame:
-    """Read comma-separated numbers without header or names, as MOGONET; float32.
-
-    Raises
-    ------
-    ValueError
-        As `features_by_samples`.
-    """
+    """Read comma-separated numbers without header or names, as MOGONET; float32."""
     lines = _records(path, ",", "first row")
     rows = [_numbers(path, number, fields, range(1, 1 + len(fields))) for number, fields in lines]
     if not rows:
@@ -78,13 +66,7 @@ def samples_by_features(path: Path) -> pd.DataFrame:
 
 
 def text_table(path: Path) -> list[dict[str, str]]:
-    """Read a small tab-separated table of text, lines starting with # left out.
-
-    Raises
-    ------
-    ValueError
-        For a column named twice, rows of unequal length, or no rows.
-    """
+    """Read a small tab-separated table of text, lines starting with # left out."""
     header, *rows = [fields for _, fields in _records(path, "\t", comment="#")] or [[]]
     if len(header) < 2:
         raise ValueError(f"{path}: {len(header)} column in the header: must be separated by tabs")
