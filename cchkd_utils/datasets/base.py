@@ -106,6 +106,11 @@ def require_count(name, value, available):
     return int(count)
 
 
+def visible(folder, pattern="*"):
+    """Return a folder's files, sorted, without those that macOS adds (``._x``)."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
 def not_there(missing, held):
     """Return the error for real data that are `missing`; `held` is what lies in the data folder."""
     return FileNotFoundError(

@@ -22,10 +22,7 @@ def gamma(overlap):
 def columns(overlap):
     """Return which decisive features teacher and student see, as two slices of the 20.
 
-    Raises
-    ------
-    ValueError
-        When `overlap` is not between 0 and 10.
+    ValueError when `overlap` is not between 0 and 10.
     """
     if not 0 <= overlap <= DECISIVE:
         raise ValueError(f"overlap is {overlap}: choose 0 to {DECISIVE} shared features")
@@ -41,13 +38,8 @@ def load(overlap, n_train=200, n_test=1000, seed=0):
     student's. The rest of the 20 is seen by nobody. In ``x1`` [n, 25] the teacher's ten stand at
     their own places, in ``x2`` [n, 50] the student's; all other columns are noise.
 
-    Rules and features of a `seed` are the same at every `overlap`.
-
-    Returns
-    -------
-    Multimodal
-        Modalities ``x1`` and ``x2``, labels 0 or 1, splits ``train`` and ``test``;
-        ``provenance["rule"]`` is a [20].
+    Rules and features of a `seed` are the same at every `overlap`; the rule a [20] stands in the
+    provenance.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cchkd_utils.datasets.base import not_there, write_whole
+from cchkd_utils.datasets.base import not_there, visible, write_whole
 from cchkd_utils.untrusted import DAMAGED
 
 BSDS = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/BSR/BSR_bsds500.tgz"
@@ -72,7 +72,7 @@ def fetch_photographs(folder, url=BSDS, **options):
     from cchkd_utils.datasets.fetch import fetch
 
     folder = Path(folder)
-    if len(_jpegs(folder / TRAIN)) >= COUNT:
+    if len(visible(folder / TRAIN, "*.jpg")) >= COUNT:
         return
     packed = fetch(url, folder, "BSR_bsds500.tgz", **options)
     try:
@@ -164,7 +164,7 @@ def photographs(folder, least):
 
     Refused unless all are there, whole, with `least` pixels on every side.
     """
-    paths = _jpegs(folder)
+    paths = visible(folder, "*.jpg")
     if not paths:
         raise not_there(
             f"no BSDS500 photographs (*.jpg) in {folder}: unpack BSR_bsds500.tgz into the folder "
@@ -176,11 +176,6 @@ def photographs(folder, least):
             "BSR_bsds500.tgz again (`cchkd data --get 02`), and nothing else into this folder"
         )
     return [_photograph(path, least) for path in paths]
-
-
-def _jpegs(folder):
-    """Return a folder's ``.jpg`` files, sorted, without the ``._`` files that macOS adds."""
-    return sorted(path for path in Path(folder).glob("*.jpg") if not path.name.startswith("."))
 
 
 def _photograph(path, least):

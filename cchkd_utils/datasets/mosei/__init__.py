@@ -4,14 +4,14 @@ There is no anonymous download: ask for the data at the addresses in `REQUEST`. 
 of `layouts` and `csd` are read as they are; the default is a simulated stand-in (`simulated`).
 """
 
-import hashlib
 import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pooch
 
-from cchkd_utils.datasets.base import DATA, Multimodal, not_there, require_choice
+from cchkd_utils.datasets.base import DATA, Multimodal, not_there, require_choice, visible
 from cchkd_utils.datasets.mosei import csd, layouts
 from cchkd_utils.datasets.mosei.csd import MODALITIES, video_of
 from cchkd_utils.datasets.mosei.simulated import simulate
@@ -62,16 +62,14 @@ def load(
     parts : sequence of str, optional
         Splits to load, all that there are by default; the others are not looked at.
     n_train, n_test, seed
-        Of the simulated set, see `simulated.simulate`; `seed` also of folds drawn at random.
+        Of the simulated set; `seed` also of folds drawn at random.
 
     Returns
     -------
     Multimodal
         ``text``, ``audio``, ``vision`` float32 [n, steps, d + 1]: the last channel is 1 where the
-        step was measured and 0 where it is padding. NaN and infinite features are 0. Splits as
-        they stand in the file; those of computational sequences come from ``folds.json``, or are
-        drawn at random without it. ``provenance`` names files, SHA-256, coding, and where the
-        splits come from.
+        step was measured and 0 where it is padding. NaN and infinite features are 0.
+        ``provenance`` names files, SHA-256, coding, and where the splits come from.
 
     Raises
     ------
@@ -137,23 +135,17 @@ def code(sentiment, coding):
 
 
 def _read(root, layout, dataset, seed):
-    """Read the one data set that is there; return its splits, its files with SHA-256, their origin.
-
-    Names that start with a dot (``._x.pkl``, as macOS adds them) are left.
-    """
+    """Read the one data set that is there: its splits, its files with SHA-256, their origin."""
     folder = dataset.lower().removeprefix("cmu-")
     place = Path(root).expanduser() if root else data_root() / folder
-    every = [place] if place.is_file() else []
-    if place.is_dir():
-        every = sorted(file for file in place.iterdir() if not file.name.startswith("."))
+    every = [place] if place.is_file() else visible(place)
     there = {name: [f for f in every if f.suffix == end] for name, end in SUFFIXES.items()}
     if len(there["csd"]) < 4:
         there["csd"] = []  # one sequence alone is no data set
     wanted = [name for name in SUFFIXES if there[name] and layout in ("auto", name)]
     if not wanted:
         raise not_there(
-            f"{dataset} is not at {place} (layout {layout}): {REQUEST}, put the files there",
-            folder,
+            f"{dataset} is not at {place} (layout {layout}): {REQUEST}, put the files there", folder
         )
     files = there[wanted[0]]
     if len(wanted) > 1 or (wanted[0] != "csd" and len(files) > 1):
@@ -169,8 +161,7 @@ def _read(root, layout, dataset, seed):
 
 
 def _checksum(file):
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    digest = pooch.file_hash(file)
     published = layouts.PUBLISHED.get(digest)
     return f"{digest} ({f'recognised: {published}' if published else 'no published SHA-256'})"
 
@@ -187,25 +178,18 @@ def _require_disjoint(content):
 
 
 def _assemble(content, coding, kind, provenance):
-    modalities = {name: [] for name in MODALITIES}
-    labels, ids, splits, n = [], [], {}, 0
+    """Code the labels, leave out what the coding leaves out, and put the splits in a row."""
+    arrays, splits, n = {name: [] for name in (*MODALITIES, "labels", "ids")}, {}, 0
     for split, part in content.items():
-        classes, kept = code(part["labels"], coding)
-        for name in MODALITIES:
-            masked = _masked(part[name], part.get(f"{name}_lengths"))
-            modalities[name].append(masked if kept.all() else masked[kept])
-        labels.append(classes[kept])
-        ids.append(part["ids"][kept])
-        splits[split] = n + np.arange(kept.sum())
+        labels, kept = code(part["labels"], coding)
+        masked = {m: _masked(part[m], part.get(f"{m}_lengths")) for m in MODALITIES}
+        for name, array in (masked | {"labels": labels, "ids": part["ids"]}).items():
+            arrays[name].append(array if kept.all() else array[kept])
+        splits[split] = np.arange(n, n + kept.sum())
         n += int(kept.sum())
-    return Multimodal(
-        modalities={name: np.concatenate(arrays) for name, arrays in modalities.items()},
-        labels=np.concatenate(labels),
-        ids=_unique(np.concatenate(ids)),
-        splits=splits,
-        kind=kind,
-        provenance=provenance,
-    )
+    whole = {name: np.concatenate(parts) for name, parts in arrays.items()}
+    labels, ids = whole.pop("labels"), _unique(whole.pop("ids"))
+    return Multimodal(whole, labels, ids, splits, kind, provenance)
 
 
 def _masked(features, lengths=None):

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from cchkd_utils.datasets.base import visible
 from cchkd_utils.untrusted import npz
 
 MODALITIES = ("text", "audio", "vision")
@@ -143,8 +144,7 @@ def _padded(arrays, steps):
 
 
 def _find(folder, name):
-    every = [path for path in sorted(folder.glob("*.csd")) if not path.name.startswith(".")]
-    matching = [path for path in every if re.search(_CSD[name], path.stem)]
+    matching = [path for path in visible(folder, "*.csd") if re.search(_CSD[name], path.stem)]
     if len(matching) != 1:
         shown = ", ".join(path.name for path in matching) or "none"
         raise ValueError(f"{folder}: one .csd of {name} is needed, found {shown}")

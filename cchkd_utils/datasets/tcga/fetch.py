@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import pooch
 
 from cchkd_utils.datasets.tcga.layouts import XENA
 
@@ -52,9 +52,8 @@ def standing(path: Path, study: str | None) -> str:
     expected = pins.get((study, path.name))
     if expected is None:
         return "as found"  # no published hash is known
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() == expected:
-            return "sha256 as published"
+    if pooch.file_hash(path) == expected:
+        return "sha256 as published"
     warnings.warn(
         f"{path} differs from the published file of {study}: fetch it again, "
         "unless you know how it was changed",
