@@ -36,20 +36,21 @@ class DownloadError(OSError):
 def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause=1.0):
     """Return the path of a file, downloaded to `folder` unless it is there already.
 
+    While a download is under way, or after it broke, ``.NAME.part`` lies in the folder. Where the
+    hash is known, the next call goes on from it; else a broken download is resumed only from the
+    same address, and only if the server says that its file is still the same one.
+
     Parameters
     ----------
     url : str or sequence of str
         Address, or several of the same file, tried in order.
     folder : path-like
-        While a download is under way, or after it broke, ``.NAME.part`` is there; where the hash
-        is known, the next call goes on from it if the server allows.
     name : str, optional
-        File name; default: the end of the first address.
+        Default: the end of the first address.
     expected : str, optional
         Hash from a citable source, ``"md5:..."`` or ``"sha256:..."``. Without one, the hash of the
         first download, or of a file that is there, is written to ``NAME.sha256``, and the file held
-        against that later on. Until then a broken download is resumed only from the same address,
-        and only if the server says that its file is still the same one.
+        against that later on.
     timeout : float
         Seconds without any data after which a try counts as failed.
     tries : int

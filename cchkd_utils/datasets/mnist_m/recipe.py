@@ -11,12 +11,12 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from cchkd_utils.datasets.base import write_whole
 from cchkd_utils.paths import cache_root
 from cchkd_utils.untrusted import DAMAGED
 
-_BLOCK = 4096  # images blended at a time: bounds the memory of the index array
 _SOURCE = Path(__file__)
 
 
@@ -69,17 +69,10 @@ def patch_positions(photos, size, n, seed):
 
 def blend(digits, photos, patches):
     """Return |patch - digit| per channel, uint8 [n, S, S, 3]."""
-    n, size = len(digits), digits.shape[-1]
-    pixels = np.concatenate([p.reshape(-1, 3) for p in photos])
-    starts = np.cumsum([0, *(p.shape[0] * p.shape[1] for p in photos[:-1])])
-    widths = np.array([p.shape[1] for p in photos])
-    photo, top, left = patches
-    corner = starts[photo] + top * widths[photo] + left
-    side = np.arange(size)
-    out = np.empty((n, size, size, 3), dtype=np.uint8)
-    for start in range(0, n, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        down = side[:, None] * widths[photo[part], None, None]
-        patch = pixels[corner[part, None, None] + down + side].astype(np.int16)
-        out[part] = np.abs(patch - digits[part, :, :, None])
+    out = np.empty((*digits.shape, 3), np.uint8)
+    for number, photo in enumerate(photos):
+        rows = np.flatnonzero(patches[0] == number)
+        windows = sliding_window_view(photo, digits.shape[1:], axis=(0, 1))
+        patch = np.moveaxis(windows[tuple(patches[1:, rows])], 1, -1).astype(np.int16)
+        out[rows] = np.abs(patch - digits[rows, :, :, None])
     return out
