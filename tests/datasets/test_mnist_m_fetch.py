@@ -31,11 +31,11 @@ def server():
             self.end_headers()
             self.wfile.write(body or b"")
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as one:
-        one.files, one.url = {}, f"http://127.0.0.1:{one.server_port}/"
-        threading.Thread(target=one.serve_forever, daemon=True).start()
-        yield one
-        one.shutdown()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.files, http.url = {}, f"http://127.0.0.1:{http.server_port}/"
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield http
+        http.shutdown()
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_photographs_are_taken_out_of_the_archive_and_nothing_else(server, tmp_p
     inside = [TRAIN + "1.jpg", "BSR/other/2.jpg", TRAIN + "../../x.jpg", TRAIN + "._1.jpg"]
     server.files["bsds.tgz"] = archive([*inside, "../evil.jpg", "./" + TRAIN + "3.jpg"])
     photographs(3, server, monkeypatch, tmp_path)
-    found = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.jpg")}
-    assert {p for p in found if "x.jpg" not in p} == {TRAIN + "1.jpg", TRAIN + "3.jpg"}
+    photos = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.jpg")}
+    assert {p for p in photos if "x.jpg" not in p} == {TRAIN + "1.jpg", TRAIN + "3.jpg"}
     assert not (tmp_path.parent / "evil.jpg").exists()
 
 

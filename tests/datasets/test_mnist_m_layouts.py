@@ -231,8 +231,8 @@ def test_paired_share_tells_pairs_from_classmates(published, digits):
     images, labels = published["train"]
     grey = digits[0][:N_TRAIN]
     assert layouts.paired_share(images, grey, labels) > 0.95
-    other, _ = shuffled_within_class(images, labels)
-    assert layouts.paired_share(other, grey, labels) < 0.7
+    mixed, _ = shuffled_within_class(images, labels)
+    assert layouts.paired_share(mixed, grey, labels) < 0.7
 
 
 def test_a_layout_that_is_not_there_says_what_to_put_where(tmp_path):
@@ -250,7 +250,7 @@ def test_zip_files_are_checked_member_by_member(published, tmp_path):
     """A flipped bit in the largest member of a .pt, which torch itself would not notice."""
     path = write_pt(tmp_path, published)
     with zipfile.ZipFile(path) as archive:
-        member = max(archive.infolist(), key=lambda one: one.file_size)
+        member = max(archive.infolist(), key=lambda info: info.file_size)
     data = bytearray(path.read_bytes())
     data[member.header_offset + 500] ^= 1
     path.write_bytes(bytes(data))
