@@ -74,7 +74,7 @@ def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause
         if expected is None:  # killed before it was recorded, or put there by hand
             with contextlib.suppress(OSError):  # what a read-only folder holds can still be used
                 _write_record(record, path)
-        elif not _has(path, expected):
+        elif not pooch.hashes.hash_matches(path, expected):
             raise ValueError(
                 f"{path} is not the file it should be ({expected}): "
                 f"remove it, or put the file from {urls[0]} there"
@@ -114,11 +114,6 @@ def _write_record(record, path):
 def _status(error):
     """Return the server's answer if that was the error, else None."""
     return error.response.status_code if isinstance(error, requests.HTTPError) else None
-
-
-def _has(path, expected):
-    kind, _, value = expected.partition(":")
-    return pooch.file_hash(path, alg=kind) == value.lower()
 
 
 def _reason(error):

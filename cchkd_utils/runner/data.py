@@ -50,7 +50,7 @@ def get(notebook: str) -> Path:
     ------
     ParameterError
         When they cannot be downloaded without asking; the message says where to ask.
-    cchkd_utils.datasets.download.DownloadError, ValueError
+    cchkd_utils.datasets.fetch.DownloadError, ValueError
         When a file cannot be had, or is damaged.
     """
     stem = find_notebook(notebook).stem

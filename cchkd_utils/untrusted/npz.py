@@ -49,10 +49,8 @@ def read(
         ValueError is passed on with the file's name.
     kinds : callable
         From a name to the kinds of dtype allowed for it, as letters of ``numpy.dtype.kind``.
-    again : str
-        What to do about a damaged file; stands in messages.
-    max_bytes : int
-        Of one array.
+    again : what to do about a damaged file; stands in messages
+    max_bytes : most bytes of one array
 
     Raises
     ------

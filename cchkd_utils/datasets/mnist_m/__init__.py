@@ -120,12 +120,7 @@ def download(root=None):
     """Download what real data lack under `root`, a folder, and return it for `load`.
 
     MNIST's hashes are those that torchvision publishes; that of the BSDS500 photographs is recorded
-    at the first download, as there is no citable one.
-
-    Raises
-    ------
-    cchkd_utils.datasets.fetch.DownloadError
-        One line with the file, its address and where to put it.
+    at the first download, as there is no citable one. Raises `fetch.DownloadError`.
     """
     folder = data_root(root)
     files.fetch_mnist(folder)
@@ -139,7 +134,7 @@ def blur(images, sigma):
 
     Returns
     -------
-    ndarray float32, shape of `images`; at 0 the images as they are
+    ndarray float32, shape of `images`
 
     Raises
     ------
@@ -181,13 +176,13 @@ def _sample_photographs():
     """Return scikit-learn's sample photographs, uint8 [h, w, 3], averaged down by `_SHRINK`."""
     from sklearn.datasets import load_sample_images
 
-    return [_shrink(image) for image in load_sample_images().images]
-
-
-def _shrink(image):
-    height, width = (side // _SHRINK for side in image.shape[:2])
-    cut = image[: height * _SHRINK, : width * _SHRINK].astype(float)
-    return np.rint(cut.reshape(height, _SHRINK, width, _SHRINK, 3).mean((1, 3))).astype(np.uint8)
+    small = []
+    for image in load_sample_images().images:
+        height, width = (side // _SHRINK for side in image.shape[:2])
+        cut = image[: height * _SHRINK, : width * _SHRINK]
+        blocks = cut.reshape(height, _SHRINK, width, _SHRINK, 3)
+        small.append(np.rint(blocks.mean((1, 3))).astype(np.uint8))
+    return small
 
 
 def _mnist(folder):

@@ -64,6 +64,7 @@ def _child(where, name, kind):
 
 
 def _sequence(group, key, room):
+    """Return features and intervals; `room` bytes is what a file of this size may unpack to."""
     features, intervals = (_array(group, key, name, room) for name in ("features", "intervals"))
     if features.ndim != 2:
         raise ValueError(f"{key} has features {list(features.shape)}, not [steps, d]")
@@ -73,7 +74,6 @@ def _sequence(group, key, room):
 
 
 def _array(group, key, name, room):
-    """Return an array; `room` bytes is what a file of this size may unpack to."""
     data = _child(group, name, h5py.Dataset)
     if data.external or data.is_virtual or data.nbytes > min(room, MAX_BYTES):
         raise _Elsewhere(f"{key} lies in other files or is too large; fetch the file again")
@@ -83,15 +83,13 @@ def _array(group, key, name, room):
 
 
 def read_csd_folder(folder, steps=50, seed=0):
-    """Read word-aligned computational sequences: text, audio, vision and labels of one folder.
+    """Read word-aligned sequences of one folder; return splits as `layouts` does, and their origin.
 
     Sequences must be aligned to the labels already (``align`` of the SDK): their keys are
     ``video[k]``. Utterances that not all four hold are left out; longer ones than `steps` are cut,
     shorter ones padded with zeros at the end. Splits are the SDK's standard folds, read from
     ``folds.json`` (``{"train": [video, ...], "valid": ..., "test": ...}``); without that file
     videos are drawn at random by `seed`, 70 : 10 : 20.
-
-    Returns the splits as the readers of `layouts` do, and where they come from.
     """
     files = {name: _find(folder, name) for name in _CSD}
     sequences = {name: read_csd(file) for name, file in files.items()}
@@ -168,10 +166,8 @@ def _given_folds(path):
         given = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         raise ValueError(f"{path}: is not JSON; {wanted}") from None
-    if not isinstance(given, dict) or not all(
-        isinstance(videos, list) and all(isinstance(video, str) for video in videos)
-        for videos in given.values()
-    ):
+    lists = isinstance(given, dict) and all(isinstance(videos, list) for videos in given.values())
+    if not lists or not all(isinstance(name, str) for videos in given.values() for name in videos):
         raise ValueError(f"{path}: is not lists of videos by fold; {wanted}")
     if strange := [name for name in given if name not in SPLITS]:
         shown = ascii(", ".join(strange))[:60]

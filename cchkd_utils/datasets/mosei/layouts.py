@@ -2,8 +2,7 @@
 
 Every reader returns ``{split: {"text", "audio", "vision": [n, steps, d], "labels": [n], "ids":
 [n], and where the file says them, "audio_lengths", "vision_lengths": [n]}}``. Nothing here trusts
-the file: pickles are read by `untrusted.pickles`, zips by
-`untrusted.npz`; the SDK's sequences are in `csd`.
+the file: pickles are read by `untrusted.pickles`, zips by `untrusted.npz`.
 """
 
 import math

@@ -67,9 +67,9 @@ def load(
     -------
     Multimodal
         float32 [n, features] with nan where missing; classes as codes; split ``all``.
-        ``provenance`` has classes, layout, the files read with the labels' (cBioPortal's held
-        against their published hashes: one that differs is named there and in a UserWarning), and
-        the flow table (see `flow`).
+        ``provenance`` has classes, layout, files, and the flow table (see `flow`). cBioPortal's
+        files are held against their published hashes: one that differs is named there and in a
+        UserWarning.
 
     Raises
     ------
