@@ -67,13 +67,15 @@ def samples_by_features(path: Path) -> pd.DataFrame:
 
 def text_table(path: Path) -> list[dict[str, str]]:
     """Read a small tab-separated table of text, lines starting with # left out."""
-    header, *rows = [fields for _, fields in _records(path, "\t", comment="#")] or [[]]
+    lines = _records(path, "\t", comment="#")
+    _, header = next(lines, (0, []))
     if len(header) < 2:
         raise ValueError(f"{path}: {len(header)} column in the header: must be separated by tabs")
     _refuse_repeats(path, header)
+    rows = [dict(zip(header, fields)) for _, fields in lines]
     if not rows:
         raise ValueError(f"{path}: a header and no rows")
-    return [dict(zip(header, fields)) for fields in rows]
+    return rows
 
 
 def _records(
