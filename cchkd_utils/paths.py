@@ -1,7 +1,6 @@
 """Where things lie: the repository's folders and the user's data folder."""
 
 import os
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,12 +27,6 @@ def data_root(root: str | os.PathLike | None = None) -> Path:
 
 def cache_root() -> Path:
     """Return the user's cache folder for this book; what lies there can be made again."""
-    return _user_cache() / "cchkd"
+    import pooch  # 0.1 s, which is needed only without CCHKD_DATA
 
-
-def _user_cache() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return pooch.os_cache("cchkd")

@@ -1,11 +1,13 @@
-"""The one shape every dataset of the book has, and where real data are looked for."""
+"""The one shape every dataset of the book has, and what its loaders share."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 KINDS = ("real", "simulated")
+DATA = ("embedded", "real")  # what a loader reads: what comes with the book, or the user's files
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,6 @@ class Multimodal:
     Parameters
     ----------
     modalities : dict of str to ndarray [n, ...]
-        One array per modality.
     labels : ndarray [n]
         Integer classes or real targets.
     ids : ndarray [n]
@@ -43,8 +44,7 @@ class Multimodal:
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self):
-        if self.kind not in KINDS:
-            raise ValueError(f"kind is {self.kind!r}: choose one of {', '.join(KINDS)}")
+        require_choice("kind", self.kind, KINDS)
         if not self.modalities:
             raise ValueError("no modality given: pass at least one array [n, ...]")
         n = len(self)
@@ -59,25 +59,14 @@ class Multimodal:
         return len(self.labels)
 
     def take(self, split):
-        """Return the rows of one split.
-
-        Parameters
-        ----------
-        split : str
-            A name in ``splits``.
-
-        Returns
-        -------
-        modalities : dict of str to ndarray [m, ...]
-        labels : ndarray [m]
+        """Return the modalities, dict of str to [m, ...], and labels [m] of one split.
 
         Raises
         ------
         ValueError
             When there is no such split.
         """
-        if split not in self.splits:
-            raise ValueError(f"no split {split!r}: choose one of {', '.join(self.splits)}")
+        require_choice("split", split, self.splits)
         rows = self.splits[split]
         return {name: x[rows] for name, x in self.modalities.items()}, self.labels[rows]
 
@@ -95,6 +84,14 @@ def _check_splits(splits, n):
         seen[rows] = True
 
 
+def train_and_test(n_train, n_test):
+    """Return the two splits of rows in order; ValueError where one would be empty."""
+    if min(n_train, n_test) < 1:
+        raise ValueError(f"n_train={n_train}, n_test={n_test}: draw at least one row of each")
+    rows = np.arange(n_train + n_test)
+    return {"train": rows[:n_train], "test": rows[n_train:]}
+
+
 def require_choice(name, value, choices):
     """Raise ValueError, naming the choices, unless `value` is one of them."""
     if value not in choices:
@@ -107,3 +104,26 @@ def require_count(name, value, available):
     if not 1 <= count <= available:
         raise ValueError(f"{name} is {value}: choose a number from 1 to {available}")
     return int(count)
+
+
+def visible(folder, pattern="*"):
+    """Return a folder's files, sorted, without those that macOS adds (``._x``)."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
+def not_there(missing, held):
+    """Return the error for real data that are `missing`; `held` is what lies in the data folder."""
+    return FileNotFoundError(
+        f'{missing}, set CCHKD_DATA to the folder that holds {held}/, or use data="embedded"'
+    )
+
+
+def write_whole(path, data):
+    """Write bytes in one step: a killed write leaves no half file under this name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

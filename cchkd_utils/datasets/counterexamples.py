@@ -7,7 +7,7 @@ published code; sizes are theirs.
 
 import numpy as np
 
-from cchkd_utils.datasets.base import Multimodal
+from cchkd_utils.datasets.base import Multimodal, train_and_test
 
 DECISIVE = 10  # decisive features that each modality sees
 UNION = 2 * DECISIVE  # features that decide the label, seen or not
@@ -22,10 +22,7 @@ def gamma(overlap):
 def columns(overlap):
     """Return which decisive features teacher and student see, as two slices of the 20.
 
-    Raises
-    ------
-    ValueError
-        When `overlap` is not between 0 and 10.
+    ValueError when `overlap` is not between 0 and 10.
     """
     if not 0 <= overlap <= DECISIVE:
         raise ValueError(f"overlap is {overlap}: choose 0 to {DECISIVE} shared features")
@@ -41,39 +38,25 @@ def load(overlap, n_train=200, n_test=1000, seed=0):
     student's. The rest of the 20 is seen by nobody. In ``x1`` [n, 25] the teacher's ten stand at
     their own places, in ``x2`` [n, 50] the student's; all other columns are noise.
 
-    Parameters
-    ----------
-    overlap : int
-        Decisive features in common, 0 to 10.
-    n_train, n_test : int
-        Rows of each split.
-    seed : int
-        Of the rule and of the rows; rules and features are the same at every overlap.
-
-    Returns
-    -------
-    Multimodal
-        Modalities ``x1`` and ``x2``, labels 0 or 1, splits ``train`` and ``test``;
-        ``provenance["rule"]`` is a [20].
+    Rules and features of a `seed` are the same at every `overlap`; the rule a [20] stands in the
+    provenance.
 
     Raises
     ------
     ValueError
         When `overlap` is out of range or a split would be empty.
     """
-    if min(n_train, n_test) < 1:
-        raise ValueError(f"n_train={n_train}, n_test={n_test}: draw at least one row of each")
+    splits = train_and_test(n_train, n_test)
     teacher, student = columns(overlap)
     n, rng = n_train + n_test, np.random.default_rng(seed)
     rule, z = rng.standard_normal(UNION), rng.standard_normal((n, UNION))
     x1, x2 = (rng.standard_normal((n, d)) for d in DIMS.values())
     x1[:, teacher], x2[:, student] = z[:, teacher], z[:, student]
-    rows = np.arange(n)
     return Multimodal(
         modalities={"x1": x1.astype(np.float32), "x2": x2.astype(np.float32)},
         labels=(z @ rule > 0).astype(np.int64),
-        ids=rows,
-        splits={"train": rows[:n_train], "test": rows[n_train:]},
+        ids=np.arange(n),
+        splits=splits,
         kind="simulated",
         provenance={"source": "arXiv 2206.06487", "overlap": overlap, "seed": seed, "rule": rule},
     )

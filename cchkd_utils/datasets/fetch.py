@@ -14,6 +14,8 @@ from pathlib import Path
 import pooch
 import requests
 
+from cchkd_utils.datasets.base import write_whole
+
 pooch.get_logger().setLevel("WARNING")  # what happens is said in errors, or not at all
 BLOCK = 1 << 16
 RETRY = {408, 425, 429, 500, 502, 503, 504}  # the server may do better in a moment
@@ -34,30 +36,27 @@ class DownloadError(OSError):
 def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause=1.0):
     """Return the path of a file, downloaded to `folder` unless it is there already.
 
+    While a download is under way, or after it broke, ``.NAME.part`` lies in the folder. Where the
+    hash is known, the next call goes on from it; else a broken download is resumed only from the
+    same address, and only if the server says that its file is still the same one.
+
     Parameters
     ----------
     url : str or sequence of str
         Address, or several of the same file, tried in order.
     folder : path-like
-        Made if need be. While a download is under way, or after it broke, ``.NAME.part`` is there;
-        where the hash is known, the next call goes on from it if the server allows.
     name : str, optional
-        File name; default: the end of the first address.
+        Default: the end of the first address.
     expected : str, optional
         Hash from a citable source, ``"md5:..."`` or ``"sha256:..."``. Without one, the hash of the
-        first download, or of a file found, is written to ``NAME.sha256``, and the file held against
-        that later on. Until then a broken download is resumed only from the same address, and only
-        if the server says that its file is still the same one.
+        first download, or of a file that is there, is written to ``NAME.sha256``, and the file held
+        against that later on.
     timeout : float
         Seconds without any data after which a try counts as failed.
     tries : int
         Per address.
     pause : float
         Seconds before the second try; doubled each time.
-
-    Returns
-    -------
-    Path
 
     Raises
     ------
@@ -75,7 +74,7 @@ def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause
         if expected is None:  # killed before it was recorded, or put there by hand
             with contextlib.suppress(OSError):  # what a read-only folder holds can still be used
                 _write_record(record, path)
-        elif not _has(path, expected):
+        elif not pooch.hashes.hash_matches(path, expected):
             raise ValueError(
                 f"{path} is not the file it should be ({expected}): "
                 f"remove it, or put the file from {urls[0]} there"
@@ -96,7 +95,7 @@ def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause
     raise DownloadError(
         f"{name} could not be fetched from {urls[0]} ({reasons}): "
         f"try again, or put the file at {path}",
-        missing=all(map(_is_missing, errors)),
+        missing=all(_status(error) in MISSING for error in errors),
     )
 
 
@@ -104,32 +103,25 @@ def _recorded(record):
     """Return the hash of the first download, None where none is recorded or the record damaged."""
     if not record.is_file():
         return None
-    found = re.match(rb"([0-9a-f]{64})(?:\s|$)", record.read_bytes().lower())
-    return f"sha256:{found[1].decode()}" if found else None
+    digest = re.match(rb"([0-9a-f]{64})(?:\s|$)", record.read_bytes().lower())
+    return f"sha256:{digest[1].decode()}" if digest else None
 
 
 def _write_record(record, path):
-    """Write a file's hash beside it, in one step."""
-    part = record.with_name(f".{record.name}.{os.getpid()}")
-    part.write_text(f"{pooch.file_hash(path)}  {path.name}\n", encoding="utf-8")
-    part.replace(record)
+    write_whole(record, f"{pooch.file_hash(path)}  {path.name}\n".encode())
 
 
-def _is_missing(error):
-    return isinstance(error, requests.HTTPError) and error.response.status_code in MISSING
-
-
-def _has(path, expected):
-    kind, _, value = expected.partition(":")
-    return pooch.file_hash(path, alg=kind) == value.lower()
+def _status(error):
+    """Return the server's answer if that was the error, else None."""
+    return error.response.status_code if isinstance(error, requests.HTTPError) else None
 
 
 def _reason(error):
     text = " ".join(str(error).split())
     if isinstance(error, requests.Timeout) or "timed out" in text:
         return "no answer in time"
-    if isinstance(error, requests.HTTPError):
-        return f"the server says {error.response.status_code}"
+    if status := _status(error):
+        return f"the server says {status}"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke"
     if isinstance(error, requests.ConnectionError) and not isinstance(error, _Broken):
@@ -143,7 +135,10 @@ class _Broken(requests.ConnectionError):
     """The transfer ended before the announced length."""
 
 
-_BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+_FAILED = (
+    requests.HTTPError, requests.ConnectionError, requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+)  # fmt: skip
 
 
 class _Transfer:
@@ -163,11 +158,8 @@ class _Transfer:
             try:
                 self._try(url)
                 break
-            except requests.HTTPError as error:
-                if error.response.status_code not in RETRY or attempt + 1 == self.tries:
-                    raise
-            except _BROKEN:
-                if attempt + 1 == self.tries:
+            except _FAILED as error:
+                if attempt + 1 == self.tries or _status(error) not in (None, *RETRY):
                     raise
             time.sleep(self.pause * 2**attempt)
         os.replace(self.part, output_file)  # a wrong hash must not be resumed from

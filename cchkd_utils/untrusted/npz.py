@@ -7,17 +7,16 @@ says is refused too.
 
 from __future__ import annotations
 
-import lzma
 import math
-import struct
 import tokenize
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO
 
 import numpy as np
+
+from cchkd_utils.untrusted import DAMAGED
 
 MAX_BYTES = 4 << 30  # of one array, unpacked; 10^5 rows of 4096 float64 units are 3.3 GB
 MAX_RATIO = 200  # unpacked to packed; hidden layers, zeros included, stay far below
@@ -25,10 +24,8 @@ SMALL = 64 << 20  # below this many bytes the ratio does not matter
 AGAIN = "write it again with numpy.savez"
 NUMBERS, TEXT = "fiub", "US"  # kinds of dtypes
 
-# What zipfile, its decompressors and numpy's headers raise for bytes that are not theirs.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError)
 _FOREIGN = (RuntimeError, NotImplementedError)  # a password; an unknown compression or version
-_HEADER = (
+_HEADER = (  # what numpy's headers raise
     ValueError, LookupError, TypeError, SyntaxError, tokenize.TokenError, RecursionError,
     MemoryError,
 )  # fmt: skip
@@ -52,14 +49,8 @@ def read(
         ValueError is passed on with the file's name.
     kinds : callable
         From a name to the kinds of dtype allowed for it, as letters of ``numpy.dtype.kind``.
-    again : str
-        What to do about a damaged file; stands in messages.
-    max_bytes : int
-        Most bytes of one array.
-
-    Returns
-    -------
-    dict of str to ndarray, in the order of `choose`
+    again : what to do about a damaged file; stands in messages
+    max_bytes : most bytes of one array
 
     Raises
     ------
@@ -77,7 +68,7 @@ def read(
                 name: _member(archive, held[name], name, kinds(name), again, max_bytes)
                 for name in choose(list(held))
             }
-    except (*_DAMAGED, *_FOREIGN):
+    except (*DAMAGED, *_FOREIGN):
         raise ValueError(f"{path}: not a whole .npz file; {again}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
@@ -95,7 +86,7 @@ def _member(archive, info, name: str, kinds: str, again: str, max_bytes: int) ->
                 raise ValueError(damaged)
         with archive.open(info) as member:  # from its start; reading to the end checks the CRC
             return np.lib.format.read_array(member, allow_pickle=False)
-    except _DAMAGED:
+    except DAMAGED:
         raise ValueError(damaged) from None
     except _FOREIGN:
         raise ValueError(f"{name} cannot be unpacked; {again}") from None

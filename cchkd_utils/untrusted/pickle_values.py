@@ -1,6 +1,6 @@
 """What a pickle may ask for: numbers, containers and numpy arrays, each made from data alone.
 
-`unpickle` decodes the file and calls these by the names that stand in it; the things of those names
+`pickles` decodes the file and calls these by the names that stand in it; the things of those names
 are never looked up. The machine that each is handed counts memory (`spend`). Arrays are made from
 their bytes after type, shape and size were held against each other.
 """
@@ -135,13 +135,13 @@ def _array(machine: Any, data, dtype, shape, order: str) -> np.ndarray:
     return array
 
 
-def _objects(machine: Any, items, size: int, shape: tuple, order: str) -> np.ndarray:
-    if type(items) is not list or len(items) != size:
+def _objects(machine: Any, values, size: int, shape: tuple, order: str) -> np.ndarray:
+    if type(values) is not list or len(values) != size:
         raise Refused(f"it holds an array whose shape {shape} does not fit its objects")
     machine.spend(8 * size)
     array = np.empty(size, object)
-    for i, item in enumerate(items):  # one by one: numpy would unpack lists of equal length
-        array[i] = item
+    for i, value in enumerate(values):  # one by one: numpy would unpack lists of equal length
+        array[i] = value
     return array.reshape(shape, order=order)
 
 

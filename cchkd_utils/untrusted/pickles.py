@@ -24,20 +24,11 @@ _DAMAGED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
 
 
 def load(path: Path | str) -> Any:
-    """Return what a pickle file holds, if that is only data.
+    """Return what a pickle file of any protocol, by Python 2 or 3, holds, if that is only data.
 
-    Parameters
-    ----------
-    path : path-like
-        A pickle of any protocol, 0 to 5, by Python 3; or by Python 2, whose byte strings are then
-        read as Latin-1.
-
-    Returns
-    -------
-    object
-        None, numbers, text, bytes, numpy scalars and arrays (of numbers, text, or of objects that
-        are themselves among these), in dicts, lists, tuples and sets. Kinds of dict come back as
-        dict. Arrays are read-only.
+    That is None, numbers, text, bytes, numpy scalars and arrays (of numbers, text, or of objects
+    that are themselves among these), in dicts, lists, tuples and sets. Kinds of dict come back as
+    dict, byte strings of Python 2 as Latin-1 text. Arrays are read-only.
 
     Raises
     ------
@@ -51,20 +42,16 @@ def load(path: Path | str) -> Any:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
-    if not (size := path.stat().st_size):
+    if not path.stat().st_size:
         raise ValueError(f"{path}: the file is empty; fetch it again")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return _read(data, size, path)  # mapped: a length that the file lies about takes no memory
+        return loads(data, path)  # mapped: a length that the file lies about takes no memory
 
 
-def loads(data: bytes, name: str = "pickle") -> Any:
+def loads(data: bytes | mmap.mmap, name: Path | str = "pickle") -> Any:
     """Return what pickled bytes hold, as `load` does; `name` stands in the messages."""
-    return _read(data, len(data), name)
-
-
-def _read(data, size: int, name: Path | str) -> Any:
     try:
-        return _only_data(_Machine(4 * size + _ROOM).run(data))
+        return _only_data(_Machine(4 * len(data) + _ROOM).run(data))
     except Refused as error:
         message = f"{name}: {error}; it was not run. Ask its author for plain arrays (.npz)"
         raise ValueError(message) from None
@@ -207,17 +194,17 @@ def _only_data(value: Any) -> Any:
     """Return `value` if it holds nothing but data: no bare name, nothing unfinished."""
     todo, seen = [value], set()
     while todo:
-        one = todo.pop()
-        if isinstance(one, ATOMS) or id(one) in seen:
+        part = todo.pop()
+        if isinstance(part, ATOMS) or id(part) in seen:
             continue
-        seen.add(id(one))
-        if type(one) is np.ndarray:
-            todo += one.ravel().tolist() if one.dtype.hasobject else ()
-        elif type(one) is dict:
-            todo += [*one, *one.values()]
-        elif type(one) in (list, tuple, set, frozenset):
-            todo += one
+        seen.add(id(part))
+        if type(part) is np.ndarray:
+            todo += part.ravel().tolist() if part.dtype.hasobject else ()
+        elif type(part) is dict:
+            todo += [*part, *part.values()]
+        elif type(part) in (list, tuple, set, frozenset):
+            todo += part
         else:
-            name = one.name if isinstance(one, Name) else type(one).__name__.strip("_")
+            name = part.name if isinstance(part, Name) else type(part).__name__.strip("_")
             raise Refused(f"it holds {name}, which is not data")
     return value

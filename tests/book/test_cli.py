@@ -165,11 +165,11 @@ def test_data_that_must_be_asked_for_are_not_downloaded(capsys):
 
 
 def test_data_are_downloaded_to_the_data_folder(capsys, monkeypatch, tmp_path):
-    from cchkd_utils.datasets.mnist_m import fetch
+    from cchkd_utils.datasets.mnist_m import files
 
     asked = []
     monkeypatch.setenv("CCHKD_DATA", str(tmp_path))
-    monkeypatch.setattr(fetch, "mnist", lambda folder: asked.append(("mnist", folder)))
-    monkeypatch.setattr(fetch, "photographs", lambda folder: asked.append(("b", folder)))
+    monkeypatch.setattr(files, "fetch_mnist", lambda folder: asked.append(("mnist", folder)))
+    monkeypatch.setattr(files, "fetch_photographs", lambda folder: asked.append(("b", folder)))
     assert cli.main(["data", "--get", "02"]) == 0
     assert asked == [("mnist", tmp_path), ("b", tmp_path)]

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import platformdirs.macos
+import platformdirs.unix
 import pytest
 
 from cchkd_utils.datasets.base import Multimodal
@@ -59,7 +61,9 @@ def test_data_root_prefers_argument_then_environment_then_cache(monkeypatch, tmp
     assert data_root() == tmp_path / "env"
     monkeypatch.delenv("CCHKD_DATA")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("platformdirs.PlatformDirs", platformdirs.unix.Unix)
     assert data_root() == tmp_path / "cchkd"
-    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert data_root() == Path.home() / ".cache" / "cchkd"
+    monkeypatch.setattr("platformdirs.PlatformDirs", platformdirs.macos.MacOS)
     assert data_root() == Path.home() / "Library" / "Caches" / "cchkd"

@@ -67,11 +67,11 @@ def test_batched_descent_is_the_published_recipe():
     x, y = rng.standard_normal((2, 40, 6)), rng.integers(0, 2, (2, 40))
     soft = rng.uniform(size=(2, 40))
     start = softmax.fit(x, y, [5, 6], steps=0)[..., 0]
-    found = softmax.fit(x, y, [5, 6], teacher=soft, lam=[0.0, 0.7], steps=60)
+    fitted = softmax.fit(x, y, [5, 6], teacher=soft, lam=[0.0, 0.7], steps=60)
     for i in range(2):
         for k, lam in enumerate([0.0, 0.7]):
             expected = reference(x[i], y[i], soft[i], lam, start[i], 60)
-            np.testing.assert_allclose(found[i, :, k], expected, atol=2e-5)
+            np.testing.assert_allclose(fitted[i, :, k], expected, atol=2e-5)
     with pytest.raises(ValueError, match="and a teacher"):
         softmax.fit(x, y, [5, 6], lam=[0.5])
 
@@ -95,9 +95,9 @@ def test_exact_information_agrees_with_an_estimator_and_with_markov():
 
     options = {"n_train": 200, "n_test": 8000, "steps": 200}
     for pairing in ("index", "class"):
-        found = experiment.run(8, [0.5], [0], pairing=pairing, **options)
-        t, s, y = found.teacher[0], found.student[0], found.labels[0]
-        between, label = found.information[0]
+        tried = experiment.run(8, [0.5], [0], pairing=pairing, **options)
+        t, s, y = tried.teacher[0], tried.student[0], tried.labels[0]
+        between, label = tried.information[0]
         assert mi.estimate(t, s, "ksg").nats == pytest.approx(between, abs=0.03)
         assert mi.estimate(s, y, "ksg", discrete_y=True).nats == pytest.approx(label, abs=0.03)
     assert between < label  # by class: data processing
@@ -120,10 +120,10 @@ def test_shuffling_within_classes_keeps_classes_and_breaks_pairs():
 def test_gain_grows_with_what_is_shared():
     gains = []
     for overlap in (0, 10):
-        found = experiment.run(overlap, [1.0], list(range(12)))
-        gains.append((found.accuracy[:, 1] - found.accuracy[:, 0]).mean())
-        assert 0.66 < found.accuracy[:, 0].mean() < 0.71  # published: about 68 %
-        assert found.accuracy.shape == (12, 2) and (found.gap > 0).mean() in (0, 1)
+        tried = experiment.run(overlap, [1.0], list(range(12)))
+        gains.append((tried.accuracy[:, 1] - tried.accuracy[:, 0]).mean())
+        assert 0.66 < tried.accuracy[:, 0].mean() < 0.71  # published: about 68 %
+        assert tried.accuracy.shape == (12, 2) and (tried.gap > 0).mean() in (0, 1)
     assert gains[0] < 0 < gains[1]
 
 
@@ -147,16 +147,16 @@ def test_crossings_come_from_the_tables():
             case |= {"condition": f"{knob}", "knob": knob}
             for lam, zero in ((0.1, 0.25), (0.5, 0.6)):
                 after = 0.7 + knob - zero + shift
-                one = dict(case, experiment="MFH", n_train=200, lam=lam, weight=lam)
-                one |= {"temperature": 1.0, "metric": "accuracy", "baseline": 0.7}
-                rows.append(results.result(**one, distilled=after))
+                row = dict(case, experiment="MFH", n_train=200, lam=lam, weight=lam)
+                row |= {"temperature": 1.0, "metric": "accuracy", "baseline": 0.7}
+                rows.append(results.result(**row, distilled=after))
             exact = exact_verdict(knob + 0.1, 0.5)
             verdicts.append(case | exact)
     tables = results.check(rows), results.check(verdicts, "verdicts")
-    found = experiment.crossings(*tables)
-    assert found[0.1][0] == pytest.approx(0.25) and found[0.5][0] == pytest.approx(0.6)
-    assert found["gap"] == pytest.approx((0.4, 0.4, 0.4))
-    assert 0.6 - 0.011 <= found[0.5][1] < 0.6 < found[0.5][2] <= 0.6 + 0.011
-    shown = experiment.beside_published({"this build": found})
+    crossed = experiment.crossings(*tables)
+    assert crossed[0.1][0] == pytest.approx(0.25) and crossed[0.5][0] == pytest.approx(0.6)
+    assert crossed["gap"] == pytest.approx((0.4, 0.4, 0.4))
+    assert 0.6 - 0.011 <= crossed[0.5][1] < 0.6 < crossed[0.5][2] <= 0.6 + 0.011
+    shown = experiment.beside_published({"this build": crossed})
     assert shown.loc["gain at λ = 0.5", "published"] == "about 0.27"
     assert shown.loc["CCH: estimated gap", "this build"] == "0.40 [0.40, 0.40]"

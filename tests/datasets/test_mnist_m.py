@@ -73,8 +73,8 @@ def test_images_kept_of_another_recipe_are_made_anew(cache, monkeypatch, tmp_pat
     photos = [rng.integers(0, 256, (40, 40, 3), np.uint8)]
     digits, rows = rng.integers(0, 256, (5, 32, 32), np.uint8), np.arange(5)
     first = recipe.kept(digits, photos, rows, 5, 0)
-    other = lambda *given: 255 - first  # noqa: E731
-    monkeypatch.setattr(recipe, "generate", other)
+    inverted = lambda *given: 255 - first  # noqa: E731
+    monkeypatch.setattr(recipe, "generate", inverted)
     np.testing.assert_array_equal(recipe.kept(digits, photos, rows, 5, 0), first)
     changed = tmp_path / "recipe.py"
     changed.write_text(recipe._SOURCE.read_text() + "# changed\n")
@@ -120,13 +120,13 @@ def best_match(clean, blended):
 
 
 def test_index_pairing_shows_the_same_digit_and_class_pairing_does_not(embedded):
-    other = mnist_m.load(pairing="class")
+    by_class = mnist_m.load(pairing="class")
     rows = np.arange(len(embedded))
     blended = embedded.modalities["mnist_m"]
-    np.testing.assert_array_equal(other.modalities["mnist_m"], blended)
-    np.testing.assert_array_equal(other.labels, embedded.labels)
+    np.testing.assert_array_equal(by_class.modalities["mnist_m"], blended)
+    np.testing.assert_array_equal(by_class.labels, embedded.labels)
     assert (best_match(embedded.modalities["mnist"], blended) == rows).mean() > 0.5
-    assert (best_match(other.modalities["mnist"], blended) == rows).mean() < 0.02
+    assert (best_match(by_class.modalities["mnist"], blended) == rows).mean() < 0.02
 
 
 def test_class_pairing_keeps_class_and_split_and_shuffles_all_images():
@@ -148,9 +148,9 @@ def test_images_depend_on_seed_but_not_on_how_many_are_loaded(embedded):
             np.testing.assert_array_equal(
                 few.take(split)[0][name], embedded.take(split)[0][name][:n]
             )
-    other = mnist_m.load(n_train=50, n_test=20, seed=1)
-    np.testing.assert_array_equal(other.modalities["mnist"], few.modalities["mnist"])
-    assert np.abs(other.modalities["mnist_m"] - few.modalities["mnist_m"]).mean() > 0.05
+    redrawn = mnist_m.load(n_train=50, n_test=20, seed=1)
+    np.testing.assert_array_equal(redrawn.modalities["mnist"], few.modalities["mnist"])
+    assert np.abs(redrawn.modalities["mnist_m"] - few.modalities["mnist_m"]).mean() > 0.05
 
 
 def test_blur_matches_scipy_and_zero_is_identity():
@@ -191,13 +191,11 @@ def test_missing_mnist_says_where_and_what_to_do(tmp_path):
 
 def test_a_published_mnist_m_does_not_replace_the_photographs(tmp_path, monkeypatch):
     """Notebook 02 draws its own patches: it needs them in any case."""
-    from cchkd_utils.datasets.mnist_m import fetch
-
     asked = []
     (tmp_path / "mnist_m").mkdir()
     (tmp_path / "mnist_m" / "keras_mnistm.pkl.gz").touch()
-    monkeypatch.setattr(fetch, "mnist", lambda folder: asked.append("mnist"))
-    monkeypatch.setattr(fetch, "photographs", lambda folder: asked.append("photographs"))
+    monkeypatch.setattr(files, "fetch_mnist", lambda folder: asked.append("mnist"))
+    monkeypatch.setattr(files, "fetch_photographs", lambda folder: asked.append("photographs"))
     assert mnist_m.download(tmp_path) == tmp_path
     assert asked == ["mnist", "photographs"]
 
@@ -239,20 +237,20 @@ def test_a_student_does_as_well_over_photographs_nobody_used(real_root, monkeypa
     """Our stand-in for the published images: the same recipe over the 200 BSDS500 test pictures."""
     from cchkd_utils import distill
     from cchkd_utils.distill import networks
-    from cchkd_utils.sections.mnist_m import images
+    from cchkd_utils.sections.mnist_m import study
 
     own = mnist_m.load("real", real_root, n_train=5000, n_test=3000)
     monkeypatch.setattr(files, "TRAIN", files.TRAIN.replace("train", "test"))
-    other = mnist_m.load("real", real_root, n_train=1, n_test=3000, seed=9)
-    train, test = images.inputs([own], "mnist_m")
+    unused = mnist_m.load("real", real_root, n_train=1, n_test=3000, seed=9)
+    train, test = study.inputs([own], "mnist_m")
     student = distill.train(
         lambda: networks.CNN(3, 32, 10), train[0], own.take("train")[1], optimizer="sgd", lr=0.1,
         schedule="cosine", epochs=5, device="cpu",
     )  # fmt: skip
     raw = own.take("train")[0]["mnist_m"]
-    unseen = (other.take("test")[0]["mnist_m"] - raw.mean()) / raw.std()
+    unseen = (unused.take("test")[0]["mnist_m"] - raw.mean()) / raw.std()
     y = own.take("test")[1]
-    np.testing.assert_array_equal(other.take("test")[1], y)
+    np.testing.assert_array_equal(unused.take("test")[1], y)
     here, there = ((student.predict(x)[0].argmax(-1) == y).mean() for x in (test[0], unseen))
     assert here > 0.8
     assert there > here - 0.02

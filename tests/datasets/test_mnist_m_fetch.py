@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cchkd_utils.datasets.fetch import DownloadError
-from cchkd_utils.datasets.mnist_m import fetch
+from cchkd_utils.datasets.mnist_m import files
 
 QUICK = {"timeout": 0.5, "tries": 2, "pause": 0.01}
 NAMES = ("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -31,11 +31,11 @@ def server():
             self.end_headers()
             self.wfile.write(body or b"")
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as one:
-        one.files, one.url = {}, f"http://127.0.0.1:{one.server_port}/"
-        threading.Thread(target=one.serve_forever, daemon=True).start()
-        yield one
-        one.shutdown()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.files, http.url = {}, f"http://127.0.0.1:{http.server_port}/"
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield http
+        http.shutdown()
 
 
 @pytest.fixture
@@ -49,18 +49,18 @@ def resources(server, monkeypatch):
 
 
 def test_mnist_is_unpacked_where_torchvision_looks(server, resources, tmp_path):
-    fetch.mnist(tmp_path, **QUICK)
+    files.fetch_mnist(tmp_path, **QUICK)
     for name in NAMES:
         assert (tmp_path / "MNIST" / "raw" / name).read_bytes() == name.encode()
     server.files.clear()
-    fetch.mnist(tmp_path, **QUICK)  # is there: nothing is asked for
+    files.fetch_mnist(tmp_path, **QUICK)  # is there: nothing is asked for
 
 
 def test_mnist_with_a_flipped_bit_leaves_nothing(server, resources, tmp_path):
     name = f"{NAMES[0]}.gz"
     server.files[name] = server.files[name][:-1] + b"!"
     with pytest.raises(DownloadError, match="another hash") as caught:
-        fetch.mnist(tmp_path, **QUICK)
+        files.fetch_mnist(tmp_path, **QUICK)
     assert name in str(caught.value)
     assert not list((tmp_path / "MNIST" / "raw").iterdir())
 
@@ -77,26 +77,26 @@ def archive(names, content=b"photograph"):
 
 def photographs(count, server, monkeypatch, folder):
     """Fetch an archive of `count` photographs, and call that whole."""
-    monkeypatch.setattr(fetch, "COUNT", count)
-    fetch.photographs(folder, server.url + "bsds.tgz", **QUICK)
+    monkeypatch.setattr(files, "COUNT", count)
+    files.fetch_photographs(folder, server.url + "bsds.tgz", **QUICK)
 
 
-TRAIN = f"{fetch.TRAIN}/"
+TRAIN = f"{files.TRAIN}/"
 
 
 def test_photographs_are_taken_out_of_the_archive_and_nothing_else(server, tmp_path, monkeypatch):
     inside = [TRAIN + "1.jpg", "BSR/other/2.jpg", TRAIN + "../../x.jpg", TRAIN + "._1.jpg"]
     server.files["bsds.tgz"] = archive([*inside, "../evil.jpg", "./" + TRAIN + "3.jpg"])
     photographs(3, server, monkeypatch, tmp_path)
-    found = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.jpg")}
-    assert {p for p in found if "x.jpg" not in p} == {TRAIN + "1.jpg", TRAIN + "3.jpg"}
+    photos = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.jpg")}
+    assert {p for p in photos if "x.jpg" not in p} == {TRAIN + "1.jpg", TRAIN + "3.jpg"}
     assert not (tmp_path.parent / "evil.jpg").exists()
 
 
 def test_photographs_broken_off_half_way_become_whole_the_next_time(server, tmp_path, monkeypatch):
     names = [f"{TRAIN}{i}.jpg" for i in range(5)]
     server.files["bsds.tgz"] = archive(names)
-    write, written = fetch._write, []
+    write, written = files.write_whole, []
 
     def killed(path, data):
         if len(written) == 2:
@@ -104,10 +104,10 @@ def test_photographs_broken_off_half_way_become_whole_the_next_time(server, tmp_
         written.append(path)
         write(path, data)
 
-    monkeypatch.setattr(fetch, "_write", killed)
+    monkeypatch.setattr(files, "write_whole", killed)
     with pytest.raises(KeyboardInterrupt):
         photographs(5, server, monkeypatch, tmp_path)
-    monkeypatch.setattr(fetch, "_write", write)
+    monkeypatch.setattr(files, "write_whole", write)
     assert len(list((tmp_path / TRAIN).glob("*.jpg"))) == 2
     photographs(5, server, monkeypatch, tmp_path)
     assert sorted(p.name for p in (tmp_path / TRAIN).iterdir()) == [f"{i}.jpg" for i in range(5)]
@@ -127,5 +127,5 @@ def test_an_archive_with_too_few_photographs_is_named(server, tmp_path, monkeypa
 def test_an_archive_that_is_not_bsds_is_named(body, server, tmp_path):
     server.files["bsds.tgz"] = body
     with pytest.raises(ValueError, match=r"BSR_bsds500\.tgz: "):
-        fetch.photographs(tmp_path, server.url + "bsds.tgz", **QUICK)
+        files.fetch_photographs(tmp_path, server.url + "bsds.tgz", **QUICK)
     assert not list(tmp_path.rglob("*.jpg"))

@@ -84,9 +84,9 @@ def test_what_torchvision_processed_long_ago_is_not_read(root):
 
 
 def test_label_files_under_each_others_names_are_refused(root):
-    one, two = raw(root, "train-labels-idx1"), raw(root, "t10k-labels-idx1")
-    a, b = one.read_bytes(), two.read_bytes()
-    one.write_bytes(b), two.write_bytes(a)
+    train, test = raw(root, "train-labels-idx1"), raw(root, "t10k-labels-idx1")
+    a, b = train.read_bytes(), test.read_bytes()
+    train.write_bytes(b), test.write_bytes(a)
     refused(root, ValueError, r"train-\*: 60 images have 20 labels; put MNIST's")
 
 

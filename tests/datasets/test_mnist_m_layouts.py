@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from cchkd_utils.datasets import mnist_m
-from cchkd_utils.datasets.mnist_m import layouts, recipe
+from cchkd_utils.datasets.mnist_m import files, layouts, recipe
 
 N_TRAIN, N_TEST = 60, 30  # the published splits are shorter than MNIST's, too
 FIRST_TEST = 80
@@ -198,7 +198,7 @@ def test_a_sound_pickle_that_is_not_mnist_m(content, tmp_path):
 
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(layouts, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(files, "MAX_BYTES", 1 << 20)
     (tmp_path / "keras_mnistm.pkl.gz").write_bytes(gzip.compress(bytes(1 << 22)))
     with pytest.raises(ValueError, match="unpacks to more than"):
         read(tmp_path)
@@ -231,8 +231,8 @@ def test_paired_share_tells_pairs_from_classmates(published, digits):
     images, labels = published["train"]
     grey = digits[0][:N_TRAIN]
     assert layouts.paired_share(images, grey, labels) > 0.95
-    other, _ = shuffled_within_class(images, labels)
-    assert layouts.paired_share(other, grey, labels) < 0.7
+    mixed, _ = shuffled_within_class(images, labels)
+    assert layouts.paired_share(mixed, grey, labels) < 0.7
 
 
 def test_a_layout_that_is_not_there_says_what_to_put_where(tmp_path):
@@ -250,7 +250,7 @@ def test_zip_files_are_checked_member_by_member(published, tmp_path):
     """A flipped bit in the largest member of a .pt, which torch itself would not notice."""
     path = write_pt(tmp_path, published)
     with zipfile.ZipFile(path) as archive:
-        member = max(archive.infolist(), key=lambda one: one.file_size)
+        member = max(archive.infolist(), key=lambda info: info.file_size)
     data = bytearray(path.read_bytes())
     data[member.header_offset + 500] ^= 1
     path.write_bytes(bytes(data))

@@ -124,9 +124,9 @@ def write(layout, parts, folder):
 def by_name(data):
     """Return the measured steps of every utterance, by video and clip, and its label."""
     out = {}
-    for i, one in enumerate(data.ids):
-        video = mosei.video_of(one)
-        clip = one.removeprefix(video).strip("[]$_").split(",")[0]
+    for i, name in enumerate(data.ids):
+        video = mosei.video_of(name)
+        clip = name.removeprefix(video).strip("[]$_").split(",")[0]
         rows = [x[i] for x in data.modalities.values()]
         out[video, clip] = [r[r[:, -1] > 0][:, :-1] for r in rows], data.labels[i]
     return out
@@ -140,11 +140,11 @@ def test_every_layout_gives_the_same_values(layout, tmp_path):
     parts = content()
     data = mosei.load("real", write(layout, parts, tmp_path), coding="regression")
     assert data.kind == "real" and {k: len(v) for k, v in data.splits.items()} == COUNTS
-    found = by_name(data)
-    assert len(found) == sum(COUNTS.values())
+    utterances = by_name(data)
+    assert len(utterances) == sum(COUNTS.values())
     for part in parts.values():
         for i, (v, k) in enumerate(part["names"]):
-            values, label = found[v, str(k)]
+            values, label = utterances[v, str(k)]
             assert label == pytest.approx(part["labels"][i])
             for name, got in zip(WIDTH, values):
                 wanted = part[name][i, : part["lengths"][i]]
@@ -199,8 +199,8 @@ def test_a_zero_length_row_is_masked(tmp_path):
     ],
 )
 def test_codings_follow_the_literature(coding, labels, kept):
-    found, used = mosei.code([-3, -2 / 3, 0, 1 / 3, 3], coding)
-    assert found.tolist() == pytest.approx(labels)
+    classes, used = mosei.code([-3, -2 / 3, 0, 1 / 3, 3], coding)
+    assert classes.tolist() == pytest.approx(labels)
     assert used.tolist() == [bool(k) for k in kept]
 
 
@@ -325,10 +325,10 @@ def test_the_stand_in_has_moseis_shapes_and_says_it_is_simulated(stand_in):
 
 
 def test_the_stand_in_repeats_and_varies_with_its_seed(stand_in):
-    again, other = (mosei.load(n_train=1500, n_test=1500, seed=s) for s in (3, 4))
+    again, redrawn = (mosei.load(n_train=1500, n_test=1500, seed=s) for s in (3, 4))
     for name, x in stand_in.modalities.items():
         assert np.array_equal(x, again.modalities[name])
-        assert not np.array_equal(x, other.modalities[name])
+        assert not np.array_equal(x, redrawn.modalities[name])
 
 
 def test_information_falls_from_text_to_audio_to_vision(stand_in):

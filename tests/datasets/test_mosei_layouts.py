@@ -75,10 +75,10 @@ def test_what_is_finite_in_float64_only_is_zero_too(tmp_path):
 
 
 def bomb(levels, width=10):
-    one = [0.0] * width
+    level = [0.0] * width
     for _ in range(levels - 1):
-        one = [one] * width
-    return one
+        level = [level] * width
+    return level
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_lists_of_lists_are_read_as_arrays_are(tmp_path):
         for part in made.values():
             part |= {name: part[name].tolist() for name in WIDTH}
             part["regression_labels"] = part["regression_labels"].reshape(-1, 1, 1).tolist()
-            part["id"] = [[one.encode()] for one in part["id"]]
+            part["id"] = [[name.encode()] for name in part["id"]]
 
     after = mosei.load("real", changed(tmp_path, listed))
     for name, x in before.modalities.items():

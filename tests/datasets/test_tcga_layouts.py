@@ -85,11 +85,11 @@ def npz(root, ids=IDS, **arrays):
 
 
 def test_labels_are_those_of_the_rows_taken(tmp_path):
-    ids = [f"{one}-01A" for one in IDS] + [f"{one}-11A" for one in IDS]
+    ids = [f"{barcode}-01A" for barcode in IDS] + [f"{barcode}-11A" for barcode in IDS]
     npz(tmp_path, ids, subtype=np.concatenate([SUBTYPE, SUBTYPE[::-1]]))
     loaded = tcga.load("BRCA", ["mrna"], root=tmp_path)
     assert np.array(loaded.provenance["classes"])[loaded.labels].tolist() == SUBTYPE.tolist()
-    aliquots = [f"{one}-01A" for one in IDS] + [f"{one}-01B" for one in IDS]
+    aliquots = [f"{barcode}-01A" for barcode in IDS] + [f"{barcode}-01B" for barcode in IDS]
     npz(tmp_path, aliquots, subtype=np.concatenate([SUBTYPE, SUBTYPE[::-1]]))
     loaded = tcga.load("BRCA", ["mrna"], root=tmp_path)
     assert np.array(loaded.provenance["classes"])[loaded.labels].tolist() == SUBTYPE.tolist()
@@ -118,7 +118,7 @@ def test_lower_case_barcodes_are_barcodes(tmp_path):
     lower = ["tcga-aa-0001-11a", "tcga-aa-0001-01b", "TCGA-AA-0001-01A"]
     assert participants.one_per_participant(lower) == {"TCGA-AA-0001": 2}
     assert participants.participant("a0fj") == "a0fj"
-    npz(tmp_path, [f"{one}-01a".lower() for one in IDS])
+    npz(tmp_path, [f"{barcode}-01a".lower() for barcode in IDS])
     assert tcga.load("BRCA", ["mrna"], root=tmp_path).ids.tolist() == IDS
     table(tmp_path / "m", ["sample", "tcga-aa-0001-01"], ["A", "1"])
     assert tables.features_by_samples(tmp_path / "m").values.shape == (1, 1)
@@ -170,9 +170,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
 def study(root, name):
     """Write a study folder whose files are no published ones."""
     folder = root / name
-    ids = [f"{one}-01" for one in IDS]
+    ids = [f"{barcode}-01" for barcode in IDS]
     table(folder / "data_rppa.txt", ["Composite.Element.REF", *ids], ["A", *map(str, range(24))])
-    rows = [[one, label] for one, label in zip(IDS, SUBTYPE)]
+    rows = [[barcode, label] for barcode, label in zip(IDS, SUBTYPE)]
     table(folder / "data_clinical_patient.txt", ["PATIENT_ID", "SUBTYPE"], *rows)
 
 
@@ -184,7 +184,7 @@ def test_a_file_that_differs_from_the_published_one_is_named(tmp_path):
         "BRCA data_rppa.txt": "differs from the published file",
         "BRCA data_clinical_patient.txt": "differs from the published file",
     }
-    assert len(caught) == 2 and {one.filename for one in caught} == {__file__}
+    assert len(caught) == 2 and {warning.filename for warning in caught} == {__file__}
 
 
 def test_another_study_has_no_published_hash_to_differ_from(tmp_path):

@@ -78,9 +78,9 @@ DATA = {
 @pytest.mark.parametrize("name", DATA)
 def test_data_comes_back_as_written(name, protocol, tmp_path):
     data = pickle.dumps(DATA[name], protocol)
-    found = pickles.loads(data)
+    value = pickles.loads(data)
     wanted = dict(DATA[name]["o"]) if name == "ordered" else DATA[name]
-    assert same(found["o"] if name == "ordered" else found, wanted)
+    assert same(value["o"] if name == "ordered" else value, wanted)
     (tmp_path / "x.pkl").write_bytes(data)
     again = pickles.load(tmp_path / "x.pkl")
     assert same(again["o"] if name == "ordered" else again, wanted)
@@ -115,8 +115,8 @@ def test_python_2_files_are_read():
 def test_defaultdict_and_ordered_dict_come_back_as_dict():
     counts = collections.defaultdict(list, {"a": [1]})
     for protocol in PROTOCOLS:
-        found = pickles.loads(pickle.dumps(counts, protocol))
-        assert type(found) is dict and found == {"a": [1]}
+        value = pickles.loads(pickle.dumps(counts, protocol))
+        assert type(value) is dict and value == {"a": [1]}
 
 
 def text(value):
@@ -290,6 +290,6 @@ def test_missing_and_empty_files_say_so(tmp_path):
 
 
 def test_arrays_are_read_only_views():
-    found = pickles.loads(pickle.dumps(BASE))
+    value = pickles.loads(pickle.dumps(BASE))
     with pytest.raises(ValueError, match="read-only"):
-        found[0] = 1
+        value[0] = 1

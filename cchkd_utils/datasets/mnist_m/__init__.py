@@ -2,17 +2,22 @@
 
 Recipe of MNIST-M (Ganin et al., 2016): pad the digit to 32 x 32, draw a random patch of a natural
 photograph, and invert its pixels where the digit has ink, ``|patch - ink|`` in each colour channel.
-The set is generated so (`mnist_m_recipe`), or read as others publish it (`mnist_m_layouts`).
+The set is generated so (`recipe`), or read as others publish it (`layouts`).
 """
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, zoom
 
-from cchkd_utils.datasets.base import Multimodal, require_choice, require_count
+from cchkd_utils.datasets.base import (
+    DATA,
+    Multimodal,
+    require_choice,
+    require_count,
+    train_and_test,
+)
 from cchkd_utils.datasets.mnist_m import files, layouts, recipe
 from cchkd_utils.paths import data_root
 
-DATA = ("embedded", "real")
 LAYOUTS = ("auto", "generated", *layouts.MARKS)
 PAIRINGS = ("index", "class")
 SOURCES = {
@@ -42,32 +47,26 @@ def load(
         ``embedded``: scikit-learn's 1797 digits and two sample photographs, 16 x 16, no download.
         ``real``: MNIST and MNIST-M found under `root`, 32 x 32; `download` gets what is missing.
     root : path-like, optional
-        Folder with ``MNIST/raw`` and ``BSR/BSDS500`` or ``mnist_m``; see `paths.data_root`. Unused
-        if embedded.
+        Folder with ``MNIST/raw`` and ``BSR/BSDS500`` or ``mnist_m``; see `paths.data_root`.
     n_train, n_test : int, optional
         Use only the first rows of each split (the embedded split is a fixed shuffle).
     pairing : {"index", "class"}
         ``index``: both modalities show the same handwritten digit. ``class``: the clean digit is
-        another image of the same class and split, never the same; ``mnist_m`` and the labels are
-        as under ``index``, so a student without teacher is the same under both.
+        another image of the same class and split; ``mnist_m`` and the labels stay as they are.
     seed : int
         Chooses the patches, and the partners under ``class``.
     layout : {"auto", "generated", "png", "keras", "pt"}
-        Of the real MNIST-M: generated from the BSDS500 photographs and kept in the user's cache
-        folder, or a published set (`mnist_m_layouts.read`), whose images do not depend on `seed`.
-        ``auto``: a published set if one is there, else generated; the provenance says which.
+        Of the real MNIST-M: generated from the BSDS500 photographs, or a published set
+        (`layouts.read`), whose images do not depend on `seed`. ``auto``: a published set if one is
+        there, else generated; the provenance says which.
 
     Returns
     -------
     Multimodal
         ``mnist`` float32 [n, 1, S, S] and ``mnist_m`` float32 [n, 3, S, S], both in [0, 1];
         integer labels; splits ``train`` and ``test``. The ids are the rows of MNIST, test digits
-        after the training digits. The provenance says whether the files are MNIST as published.
-
-    Warns
-    -----
-    UserWarning
-        When the MNIST files are not the published ones.
+        after the training digits. A UserWarning and the provenance say where the MNIST files are
+        not the published ones.
 
     Raises
     ------
@@ -77,31 +76,29 @@ def load(
     FileNotFoundError
         When the real data are not under `root`; nothing is downloaded.
     """
-    for name, value, choices in (
-        ("data", data, DATA), ("pairing", pairing, PAIRINGS), ("layout", layout, LAYOUTS),
-    ):  # fmt: skip
-        require_choice(name, value, choices)
-    folder = data_root(root)
-    digits, labels, first_test, *source_files = (
-        _embedded_digits() if data == "embedded" else _mnist(folder)
-    )
-    published = None
+    require_choice("data", data, DATA)
+    require_choice("pairing", pairing, PAIRINGS)
+    require_choice("layout", layout, LAYOUTS)
+    folder, published = data_root(root), None
+    source = {"data": data, "pairing": pairing, "seed": seed, "layout": "generated"}
+    source |= SOURCES[data]
     if data == "embedded":
-        layout = "generated"
-    elif layout == "auto":
-        layout = layouts.find(folder) or "generated"
-    if layout != "generated":
-        published = layouts.read(layout, folder)
+        digits, labels, first_test = _embedded_digits()
+    else:
+        digits, labels, first_test, source["files"] = _mnist(folder)
+        source["layout"] = (layouts.find(folder) or "generated") if layout == "auto" else layout
+    if source["layout"] != "generated":
+        published = layouts.read(source["layout"], folder)
+        source["photographs"] = f"MNIST-M as published, {published['train'].path.name}"
     n = len(digits)
-    rows = _rows_there(published, first_test, n)
-    n_train = require_count("n_train", n_train, len(rows["train"]))
-    n_test = require_count("n_test", n_test, len(rows["test"]))
-    used = np.concatenate([rows["train"][:n_train], rows["test"][:n_test]])
-    first = {"train": slice(0, n_train), "test": slice(n_train, None)}
-    splits = {split: np.arange(len(used))[part] for split, part in first.items()}
+    train, test = _rows_there(published, first_test, n)
+    n_train = require_count("n_train", n_train, len(train))
+    n_test = require_count("n_test", n_test, len(test))
+    splits = train_and_test(n_train, n_test)
+    used = np.concatenate([train[:n_train], test[:n_test]])
     digits, labels = digits[used], labels[used]
     if published:
-        images = _published(published, digits, labels, first)
+        images = _published(published, digits, labels, splits)
     elif data == "embedded":
         images = recipe.generate(digits, _sample_photographs(), used, n, seed)
     else:
@@ -109,16 +106,8 @@ def load(
         images = recipe.kept(recipe.ink(digits), photos, used, n, seed)
     if pairing == "class":
         digits = digits[class_partners(labels, splits, seed)]
-    source = {"data": data, "pairing": pairing, "seed": seed, "layout": layout, **SOURCES[data]}
-    if source_files:
-        source["files"] = source_files[0]
-    if published:
-        source["photographs"] = f"MNIST-M as published, {published['train'].name}"
     return Multimodal(
-        modalities={
-            "mnist": _as_float(digits[:, None]),
-            "mnist_m": _as_float(np.moveaxis(images, -1, 1)),
-        },
+        modalities={"mnist": _unit(digits[:, None]), "mnist_m": _unit(np.moveaxis(images, -1, 1))},
         labels=labels,
         ids=used,
         splits=splits,
@@ -128,38 +117,20 @@ def load(
 
 
 def download(root=None):
-    """Download what real data lack under `root`: MNIST and the BSDS500 photographs.
+    """Download what real data lack under `root`, a folder, and return it for `load`.
 
-    MNIST's hashes are those that torchvision publishes; that of BSDS500 is recorded at the first
-    download, as there is no citable one.
-
-    Returns
-    -------
-    Path
-        The folder, to be passed to `load`.
-
-    Raises
-    ------
-    download.DownloadError
-        One line with the file, its address and where to put it.
+    MNIST's hashes are those that torchvision publishes; that of the BSDS500 photographs is recorded
+    at the first download, as there is no citable one. Raises `fetch.DownloadError`.
     """
-    from cchkd_utils.datasets.mnist_m import fetch
-
     folder = data_root(root)
-    fetch.mnist(folder)
+    files.fetch_mnist(folder)
     # A published MNIST-M does not replace them: notebook 02 draws new patches for each seed.
-    fetch.photographs(folder)
+    files.fetch_photographs(folder)
     return folder
 
 
 def blur(images, sigma):
-    """Blur images by a Gaussian of `sigma` pixels; edges are continued outwards.
-
-    Parameters
-    ----------
-    images : ndarray [..., S, S]
-    sigma : float
-        Standard deviation in pixels; 0 leaves the images as they are.
+    """Blur images [..., S, S] by a Gaussian of `sigma` pixels; edges are continued outwards.
 
     Returns
     -------
@@ -183,7 +154,8 @@ def blur(images, sigma):
     return down @ images @ across.T
 
 
-def _as_float(pixels):
+def _unit(pixels):
+    """Bring bytes to [0, 1]."""
     return pixels.astype(np.float32) / np.float32(255)
 
 
@@ -204,41 +176,40 @@ def _sample_photographs():
     """Return scikit-learn's sample photographs, uint8 [h, w, 3], averaged down by `_SHRINK`."""
     from sklearn.datasets import load_sample_images
 
-    return [_shrink(image) for image in load_sample_images().images]
-
-
-def _shrink(image):
-    height, width = (side // _SHRINK for side in image.shape[:2])
-    cut = image[: height * _SHRINK, : width * _SHRINK].astype(float)
-    return np.rint(cut.reshape(height, _SHRINK, width, _SHRINK, 3).mean((1, 3))).astype(np.uint8)
+    small = []
+    for image in load_sample_images().images:
+        height, width = (side // _SHRINK for side in image.shape[:2])
+        cut = image[: height * _SHRINK, : width * _SHRINK]
+        blocks = cut.reshape(height, _SHRINK, width, _SHRINK, 3)
+        small.append(np.rint(blocks.mean((1, 3))).astype(np.uint8))
+    return small
 
 
 def _mnist(folder):
     """Return the MNIST digits as uint8 [n, 32, 32], labels, first test row, whose files."""
-    digits, *others = files.mnist(folder)
-    return np.pad(digits, ((0, 0), (2, 2), (2, 2))), *others
+    digits, *known = files.mnist(folder)
+    return np.pad(digits, ((0, 0), (2, 2), (2, 2))), *known
 
 
 def _rows_there(published, first_test, n):
-    """Return for each split the rows of the digits [0, n) that it has an image of."""
+    """Return the rows of the digits [0, n) that each split has an image of."""
     if not published:
-        return {"train": np.arange(first_test), "test": np.arange(first_test, n)}
-    rows = {"train": published["train"].rows, "test": first_test + published["test"].rows}
-    for split, limit in (("train", first_test), ("test", n)):
-        if rows[split].max() >= limit:
+        return np.arange(first_test), np.arange(first_test, n)
+    for split, count in (("train", first_test), ("test", n - first_test)):
+        if published[split].rows.max() >= count:
             raise ValueError(
-                f"{published[split].name}: has an image number {published[split].rows.max()}, "
+                f"{published[split].path}: has an image number {published[split].rows.max()}, "
                 f"MNIST's {split} split has no such digit: this is not MNIST-M"
             )
-    return rows
+    return published["train"].rows, first_test + published["test"].rows
 
 
-def _published(published, digits, labels, first):
+def _published(published, digits, labels, splits):
     """Return the images of a published set, uint8 [n, 32, 32, 3], their pairing checked."""
     parts = []
-    for split, part in first.items():
-        images = layouts.to_size(published[split].images(len(labels[part])))
-        layouts.check_paired(published[split], images, digits[part], labels[part])
+    for split, rows in splits.items():
+        images = layouts.to_size(published[split].images(len(rows)))
+        layouts.check_paired(published[split], images, digits[rows], labels[rows])
         parts.append(images)
     return np.concatenate(parts)
 

@@ -4,19 +4,19 @@ Whatever is damaged or of another kind is refused in one line that names the fil
 show MNIST's digits row by row: labels are compared, and edges with the edges of the digit claimed.
 """
 
-import gzip
-import lzma
 import pickle
 import re
-import struct
 import warnings
 import zipfile
-import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from cchkd_utils.untrusted import pickles
+from cchkd_utils.datasets.base import not_there
+from cchkd_utils.datasets.mnist_m.files import gunzip
+from cchkd_utils.untrusted import DAMAGED, pickles
 
 MARKS = {  # a file by which a layout is known
     "png": "mnist_m_train_labels.txt",
@@ -26,12 +26,10 @@ MARKS = {  # a file by which a layout is known
 PLACES = (".", "mnist_m", "MNIST-M", "MNISTM", "MNISTM/processed")
 SPLITS = ("train", "test")
 SIZE = 32
-MAX_BYTES = 1 << 30  # of an unpacked pickle; 75000 images of 28 x 28 x 3 are 176 MB
 PAIRED = 0.8  # share of images closer to their own digit than to another of its class; chance: .5
-_NOT_TORCH = (  # what the readers of zips and pickles raise for bytes that are not theirs
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
-    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, TypeError,
-    ValueError,
+_NOT_TORCH = (  # what torch's reader raises for bytes that are not its own
+    *DAMAGED, RuntimeError, ArithmeticError, AssertionError, AttributeError, LookupError,
+    MemoryError, TypeError, ValueError,
 )  # fmt: skip
 _LINE = re.compile(r"((\d+)\.png)\s+(\d)")
 
@@ -40,21 +38,14 @@ _LINE = re.compile(r"((\d+)\.png)\s+(\d)")
 class Split:
     """One split of a published set: where its images lie and which MNIST rows they claim to show.
 
-    Attributes
-    ----------
-    name : file that stands in messages
-    rows : ndarray [n], row in MNIST's split, ascending
-    labels : ndarray [n], or None where the layout has none
-    images : callable (n) -> uint8 [n, size, size, 3], the first n
+    `path` stands in messages. `rows` [n] are those of MNIST's split, ascending; `labels` [n] are
+    None where the layout has none. ``images(n)`` reads the first n, uint8 [n, size, size, 3].
     """
 
-    name: object
+    path: Path
     rows: np.ndarray
     labels: np.ndarray | None
-    images: object
-
-    def __len__(self):
-        return len(self.rows)
+    images: Callable[[int], np.ndarray]
 
 
 def find(folder):
@@ -68,33 +59,17 @@ def _place(layout, folder):
 
 
 def read(layout, folder):
-    """Return both splits of a published set.
+    """Return both splits of a published set that lies in one of `PLACES` below `folder`.
 
-    Parameters
-    ----------
-    layout : {"png", "keras", "pt"}
-        ``png``: folders ``mnist_m_train`` and ``mnist_m_test`` with ``*_labels.txt``; ``keras``:
-        ``keras_mnistm.pkl.gz``; ``pt``: the tensors ``mnist_m_train.pt`` and ``mnist_m_test.pt``.
-    folder : Path
-        Where data are looked for; see `PLACES`.
-
-    Returns
-    -------
-    dict of str to Split
-
-    Raises
-    ------
-    FileNotFoundError
-        When a file is missing.
-    ValueError
-        When a file is damaged or holds something else.
+    ``png``: folders ``mnist_m_train`` and ``mnist_m_test`` with ``*_labels.txt``; ``keras``:
+    ``keras_mnistm.pkl.gz``; ``pt``: the tensors ``mnist_m_train.pt`` and ``mnist_m_test.pt``.
     """
     mark, place = MARKS[layout], _place(layout, folder)
     if place is None:
-        raise FileNotFoundError(
+        raise not_there(
             f"MNIST-M in the layout {layout!r} is not there: put {mark} and what belongs to it in "
-            f"{folder / 'mnist_m'}, or set CCHKD_DATA to the folder that holds mnist_m/"
-        )
+            f"{folder / 'mnist_m'}", "mnist_m"
+        )  # fmt: skip
     if layout == "keras":
         return _keras(place / mark)
     reader = _png if layout == "png" else _pt
@@ -102,33 +77,21 @@ def read(layout, folder):
 
 
 def check_paired(split, images, digits, labels):
-    """Refuse images that do not show the digits they are said to show.
+    """Refuse images [n, S, S, 3] that do not show the MNIST digits [n, S, S] of their rows.
 
-    Parameters
-    ----------
-    split : Split
-    images : uint8 [n, S, S, 3]
-    digits : uint8 [n, S, S]
-        The MNIST digits of the same rows.
-    labels : [n]
-        Their labels.
-
-    Raises
-    ------
-    ValueError
-        When labels differ, or too few images are closer to their digit than to another digit of
-        the same class.
+    Labels must be equal, and most images closer to their digit than to another of its class.
     """
-    if split.labels is not None and (split.labels[: len(labels)] != labels).any():
-        row = int(np.flatnonzero(split.labels[: len(labels)] != labels)[0])
+    claimed = labels if split.labels is None else split.labels[: len(labels)]
+    if (wrong := np.flatnonzero(claimed != labels)).size:
+        row = wrong[0]
         raise ValueError(
-            f"{split.name}: image {row} is labelled {split.labels[row]}, MNIST's digit "
-            f"{labels[row]}: not paired with MNIST by index; use the set as it was published"
+            f"{split.path}: image {row} is labelled {claimed[row]}, MNIST's digit {labels[row]}: "
+            "not paired with MNIST by index; use the set as it was published"
         )
     share = paired_share(images, digits, labels)
     if share < PAIRED:
         raise ValueError(
-            f"{split.name}: only {share:.0%} of the images are closer to their MNIST digit than to "
+            f"{split.path}: only {share:.0%} of the images are closer to their MNIST digit than to "
             "another one of its class (chance: 50%): they are not paired by index"
         )
 
@@ -136,26 +99,18 @@ def check_paired(split, images, digits, labels):
 def paired_share(images, digits, labels, most=500):
     """Share of images whose edges follow their own digit more than another of its class.
 
-    Parameters
-    ----------
-    images : uint8 [n, S, S, 3]
-    digits : uint8 [n, S, S]
-    labels : [n]
-    most : int
-        Rows to look at, spread over all.
+    Of the images [n, S, S, 3], at most `most` are looked at, spread over all.
     """
-    some = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(int))
-    own = some[np.argsort(labels[some], kind="stable")]
-    other = np.concatenate(
-        [np.roll(own[labels[own] == c], 1) for c in np.unique(labels[own])]
-    )  # the next image of the class
-    both = own != other
-    if not both.any():
+    looked_at = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(int))
+    own = looked_at[np.argsort(labels[looked_at], kind="stable")]
+    classmate = np.concatenate([np.roll(own[labels[own] == c], 1) for c in np.unique(labels[own])])
+    paired = own != classmate
+    if not paired.any():
         return 1.0  # one image a class: nothing to compare with
-    seen, ink, wrong = (
-        _edges(a) for a in (images[own].astype(float).mean(-1), digits[own], digits[other])
+    shown, ink, wrong = (
+        _edges(a) for a in (images[own].astype(float).mean(-1), digits[own], digits[classmate])
     )
-    return float(((seen * ink).sum(1) > (seen * wrong).sum(1))[both].mean())
+    return float(((shown * ink).sum(1) > (shown * wrong).sum(1))[paired].mean())
 
 
 def _edges(grey):
@@ -189,22 +144,14 @@ def _checked(images, path):
 
 
 def _keras(path):
-    again = "fetch it again"
-    try:
-        with gzip.open(path) as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: not a whole gzip file ({error}); {again}") from None
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"{path}: unpacks to more than {MAX_BYTES >> 20} MB; {again}")
-    held = pickles.loads(data, str(path))
+    held = pickles.loads(gunzip(path), str(path))
     held = {_text(k): v for k, v in held.items()} if isinstance(held, dict) else {}
     if not all(isinstance(held.get(split), np.ndarray) for split in SPLITS):
-        raise ValueError(f"{path}: has no arrays named train and test; {again}")
-    images = {split: _checked(held[split], path) for split in SPLITS}
+        raise ValueError(f"{path}: has no arrays named train and test; fetch it again")
+    checked = {split: _checked(held[split], path) for split in SPLITS}
     return {
-        split: Split(path, np.arange(len(some)), None, lambda n, some=some: some[:n])
-        for split, some in images.items()
+        split: Split(path, np.arange(len(images)), None, lambda n, images=images: images[:n])
+        for split, images in checked.items()
     }
 
 
@@ -213,12 +160,24 @@ def _text(key):
 
 
 def _pt(folder, split):
-    import torch
-
     path = folder / f"mnist_m_{split}.pt"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file; put it beside the other one")
-    again = "fetch it again, or save (images, labels) anew with torch.save"
+    try:
+        images, labels = (tensor.numpy() for tensor in _tensors(path))
+        images = _checked(images, path)
+        if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+            raise ValueError(f"{path}: {len(images)} images have labels {list(labels.shape)}")
+    except ValueError as error:
+        again = "fetch it again, or save (images, labels) anew with torch.save"
+        raise ValueError(f"{error}; {again}") from None
+    return Split(path, np.arange(len(images)), labels, lambda n: images[:n])
+
+
+def _tensors(path):
+    """Return the pair of tensors that a file of torch.save holds, each whole and plain."""
+    import torch
+
     try:
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()  # torch itself does not look at the checksums
@@ -226,23 +185,20 @@ def _pt(folder, split):
             warnings.simplefilter("ignore")
             held = None if bad else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        message = "holds more than tensors and was not run"
-        raise ValueError(f"{path}: {message}; {again}") from None
+        raise ValueError(f"{path}: holds more than tensors and was not run") from None
     except _NOT_TORCH:
-        raise ValueError(f"{path}: not a whole file of torch.save; {again}") from None
+        raise ValueError(f"{path}: not a whole file of torch.save") from None
     if bad:
-        raise ValueError(f"{path}: {bad} is damaged; {again}")
+        raise ValueError(f"{path}: {bad} is damaged")
     pair = list(held) if isinstance(held, tuple | list) else []
-    if len(pair) != 2 or not all(isinstance(one, torch.Tensor) for one in pair):
-        raise ValueError(f"{path}: is not the pair (images, labels); {again}")
-    if strange := [one for one in pair if not _plain(one)]:
+    if len(pair) != 2 or not all(isinstance(tensor, torch.Tensor) for tensor in pair):
+        raise ValueError(f"{path}: is not the pair (images, labels)")
+    if strange := [tensor for tensor in pair if not _plain(tensor)]:
         shown = f"{strange[0].dtype}, {strange[0].layout}, {list(strange[0].shape)}"
-        raise ValueError(f"{path}: holds a tensor ({shown}) that is not plain bytes or integers "
-                         f"of its own; {again}")  # fmt: skip
-    images, labels = _checked(pair[0].numpy(), path), pair[1].numpy()
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise ValueError(f"{path}: {len(images)} images have labels {list(labels.shape)}; {again}")
-    return Split(path, np.arange(len(images)), labels, lambda n: images[:n])
+        raise ValueError(
+            f"{path}: holds a tensor ({shown}) that is not plain bytes or integers of its own"
+        )
+    return pair
 
 
 def _plain(tensor):
@@ -263,23 +219,23 @@ def _png(folder, split):
         raise FileNotFoundError(f"{path}: there is no such file; unpack the set again") from error
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is not text; unpack the set again") from None
-    found = []
+    entries = []
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        match = _LINE.fullmatch(line.strip())
-        if not match:
+        if match := _LINE.fullmatch(line.strip()):
+            entries.append((int(match[2]), match[1], int(match[3])))
+        elif line.strip():
             raise ValueError(
                 f"{path}: line {number} is not like '00000000.png 5'; unpack the set again"
             )
-        found.append((int(match[2]), match[1], int(match[3])))
-    found.sort()  # the published list is in no order
-    rows = np.array([row for row, _, _ in found])
-    if not len(rows) or len(np.unique(rows)) < len(rows):
+    entries.sort()  # the published list is in no order
+    rows = [row for row, _, _ in entries]
+    if not rows or len(set(rows)) < len(rows):
         raise ValueError(f"{path}: is empty or names an image twice; unpack the set again")
-    files = [folder / f"mnist_m_{split}" / name for _, name, _ in found]
-    labels = np.array([label for _, _, label in found])
-    return Split(path, rows, labels, lambda n: np.stack([_image(file) for file in files[:n]]))
+    files = [folder / f"mnist_m_{split}" / name for _, name, _ in entries]
+    labels = np.array([label for _, _, label in entries])
+    return Split(
+        path, np.array(rows), labels, lambda n: np.stack([_image(file) for file in files[:n]])
+    )
 
 
 def _image(path):
@@ -294,6 +250,6 @@ def _image(path):
             pixels = np.asarray(picture.convert("RGB"))
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: is in the list but not there; unpack again") from None
-    except (OSError, SyntaxError, EOFError, zlib.error, Image.DecompressionBombError):
+    except (*DAMAGED, SyntaxError, Image.DecompressionBombError):
         raise ValueError(f"{path}: not a whole PNG image; unpack the set again") from None
     return to_size(_checked(pixels[None], path))[0]

@@ -4,17 +4,19 @@ What was made is kept in the user's cache folder. This file's own text is part o
 change of the recipe the images are made anew.
 """
 
+import contextlib
 import hashlib
-import os
-import zipfile
+import io
 import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
+from cchkd_utils.datasets.base import write_whole
 from cchkd_utils.paths import cache_root
+from cchkd_utils.untrusted import DAMAGED
 
-_BLOCK = 4096  # images blended at a time: bounds the memory of the index array
 _SOURCE = Path(__file__)
 
 
@@ -39,39 +41,24 @@ def generate(digits, photos, rows, n, seed):
 
 def kept(digits, photos, rows, n, seed):
     """As `generate`, from the user's cache folder if the images lie there already."""
-    path = _cached(digits, photos, rows, n, seed)
+    recipe = hashlib.sha256(_SOURCE.read_bytes()).digest()
+    key = hashlib.sha256(b"|".join([recipe, digits, *photos, rows, f"{n} {seed}".encode()]))
+    path = cache_root() / "generated" / f"mnist_m-{key.hexdigest()[:16]}.npz"
     try:
-        with np.load(path, allow_pickle=False) as found:  # a zip file: what it holds is checked
-            return found["images"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        with np.load(path, allow_pickle=False) as held:  # a zip file: what it holds is checked
+            return held["images"]
+    except (*DAMAGED, ValueError, KeyError):
         pass  # not there, or damaged: made again
     images = generate(digits, photos, rows, n, seed)
-    part = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(part, images=images)
-        part.replace(path)
-    except OSError:
-        pass  # a cache that cannot be written costs time, not results
-    finally:
-        part.unlink(missing_ok=True)
+    packed = io.BytesIO()
+    np.savez(packed, images=images)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not results
+        write_whole(path, packed.getbuffer())
     return images
 
 
-def _cached(digits, photos, rows, n, seed):
-    recipe = hashlib.sha256(_SOURCE.read_bytes()).digest()
-    key = hashlib.sha256(b"|".join([recipe, digits, *photos, rows, f"{n} {seed}".encode()]))
-    return cache_root() / "generated" / f"mnist_m-{key.hexdigest()[:16]}.npz"
-
-
 def patch_positions(photos, size, n, seed):
-    """Draw one patch per image: photograph, top, left; int64 [3, n].
-
-    Raises
-    ------
-    ValueError
-        When a photograph is smaller than a patch.
-    """
+    """Draw one patch per image: photograph, top, left; int64 [3, n]."""
     if small := [p.shape[:2] for p in photos if min(p.shape[:2]) < size]:
         raise ValueError(f"a photograph of {small[0]} pixels holds no patch of {size} x {size}")
     u = stream(seed, "patches").random((3, n))
@@ -82,17 +69,10 @@ def patch_positions(photos, size, n, seed):
 
 def blend(digits, photos, patches):
     """Return |patch - digit| per channel, uint8 [n, S, S, 3]."""
-    n, size = len(digits), digits.shape[-1]
-    pixels = np.concatenate([p.reshape(-1, 3) for p in photos])
-    starts = np.cumsum([0, *(p.shape[0] * p.shape[1] for p in photos[:-1])])
-    widths = np.array([p.shape[1] for p in photos])
-    photo, top, left = patches
-    corner = starts[photo] + top * widths[photo] + left
-    side = np.arange(size)
-    out = np.empty((n, size, size, 3), dtype=np.uint8)
-    for start in range(0, n, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        down = side[:, None] * widths[photo[part], None, None]
-        patch = pixels[corner[part, None, None] + down + side].astype(np.int16)
-        out[part] = np.abs(patch - digits[part, :, :, None])
+    out = np.empty((*digits.shape, 3), np.uint8)
+    for number, photo in enumerate(photos):
+        rows = np.flatnonzero(patches[0] == number)
+        windows = sliding_window_view(photo, digits.shape[1:], axis=(0, 1))
+        patch = np.moveaxis(windows[tuple(patches[1:, rows])], 1, -1).astype(np.int16)
+        out[rows] = np.abs(patch - digits[rows, :, :, None])
     return out

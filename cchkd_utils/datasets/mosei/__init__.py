@@ -1,24 +1,24 @@
 """CMU-MOSEI: what people say in videos, as text, audio and vision, with their sentiment.
 
 There is no anonymous download: ask for the data at the addresses in `REQUEST`. Files in the layouts
-of `mosei_layouts` and `mosei_csd` are read as they are; the default is a simulated stand-in
-(`mosei_simulated`).
+of `layouts` and `csd` are read as they are; the default is a simulated stand-in (`simulated`).
 """
 
-import hashlib
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pooch
 
-from cchkd_utils.datasets.base import Multimodal, require_choice
+from cchkd_utils.datasets.base import DATA, Multimodal, not_there, require_choice, visible
 from cchkd_utils.datasets.mosei import csd, layouts
 from cchkd_utils.datasets.mosei.csd import MODALITIES, video_of
 from cchkd_utils.datasets.mosei.simulated import simulate
 from cchkd_utils.paths import data_root
 
-DATA = ("embedded", "real")
-LAYOUTS = ("auto", "pickle", "csd", "npz")
+SUFFIXES = {"pickle": ".pkl", "csd": ".csd", "npz": ".npz"}
+LAYOUTS = ("auto", *SUFFIXES)
 REQUEST = (
     "ask for it at https://github.com/thuiar/MMSA (aligned_50.pkl, unaligned_50.pkl), "
     "https://github.com/pliang279/MultiBench (mosei_senti_data.pkl) or "
@@ -52,7 +52,7 @@ def load(
         ``embedded``: simulated, no download. ``real``: files found under `root`.
     root : path-like, optional
         A file, or a folder to look in (``mosei/`` below `paths.data_root` by default; ``mosi/``
-        when `dataset` is CMU-MOSI). Unused if embedded.
+        when `dataset` is CMU-MOSI).
     layout : {"auto", "pickle", "csd", "npz"}
         ``auto`` takes the only layout that is there.
     coding : {"acc2_nonneg", "acc2_nonzero", "acc7", "regression", "given"}
@@ -62,16 +62,14 @@ def load(
     parts : sequence of str, optional
         Splits to load, all that there are by default; the others are not looked at.
     n_train, n_test, seed
-        Of the simulated set, see `mosei_simulated.simulate`.
+        Of the simulated set; `seed` also of folds drawn at random.
 
     Returns
     -------
     Multimodal
         ``text``, ``audio``, ``vision`` float32 [n, steps, d + 1]: the last channel is 1 where the
-        step was measured and 0 where it is padding (see `cchkd_utils.encoders`). NaN and infinite
-        features are 0. Splits as they stand in the file; those of computational sequences come
-        from ``folds.json``, or are drawn at random without it. ``provenance`` names files,
-        SHA-256, coding, and where the splits come from.
+        step was measured and 0 where it is padding. NaN and infinite features are 0.
+        ``provenance`` names files, SHA-256, coding, and where the splits come from.
 
     Raises
     ------
@@ -86,19 +84,19 @@ def load(
     require_choice("layout", layout, LAYOUTS)
     require_choice("coding", coding, tuple(CODINGS))
     if data == "embedded":
-        found, files, origin = simulate(n_train, n_test, seed), {}, "simulated"
+        content, files, origin = simulate(n_train, n_test, seed), {}, "simulated"
     else:
-        found, files, origin = _read(_place(root, dataset), layout, dataset, seed)
-    parts = tuple(found) if parts is None else parts
-    if not parts or any(part not in found for part in parts):
-        missing = ", ".join(part for part in parts if part not in found) or "named"
-        raise ValueError(f"no split {missing}: there are {', '.join(found)}")
-    counts = ", ".join(f"{name} {len(part['labels'])}" for name, part in found.items())
-    found = {name: found[name] for name in parts}
-    _require_disjoint(found)
+        content, files, origin = _read(root, layout, dataset, seed)
+    parts = tuple(content) if parts is None else parts
+    if not parts or any(part not in content for part in parts):
+        missing = ", ".join(part for part in parts if part not in content) or "named"
+        raise ValueError(f"no split {missing}: there are {', '.join(content)}")
+    counts = ", ".join(f"{name} {len(part['labels'])}" for name, part in content.items())
+    content = {name: content[name] for name in parts}
+    _require_disjoint(content)
     provenance = {"data": data, "dataset": dataset, "coding": CODINGS[coding], "files": files}
     provenance["splits"] = f"{origin} ({counts} utterances)"
-    return _assemble(found, coding, "real" if data == "real" else "simulated", provenance)
+    return _assemble(content, coding, "real" if data == "real" else "simulated", provenance)
 
 
 def videos(data):
@@ -106,29 +104,14 @@ def videos(data):
 
     The numbers that repeated ids get (``#2``) are no part of a video's name.
     """
-    return np.array([video_of(re.sub(r"#\d+$", "", one)) for one in data.ids])
+    return np.array([video_of(re.sub(r"#\d+$", "", name)) for name in data.ids])
 
 
 def code(sentiment, coding):
-    """Turn sentiment in [-3, 3] into labels.
+    """Turn sentiment [n] in [-3, 3] into labels by a key of `CODINGS`.
 
-    Parameters
-    ----------
-    sentiment : array [n]
-    coding : str
-        A key of `CODINGS`.
-
-    Returns
-    -------
-    labels : ndarray [n]
-        int64 classes from 0, or float64 for ``regression``.
-    kept : ndarray of bool [n]
-        False where the coding leaves an utterance out.
-
-    Raises
-    ------
-    ValueError
-        When values are not finite, or do not fit the coding.
+    Returns labels [n], int64 classes from 0 or float64 for ``regression``, and where the coding
+    keeps the utterance, bool [n]. ValueError for what is not finite or does not fit the coding.
     """
     sentiment = np.asarray(sentiment, float)
     kept = np.ones(len(sentiment), bool)
@@ -151,52 +134,42 @@ def code(sentiment, coding):
     return (sentiment >= 0).astype(np.int64), kept
 
 
-def _place(root, dataset):
-    return Path(root).expanduser() if root else data_root() / dataset.lower().removeprefix("cmu-")
-
-
-def _read(place, layout, dataset, seed):
-    """Read the one data set at `place`; return its splits, the SHA-256 of its files, their origin.
-
-    Names that start with a dot (``._x.pkl``, as macOS adds them) are left.
-    """
-    suffixes = {"pickle": ".pkl", "csd": ".csd", "npz": ".npz"}
-    every = [place] if place.is_file() else []
-    if place.is_dir():
-        every = sorted(file for file in place.iterdir() if not file.name.startswith("."))
-    there = {name: [f for f in every if f.suffix == end] for name, end in suffixes.items()}
-    # one sequence alone is no data set
-    there["csd"] = there["csd"] if len(there["csd"]) > 3 else []
-    wanted = [name for name in suffixes if there[name] and layout in ("auto", name)]
+def _read(root, layout, dataset, seed):
+    """Read the one data set that is there: its splits, its files with SHA-256, their origin."""
+    folder = dataset.lower().removeprefix("cmu-")
+    place = Path(root).expanduser() if root else data_root() / folder
+    every = [place] if place.is_file() else visible(place)
+    there = {name: [f for f in every if f.suffix == end] for name, end in SUFFIXES.items()}
+    if len(there["csd"]) < 4:
+        there["csd"] = []  # one sequence alone is no data set
+    wanted = [name for name in SUFFIXES if there[name] and layout in ("auto", name)]
     if not wanted:
-        raise FileNotFoundError(
-            f"{dataset} is not at {place} (layout {layout}): {REQUEST}, put the files there, set "
-            'CCHKD_DATA to the folder above it, or use data="embedded"'
+        raise not_there(
+            f"{dataset} is not at {place} (layout {layout}): {REQUEST}, put the files there", folder
         )
     files = there[wanted[0]]
     if len(wanted) > 1 or (wanted[0] != "csd" and len(files) > 1):
         names = ", ".join(f.name for name in wanted for f in there[name])
         raise ValueError(f"{place} holds several data sets ({names}): name one file as root")
     if wanted[0] == "csd":
-        found, origin = csd.read_csd_folder(place, seed=seed)
+        content, origin = csd.read_csd_folder(place, seed=seed)
         files += [file for file in every if file.name == "folds.json"]
     else:
         read = {"pickle": layouts.read_pickle, "npz": layouts.read_npz}[wanted[0]]
-        found, origin = read(files[0]), "as in the file"
-    return found, {file.name: _checksum(file) for file in files}, origin
+        content, origin = read(files[0]), "as in the file"
+    return content, {file.name: _checksum(file) for file in files}, origin
 
 
 def _checksum(file):
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    digest = pooch.file_hash(file)
     published = layouts.PUBLISHED.get(digest)
     return f"{digest} ({f'recognised: {published}' if published else 'no published SHA-256'})"
 
 
-def _require_disjoint(found):
+def _require_disjoint(content):
     seen = {}
-    for split, part in found.items():
-        for video in {video_of(one) for one in part["ids"]}:
+    for split, part in content.items():
+        for video in set(map(video_of, part["ids"])):
             if seen.setdefault(video, split) != split:
                 raise ValueError(
                     f"video {video} stands in {seen[video]} and in {split}: the splits must not "
@@ -204,27 +177,19 @@ def _require_disjoint(found):
                 )
 
 
-def _assemble(found, coding, kind, provenance):
-    modalities = {name: [] for name in MODALITIES}
-    labels, ids, splits, n = [], [], {}, 0
-    for split, part in found.items():
-        own, kept = code(part["labels"], coding)
-        for name in MODALITIES:
-            lengths = part.get(f"{name}_lengths")
-            masked = _masked(part[name], lengths)
-            modalities[name].append(masked if kept.all() else masked[kept])
-        labels.append(own[kept])
-        ids.append(part["ids"][kept])
-        splits[split] = n + np.arange(kept.sum())
+def _assemble(content, coding, kind, provenance):
+    """Code the labels, leave out what the coding leaves out, and put the splits in a row."""
+    arrays, splits, n = {name: [] for name in (*MODALITIES, "labels", "ids")}, {}, 0
+    for split, part in content.items():
+        labels, kept = code(part["labels"], coding)
+        masked = {m: _masked(part[m], part.get(f"{m}_lengths")) for m in MODALITIES}
+        for name, array in (masked | {"labels": labels, "ids": part["ids"]}).items():
+            arrays[name].append(array if kept.all() else array[kept])
+        splits[split] = np.arange(n, n + kept.sum())
         n += int(kept.sum())
-    return Multimodal(
-        modalities={name: np.concatenate(each) for name, each in modalities.items()},
-        labels=np.concatenate(labels),
-        ids=_unique(np.concatenate(ids)),
-        splits=splits,
-        kind=kind,
-        provenance=provenance,
-    )
+    whole = {name: np.concatenate(parts) for name, parts in arrays.items()}
+    labels, ids = whole.pop("labels"), _unique(whole.pop("ids"))
+    return Multimodal(whole, labels, ids, splits, kind, provenance)
 
 
 def _masked(features, lengths=None):
@@ -248,10 +213,10 @@ def _masked(features, lengths=None):
 
 def _unique(ids):
     """Number the ids that some files repeat, by names that no other id has."""
-    seen, out, taken = {}, [], set(ids)
-    for one in ids:
-        seen[one] = seen.get(one, 0) + 1
-        while seen[one] > 1 and f"{one}#{seen[one]}" in taken:
-            seen[one] += 1
-        out.append(one if seen[one] == 1 else f"{one}#{seen[one]}")
+    count, out, taken = Counter(), [], set(ids)
+    for name in ids:
+        count[name] += 1
+        while count[name] > 1 and f"{name}#{count[name]}" in taken:
+            count[name] += 1
+        out.append(name if count[name] == 1 else f"{name}#{count[name]}")
     return np.array(out)

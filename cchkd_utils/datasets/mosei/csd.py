@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from cchkd_utils.datasets.base import visible
 from cchkd_utils.untrusted import npz
 
 MODALITIES = ("text", "audio", "vision")
@@ -27,20 +28,9 @@ _CSD = {
 def read_csd(path):
     """Read one CMU-MultimodalSDK computational sequence (HDF5).
 
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    dict of str to (ndarray, ndarray)
-        Features [steps, d] (numbers, or bytes for words) and intervals [steps, 2] in seconds, by
-        video, or by utterance ``video[k]`` where the sequence was aligned.
-
-    Raises
-    ------
-    ValueError
-        When it is not such a file, points into other files, or is not of numbers or words.
+    Returns features [steps, d] (numbers, or bytes for words) and intervals [steps, 2] in seconds,
+    by video, or by utterance ``video[k]`` where the sequence was aligned. What is no such file,
+    points into other files, or is not of numbers or words is refused.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -74,6 +64,7 @@ def _child(where, name, kind):
 
 
 def _sequence(group, key, room):
+    """Return features and intervals; `room` bytes is what a file of this size may unpack to."""
     features, intervals = (_array(group, key, name, room) for name in ("features", "intervals"))
     if features.ndim != 2:
         raise ValueError(f"{key} has features {list(features.shape)}, not [steps, d]")
@@ -83,7 +74,6 @@ def _sequence(group, key, room):
 
 
 def _array(group, key, name, room):
-    """Return an array; `room` bytes is what a file of this size may unpack to."""
     data = _child(group, name, h5py.Dataset)
     if data.external or data.is_virtual or data.nbytes > min(room, MAX_BYTES):
         raise _Elsewhere(f"{key} lies in other files or is too large; fetch the file again")
@@ -93,33 +83,13 @@ def _array(group, key, name, room):
 
 
 def read_csd_folder(folder, steps=50, seed=0):
-    """Read word-aligned computational sequences: text, audio, vision and labels of one folder.
+    """Read word-aligned sequences of one folder; return splits as `layouts` does, and their origin.
 
     Sequences must be aligned to the labels already (``align`` of the SDK): their keys are
-    ``video[k]``. Utterances that not all four hold are left out. Splits are the SDK's standard
-    folds, read from ``folds.json`` (``{"train": [video, ...], "valid": ..., "test": ...}``);
-    without that file videos are drawn at random, 70 : 10 : 20.
-
-    Parameters
-    ----------
-    folder : path-like
-    steps : int
-        Longer utterances are cut, shorter ones padded with zeros at the end.
-    seed : int
-        Of the random folds.
-
-    Returns
-    -------
-    parts : dict
-        As the readers of `mosei_layouts` return.
-    origin : str
-        Where the folds come from, and how many utterances are in none of them.
-
-    Raises
-    ------
-    ValueError
-        When a sequence is missing, doubtful or not aligned, or ``folds.json`` names no video of
-        them.
+    ``video[k]``. Utterances that not all four hold are left out; longer ones than `steps` are cut,
+    shorter ones padded with zeros at the end. Splits are the SDK's standard folds, read from
+    ``folds.json`` (``{"train": [video, ...], "valid": ..., "test": ...}``); without that file
+    videos are drawn at random by `seed`, 70 : 10 : 20.
     """
     files = {name: _find(folder, name) for name in _CSD}
     sequences = {name: read_csd(file) for name, file in files.items()}
@@ -132,8 +102,8 @@ def read_csd_folder(folder, steps=50, seed=0):
     out = {}
     for split, videos in folds.items():
         chosen = set(videos)
-        if own := [key for key in keys if video_of(key) in chosen]:
-            out[split] = _split(sequences, own, steps)
+        if inside := [key for key in keys if video_of(key) in chosen]:
+            out[split] = _split(sequences, inside, steps)
     if not out:
         raise ValueError(f"{folder / 'folds.json'}: names none of the videos of the sequences; "
                          "write the SDK's standard folds there, or remove it")  # fmt: skip
@@ -143,10 +113,11 @@ def read_csd_folder(folder, steps=50, seed=0):
 
 def _check_widths(files, sequences, keys):
     """Refuse sequences that hold words, change their width, or name an utterance without label."""
-    for name, own in sequences.items():
-        if any(own[key][0].dtype.kind == "S" for key in keys):
+    for name, sequence in sequences.items():
+        features = [sequence[key][0] for key in keys]
+        if any(array.dtype.kind == "S" for array in features):
             raise ValueError(f"{files[name]}: holds words, not numbers; take the word vectors")
-        widths = {own[key][0].shape[1] for key in keys}
+        widths = {array.shape[1] for array in features}
         if len(widths) != 1 or 0 in widths:
             raise ValueError(f"{files[name]}: features have several widths ({sorted(widths)[:5]})")
     if empty := [key for key in keys if not len(sequences["labels"][key][0])]:
@@ -155,20 +126,27 @@ def _check_widths(files, sequences, keys):
 
 def _split(sequences, keys, steps):
     """Return the arrays of one split's utterances."""
-    out = {m: _padded([sequences[m][k][0] for k in keys], steps) for m in MODALITIES}
+    features = {m: [sequences[m][key][0] for key in keys] for m in MODALITIES}
+    out = {m: _padded(arrays, steps) for m, arrays in features.items()}
     for m in ("audio", "vision"):
-        out[f"{m}_lengths"] = np.array([min(len(sequences[m][k][0]), steps) for k in keys])
+        out[f"{m}_lengths"] = np.array([min(len(array), steps) for array in features[m]])
     labels = [float(sequences["labels"][key][0][0, 0]) for key in keys]  # sentiment first
     return out | {"labels": np.array(labels), "ids": np.array(keys)}
 
 
+def _padded(arrays, steps):
+    out = np.zeros((len(arrays), steps, arrays[0].shape[1]), np.float32)
+    for row, array in zip(out, arrays):
+        row[: len(array)] = array[:steps]
+    return out
+
+
 def _find(folder, name):
-    every = [path for path in sorted(folder.glob("*.csd")) if not path.name.startswith(".")]
-    found = [path for path in every if re.search(_CSD[name], path.stem)]
-    if len(found) != 1:
-        shown = ", ".join(path.name for path in found) or "none"
+    matching = [path for path in visible(folder, "*.csd") if re.search(_CSD[name], path.stem)]
+    if len(matching) != 1:
+        shown = ", ".join(path.name for path in matching) or "none"
         raise ValueError(f"{folder}: one .csd of {name} is needed, found {shown}")
-    return found[0]
+    return matching[0]
 
 
 def _folds(folder, videos, seed):
@@ -188,21 +166,13 @@ def _given_folds(path):
         given = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         raise ValueError(f"{path}: is not JSON; {wanted}") from None
-    if not isinstance(given, dict) or not all(
-        isinstance(own, list) and all(isinstance(one, str) for one in own) for own in given.values()
-    ):
+    lists = isinstance(given, dict) and all(isinstance(videos, list) for videos in given.values())
+    if not lists or not all(isinstance(name, str) for videos in given.values() for name in videos):
         raise ValueError(f"{path}: is not lists of videos by fold; {wanted}")
     if strange := [name for name in given if name not in SPLITS]:
         shown = ascii(", ".join(strange))[:60]
         raise ValueError(f"{path}: has the folds {shown}, which are not read; {wanted}")
     return {name: given[name] for name in SPLITS if name in given}
-
-
-def _padded(sequences, steps):
-    out = np.zeros((len(sequences), steps, sequences[0].shape[1]), np.float32)
-    for row, one in zip(out, sequences):
-        row[: len(one)] = one[:steps]
-    return out
 
 
 def video_of(key):

@@ -2,7 +2,7 @@
 
 Every reader returns ``{split: {"text", "audio", "vision": [n, steps, d], "labels": [n], "ids":
 [n], and where the file says them, "audio_lengths", "vision_lengths": [n]}}``. Nothing here trusts
-the file: pickles are read by `unpickle`, zips by `npz`; the SDK's sequences are in `mosei_csd`.
+the file: pickles are read by `untrusted.pickles`, zips by `untrusted.npz`.
 """
 
 import math
@@ -35,21 +35,6 @@ def read_pickle(path):
     """Read MMSA's ``aligned_50.pkl``, ``unaligned_50.pkl`` or MulT's ``mosei_senti_data.pkl``.
 
     Both are dicts of splits of arrays; other keys of a split (raw text, annotations) are left.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    dict
-        See the head of this module.
-
-    Raises
-    ------
-    ValueError
-        As `pickles.load`, or when a split or a key is missing, or a split's arrays differ in
-        their number of rows.
     """
     content = pickles.load(path)
     splits = [name for name in SPLITS if isinstance(content, dict) and name in content]
@@ -59,27 +44,11 @@ def read_pickle(path):
 
 
 def read_npz(path):
-    """Read utterance-level features: arrays ``{split}_{text,audio,video,y,id}`` of a ``.npz``.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    dict
-        See the head of this module; ``steps`` is 1.
-
-    Raises
-    ------
-    ValueError
-        When it is no such file, holds pickled objects, an array is missing, or a split's arrays
-        differ in their number of rows.
-    """
-    aliases = [alias for each in _NAMES.values() for alias in each]
+    """Read utterance-level features: arrays ``{split}_{text,audio,video,y,id}`` of a ``.npz``."""
 
     def choose(held):
-        wanted = [f"{s}_{alias}" for s in SPLITS for alias in aliases if f"{s}_{alias}" in held]
+        known = [f"{s}_{alias}" for s in SPLITS for names in _NAMES.values() for alias in names]
+        wanted = [name for name in known if name in held]
         if not wanted:
             raise ValueError(f"holds no {', '.join(f'{split}_text' for split in SPLITS)}, ...")
         return wanted
@@ -87,8 +56,8 @@ def read_npz(path):
     content = npz.read(path, choose, again="fetch it again", max_bytes=MAX_BYTES)
     parts = {split: {} for split in SPLITS}
     for name, array in content.items():
-        split, _, own = name.partition("_")
-        parts[split][own] = array
+        split, _, alias = name.partition("_")
+        parts[split][alias] = array
     return {s: _named(part, f"{path}, {s}") for s, part in parts.items() if part}
 
 
@@ -96,27 +65,22 @@ def _named(part, where):
     """Pick the arrays of one split by the names that the layouts give them."""
     out = {}
     for name, aliases in _NAMES.items():
-        found = next((alias for alias in aliases if alias in part), None)
-        if found is None and name not in _OPTIONAL:
+        alias = next((alias for alias in aliases if alias in part), None)
+        if alias is not None:
+            out[name] = (_ids if name == "ids" else _numbers)(part[alias], where, alias)
+        elif name not in _OPTIONAL:
             held = ascii(", ".join(map(str, part)))[:200]
             raise ValueError(f"{where}: lacks {aliases[0]} (it holds {held})")
-        if found is not None:
-            read = _ids if name == "ids" else _numbers
-            out[name] = read(part[found], where, found)
-    _check_rows(out, where)
-    return out
-
-
-def _check_rows(part, where):
-    """Compare lengths within the split: over all splits a swap of two of them would even out."""
-    if len({len(array) for array in part.values()}) > 1:
-        counts = ", ".join(f"{name} {len(array)}" for name, array in part.items())
+    # Lengths within the split: over all splits a swap of two of them would even out.
+    if len({len(array) for array in out.values()}) > 1:
+        counts = ", ".join(f"{name} {len(array)}" for name, array in out.items())
         raise ValueError(
             f"{where}: rows differ in number ({counts}): these arrays are not of the same "
             "utterances; are files or splits mixed up?"
         )
-    if not len(part["labels"]):
+    if not len(out["labels"]):
         raise ValueError(f"{where}: has no utterance; fetch it again")
+    return out
 
 
 def _numbers(values, where, name):
@@ -154,7 +118,7 @@ def _expandable(values, seen, depth=0):
     if id(values) in seen or depth >= _DEEP:
         return False
     seen.add(id(values))
-    return all(_expandable(one, seen, depth + 1) for one in values)
+    return all(_expandable(part, seen, depth + 1) for part in values)
 
 
 def _ids(values, where, name):
@@ -162,8 +126,8 @@ def _ids(values, where, name):
     if not _is_rows(values):
         raise ValueError(f"{where}: {name} is a {type(values).__name__}, not one id per utterance")
     out = []
-    for row, one in enumerate(values):
-        parts = list(_parts(one, _DEEP))
+    for row, name_parts in enumerate(values):
+        parts = list(_parts(name_parts, _DEEP))
         if not 0 < len(parts) <= _PARTS or sum(map(len, parts)) > _LONG:
             raise ValueError(f"{where}: {name} of row {row} is no id of at most {_LONG} characters")
         out.append(parts[0] if len(parts) == 1 else f"{parts[0]}[{','.join(parts[1:])}]")
@@ -174,12 +138,14 @@ def _is_rows(values):
     return values.ndim > 0 if isinstance(values, np.ndarray) else isinstance(values, list | tuple)
 
 
-def _parts(one, depth):
+def _parts(name, depth):
     """Yield the parts of an id as text; nothing where it is none, or far too long."""
-    if isinstance(one, bytes):
-        yield one[: _LONG + 1].decode("utf-8", "replace")
-    elif isinstance(one, str | float | np.generic) or (isinstance(one, int) and abs(one) < 1 << 64):
-        yield str(one)
-    elif depth and _is_rows(one) and len(one) <= _PARTS:
-        for part in one:
+    if isinstance(name, bytes):
+        yield name[: _LONG + 1].decode("utf-8", "replace")
+    elif isinstance(name, str | float | np.generic):
+        yield str(name)
+    elif isinstance(name, int):
+        yield from [str(name)] if abs(name) < 1 << 64 else []
+    elif depth and _is_rows(name) and len(name) <= _PARTS:
+        for part in name:
             yield from _parts(part, depth - 1)

@@ -25,20 +25,11 @@ _PER_VIDEO = 7  # utterances, on average
 
 
 def simulate(n_train, n_test, seed=0):
-    """Draw utterances of a simulated data set.
+    """Draw both splits of a simulated data set, in the shape that the readers of `layouts` return.
 
-    Parameters
-    ----------
-    n_train, n_test : int
-        Utterances of each split; videos are disjoint between the splits.
-    seed : int
-
-    Returns
-    -------
-    dict of str to dict
-        ``{"train": ..., "test": ...}`` with float32 ``text`` [n, 50, 300], ``audio`` [n, 50, 74],
-        ``vision`` [n, 50, 35] (zeros beyond an utterance's length), ``labels`` [n] in [-3, 3] and
-        ``ids`` [n] such as ``v12[3]``.
+    ``text`` [n, 50, 300], ``audio`` [n, 50, 74] and ``vision`` [n, 50, 35] are zeros beyond an
+    utterance's length; ``labels`` [n] lie in [-3, 3]; ``ids`` [n] are such as ``v12[3]``. No video
+    is in both splits.
     """
     rng = np.random.default_rng([zlib.crc32(b"mosei"), seed])
     maps = {name: _directions(rng, d) for name, d in FEATURES.items()}

@@ -11,17 +11,20 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cchkd_utils.datasets.base import Multimodal, require_choice
-from cchkd_utils.datasets.tcga import files, layouts, simulated
-from cchkd_utils.datasets.tcga.participants import LABELS, clean_label, join, participant
-from cchkd_utils.datasets.tcga.tables import Matrix
+from cchkd_utils.datasets.base import DATA, Multimodal, not_there, require_choice
+from cchkd_utils.datasets.tcga import fetch, layouts, simulated
+from cchkd_utils.datasets.tcga.participants import (
+    DEFAULT_LABEL,
+    LABELS,
+    clean_label,
+    join,
+    participant,
+)
 from cchkd_utils.paths import data_root
 
-DATA = ("embedded", "real")
 MODALITIES = ("mrna", "cnv", "rppa")
 PARTS = {"KIPAN": ("KIRC", "KIRP", "KICH")}
 COHORTS = ("BRCA", "KIPAN", "LIHC", *PARTS["KIPAN"])
-LABEL = {"BRCA": "pam50", "KIPAN": "type", "LIHC": "high_grade"}  # the paper does not state LIHC's
 LAYOUTS = ("auto", "npz", "cbioportal", "xena", "mogonet")
 
 
@@ -53,7 +56,7 @@ def load(
     root : path-like, optional
         Folder that holds ``tcga/``, or the study's own folder; see `paths.data_root`.
     layout : {"auto", "npz", "cbioportal", "xena", "mogonet"}
-        ``auto``: the first that is found, in this order. MOGONET's csv files name neither
+        ``auto``: the first that is there, in this order. MOGONET's csv files name neither
         participants nor classes: rows are taken as filed, and so is their one label.
     min_class : int
         Classes with fewer participants are left out.
@@ -64,9 +67,9 @@ def load(
     -------
     Multimodal
         float32 [n, features] with nan where missing; classes as codes; split ``all``.
-        ``provenance`` has classes, layout, the files read, labels included (cBioPortal's held
-        against their published hashes; one that differs is named there and in a UserWarning),
-        and the flow table (see `flow`).
+        ``provenance`` has classes, layout, files, and the flow table (see `flow`). cBioPortal's
+        files are held against their published hashes: one that differs is named there and in a
+        UserWarning.
 
     Raises
     ------
@@ -79,7 +82,7 @@ def load(
     require_choice("cohort", cohort, COHORTS)
     require_choice("data", data, DATA)
     require_choice("layout", layout, LAYOUTS)
-    label = label or LABEL.get(cohort, "grade")
+    label = label or DEFAULT_LABEL.get(cohort, "grade")
     require_choice("label", label, LABELS)
     for name in modalities:
         require_choice("modality", name, MODALITIES)
@@ -90,22 +93,26 @@ def load(
     sources = _sources(cohort, root, layout)
     _require_there(sources, modalities)
     matrices, entries, read = _read(sources, modalities, label)
-    joined = join({m: _stacked(blocks) for m, blocks in matrices.items()}, entries, min_class)
-    return _dataset(joined, cohort, label, next(iter(sources.values())).layout, read)
+    arrays, codes, classes, ids, steps = join(matrices, entries, min_class)
+    provenance = {"cohort": cohort, "label": label, "classes": classes, "files": read}
+    provenance |= {"layout": next(iter(sources.values())).layout, "flow": steps}
+    provenance["source"] = "TCGA (NCI/NHGRI)"
+    splits = {"all": np.arange(len(ids))}
+    return Multimodal(arrays, codes, np.array(ids), splits, "real", provenance)
 
 
 def available(cohort: str, root=None, layout: str = "auto") -> list[str]:
     """Return the modalities of a cohort that are under `root`; raises as `load`."""
     require_choice("cohort", cohort, COHORTS)
     sources = _sources(cohort, root, layout).values()
-    return [name for name in MODALITIES if all(name in one.matrices for one in sources)]
+    return [name for name in MODALITIES if all(name in source.matrices for source in sources)]
 
 
 def download(cohort: str, modalities: Sequence[str] = MODALITIES, root=None) -> None:
-    """Download a cohort from UCSC Xena to ``tcga/`` under `root`, for `load`; see `files.xena`."""
+    """Download a cohort from UCSC Xena to ``tcga/`` under `root`, for `load`; see `fetch.xena`."""
     require_choice("cohort", cohort, COHORTS)
     for part in PARTS.get(cohort, (cohort,)):
-        files.xena(part, modalities, data_root(root) / "tcga" / f"TCGA.{part}.sampleMap")
+        fetch.xena(part, modalities, data_root(root) / "tcga" / f"TCGA.{part}.sampleMap")
 
 
 def _sources(cohort, root, layout):
@@ -115,81 +122,65 @@ def _sources(cohort, root, layout):
     if whole:
         return {cohort: whole}
     sources = {p: layouts.find(folder, p, layout) for p in PARTS.get(cohort, (cohort,))}
-    for part, one in sources.items():
-        if one is None:
-            raise FileNotFoundError(
+    for part, source in sources.items():
+        if source is None:
+            raise not_there(
                 f"TCGA-{part} is not in {folder / 'tcga'} as npz, cBioPortal folder, Xena folder "
-                f"or MOGONET csv; tcga.download({cohort!r}) fetches it, or set CCHKD_DATA"
-            )
-    if len({one.layout for one in sources.values()}) > 1:
-        filed = ", ".join(f"{part} {one.layout}" for part, one in sources.items())
+                f"or MOGONET csv; tcga.download({cohort!r}) fetches it", "tcga"
+            )  # fmt: skip
+    filed = {part: source.layout for part, source in sources.items()}
+    if len(set(filed.values())) > 1:
         raise ValueError(
-            f"the parts of {cohort} are in different layouts, whose units differ ({filed}): "
-            f"pass the layout that has them all; tcga.download({cohort!r}) fetches that of xena"
+            f"the parts of {cohort} are in different layouts, whose units differ "
+            f"({_listed(filed)}): pass the layout that has them all; "
+            f"tcga.download({cohort!r}) fetches that of xena"
         )
     return sources
+
+
+def _listed(by_part):
+    return ", ".join(f"{part} {value}" for part, value in by_part.items())
 
 
 def _require_there(sources, modalities):
     """Refuse, before anything is read, what is not there or comes in different units."""
     for name in modalities:
-        for part, one in sources.items():
-            if name not in one.matrices:
-                there = ", ".join(one.matrices) or "none"
-                raise FileNotFoundError(f"{one.place}: no {name} of {part} (found: {there})")
-        variants = {part: one.variants[name] for part, one in sources.items()}
+        for part, source in sources.items():
+            if name not in source.matrices:
+                there = ", ".join(source.matrices) or "none"
+                raise FileNotFoundError(f"{source.place}: no {name} of {part} (found: {there})")
+        variants = {part: source.variants[name] for part, source in sources.items()}
         if len(set(variants.values())) > 1:
-            filed = ", ".join(f"{part} {variant}" for part, variant in variants.items())
             raise ValueError(
-                f"{name} comes in different units ({filed}): put the same kind of file in each "
-                "part's folder and take the others away, or leave this modality out"
+                f"{name} comes in different units ({_listed(variants)}): put the same kind of file "
+                "in each part's folder and take the others away, or leave this modality out"
             )
 
 
 def _read(sources, modalities, label):
-    """Return matrices by modality, one a part; participant to class; file to its standing."""
-    matrices, entries, read = {}, {}, {}
-    for part, one in sources.items():
+    """Return matrices by modality; participant to class; file to its standing."""
+    matrices, entries, read = {name: [] for name in modalities}, {}, {}
+    for part, source in sources.items():
         for name in modalities:
-            matrices.setdefault(name, []).append(one.matrices[name]())
-        paths = [matrices[name][-1].path for name in modalities]
+            matrices[name].append(source.matrices[name]())
+        paths = [source.files[name] for name in modalities]
         if label == "type" and len(sources) > 1:  # the type of a part of KIPAN is its own name
-            samples = [s for name in modalities for s in matrices[name][-1].samples]
-            entries |= {participant(s): part for s in samples}
+            samples = [sample for name in modalities for sample in matrices[name][-1].index]
+            entries |= {participant(sample): part for sample in samples}
         else:
-            path, raw = one.labels(label)
-            entries |= raw if one.layout == "mogonet" else _cleaned(label, raw)
+            path, filed = source.labels(label)
             paths.append(path)
+            if source.layout != "mogonet":  # whose classes have numbers, not names
+                filed = {who: clean_label(label, entry) for who, entry in filed.items()}
+            entries |= filed
         for path in dict.fromkeys(paths):
-            read[f"{part} {path.name}"] = files.standing(path, one.study)
-    return matrices, entries, read
-
-
-def _cleaned(label, raw):
-    """Return participant to class, None where the entry names none."""
-    return {who: clean_label(label, entry) for who, entry in raw.items()}
-
-
-def _stacked(blocks):
-    """Put cohorts under each other, on the features they share, in the first one's order."""
-    if len(blocks) == 1:
-        return blocks[0]
-    shared = set.intersection(*(set(b.features) for b in blocks))
-    features = [name for name in blocks[0].features if name in shared]
-    if not features:
-        raise ValueError(f"{blocks[0].path} and {blocks[1].path} have no feature in common")
-    columns = [[{f: i for i, f in enumerate(b.features)}[f] for f in features] for b in blocks]
-    values = np.concatenate([b.values[:, c] for b, c in zip(blocks, columns)])
-    return Matrix(values, [s for b in blocks for s in b.samples], features, blocks[0].path)
-
-
-def _dataset(joined, cohort, label, layout, read):
-    modalities, codes, classes, ids, flow_rows = joined
-    provenance = {"cohort": cohort, "label": label, "classes": classes, "layout": layout}
-    provenance |= {"files": read, "flow": flow_rows, "source": "TCGA (NCI/NHGRI)"}
-    return Multimodal(
-        modalities, codes, np.array(ids), {"all": np.arange(len(ids))}, "real", provenance
-    )
+            read[f"{part} {path.name}"] = fetch.standing(path, source.study)
+    # Parts under each other, on the features that all have, in the first one's order.
+    stacked = {name: pd.concat(blocks, join="inner") for name, blocks in matrices.items()}
+    for name, matrix in stacked.items():
+        if not matrix.shape[1]:
+            raise ValueError(f"{name} of {', '.join(sources)} have no feature in common")
+    return stacked, entries, read
 
 
 def flow(dataset: Multimodal) -> pd.DataFrame:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from cchkd_utils.datasets.tcga.participants import is_primary, one_per_participant, participant
+from cchkd_utils.datasets.tcga.participants import one_per_participant, participant
 from cchkd_utils.datasets.tcga.tables import (
     MAX_BYTES,
-    Matrix,
     features_by_samples,
     samples_by_features,
     text_table,
@@ -46,18 +47,16 @@ COLUMNS = {  # where each layout keeps a label; the first column that is there c
 class Source:
     """One cohort in one place: its modalities, read when called, and its labels.
 
-    Attributes
-    ----------
-    matrices : modality to callable () -> Matrix
-    labels : callable (label) -> (file, {participant: entry as filed})
-    variants : modality to what is read as it, the name of a file or of an npz's array; where two
-        cohorts differ in it, the units of their numbers do too
-    study : identifier of a cBioPortal study, else None
+    ``matrices[modality]()`` returns float32 [samples, features] out of ``files[modality]``, and
+    ``labels(label)`` a file and its entries by participant. `variants` says what is read as each
+    modality, the name of a file or of an npz's array: where two cohorts differ in it, the units of
+    their numbers do too. `study` is the identifier of a cBioPortal study.
     """
 
     layout: str
     place: Path
-    matrices: Mapping[str, Callable[[], Matrix]]
+    files: Mapping[str, Path]
+    matrices: Mapping[str, Callable[[], pd.DataFrame]]
     labels: Callable[[str], tuple[Path, dict[str, str]]]
     variants: Mapping[str, str]
     study: str | None = None
@@ -69,27 +68,31 @@ def find(folder: Path, cohort: str, layout: str = "auto") -> Source | None:
     chosen = finders if layout == "auto" else [layout]
     places = [p for p in (folder / "tcga", folder) if p.is_dir()]
     places += [p for place in places for p in sorted(place.iterdir()) if p.is_dir()]
-    found = (finders[name](place, cohort) for name in chosen for place in places)
-    return next((source for source in found if source), None)
+    sources = (finders[name](place, cohort) for name in chosen for place in places)
+    return next(filter(None, sources), None)
+
+
+def _first(names, is_there):
+    """Return modality to the first of its names that is there, where any is."""
+    first = {modality: next(filter(is_there, options), None) for modality, options in names.items()}
+    return {modality: name for modality, name in first.items() if name}
 
 
 def _files(place, names):
     """Return modality to path, for the modalities that have a file here, plain or gz."""
-    found = {}
-    for modality, options in names.items():
-        paths = [place / f"{option}{end}" for option in options for end in ("", ".gz")]
-        path = next((p for p in paths if p.is_file()), None)
-        if path:
-            found[modality] = path
-    return found
+    paths = {
+        modality: [place / f"{option}{end}" for option in options for end in ("", ".gz")]
+        for modality, options in names.items()
+    }
+    return _first(paths, Path.is_file)
 
 
-def _matrices(files):
-    return {name: (lambda path=path: features_by_samples(path)) for name, path in files.items()}
-
-
-def _variants(files):
-    return {name: path.name.removesuffix(".gz") for name, path in files.items()}
+def _folder(layout, place, names, labels, study=None):
+    """Return a source of one file per modality, each of features by samples."""
+    files = _files(place, names)
+    matrices = {name: partial(features_by_samples, path) for name, path in files.items()}
+    variants = {name: path.name.removesuffix(".gz") for name, path in files.items()}
+    return Source(layout, place, files, matrices, labels, variants, study)
 
 
 def _npz(place, cohort):
@@ -117,12 +120,9 @@ def _npz(place, cohort):
         # The rows that `join` takes: a normal sample's label is not its participant's.
         return path, {who: str(entries[i]) for who, i in one_per_participant(names).items()}
 
-    keys = {m: next((k for k in options if k in arrays), None) for m, options in ARRAYS.items()}
-    keys = {m: key for m, key in keys.items() if key}
-    matrices = {
-        m: (lambda key=key: _npz_matrix(path, key, arrays[key], names)) for m, key in keys.items()
-    }
-    return Source("npz", path, matrices, labels, keys)
+    keys = _first(ARRAYS, arrays.__contains__)
+    matrices = {m: partial(_npz_matrix, path, k, arrays[k], names) for m, k in keys.items()}
+    return Source("npz", path, dict.fromkeys(keys, path), matrices, labels, keys)
 
 
 def _known(held):
@@ -141,7 +141,7 @@ def _npz_matrix(path, key, values, names):
             f"{path}: {key}, row {row + 1}, column {column + 1}: {values[row, column]} is no "
             "measurement; leave nan where one is missing"
         )
-    return Matrix(cast, names, [f"{key} {i}" for i in range(values.shape[1])], path)
+    return pd.DataFrame(cast, names, [f"{key} {i}" for i in range(values.shape[1])])
 
 
 def _cbioportal(place, cohort):
@@ -152,46 +152,34 @@ def _cbioportal(place, cohort):
     if f"{cohort.lower()}_tcga" not in name.lower():
         return None
     stated = re.search(r"cancer_study_identifier:[ \t]*(\S+)", name)
-
-    def labels(label):
-        tables = [place / f"data_clinical_{part}.txt" for part in ("sample", "patient")]
-        for path in (p for p in tables if p.is_file()):
-            found = _column(path, label, "PATIENT_ID", "SAMPLE_ID")
-            if found is not None:
-                return path, found
-        raise ValueError(f"{place}: no clinical column for the label {label!r}")
-
-    files = _files(place, CBIOPORTAL)
     study = (stated[1] if stated else place.name).lower()
-    return Source("cbioportal", place, _matrices(files), labels, _variants(files), study)
+    clinical = [place / f"data_clinical_{part}.txt" for part in ("sample", "patient")]
+    labels = partial(_entries, place, clinical, "PATIENT_ID", "SAMPLE_ID")
+    return _folder("cbioportal", place, CBIOPORTAL, labels, study)
 
 
 def _xena(place, cohort):
-    clinical = _files(place, {"clinical": (f"{cohort}_clinicalMatrix",)}).get("clinical")
+    clinical = _files(place, {"clinical": (f"{cohort}_clinicalMatrix",)}).values()
     if not clinical:
         return None
-
-    def labels(label):
-        found = _column(clinical, label, "sampleID", "sampleID")
-        if found is None:
-            raise ValueError(f"{clinical}: no column for the label {label!r}")
-        return clinical, found
-
-    files = _files(place, XENA)
-    return Source("xena", place, _matrices(files), labels, _variants(files))
+    return _folder("xena", place, XENA, partial(_entries, place, clinical, "sampleID", "sampleID"))
 
 
-def _column(path, label, key, sample):
-    """Return participant to entry; of several primary samples the first by barcode counts."""
-    rows = text_table(path)
-    column = next((c for c in COLUMNS[label] if c in rows[0]), None)
-    if column is None:
-        return None
-    if key not in rows[0]:
-        raise ValueError(f"{path}: no column {key}")
-    rows.sort(key=lambda row: row.get(sample, row[key]).upper(), reverse=True)
-    primary = (row for row in rows if is_primary(row.get(sample, row[key])))
-    return {participant(row[key]): row[column] for row in primary}
+def _entries(place, paths, key, sample, label):
+    """Return the first clinical table that has the label, and its entries by participant.
+
+    Of several primary samples the first by barcode counts.
+    """
+    for path in filter(Path.is_file, paths):
+        rows = text_table(path)
+        column = next((c for c in COLUMNS[label] if c in rows[0]), None)
+        if column is None:
+            continue
+        if key not in rows[0]:
+            raise ValueError(f"{path}: no column {key}")
+        taken = one_per_participant(row.get(sample, row[key]) for row in rows).values()
+        return path, {participant(rows[i][key]): rows[i][column] for i in taken}
+    raise ValueError(f"{place}: no column for the label {label!r}")
 
 
 def _mogonet(place, cohort):
@@ -208,19 +196,15 @@ def _mogonet(place, cohort):
     codes = whole("labels")
     names = [f"{part}-{i}" for part, block in zip(parts, codes) for i in range(len(block))]
 
-    def matrix(name):
-        blocks = whole(name)
-        if [len(block) for block in blocks] != [len(block) for block in codes]:
-            raise ValueError(f"{place}: {name}_*.csv do not fit labels_*.csv, row by row")
-        features = [str(i) for i in range(blocks[0].shape[1])]
-        return Matrix(np.concatenate(blocks), names, features, place / f"{name}_tr.csv")
+    def matrix(view):
+        blocks = whole(view)
+        if list(map(len, blocks)) != list(map(len, codes)):
+            raise ValueError(f"{place}: {view}_*.csv do not fit labels_*.csv, row by row")
+        return pd.concat(blocks).set_axis(names)
 
-    views = {
-        modality: next((o for o in options if (place / f"{o}_tr.csv").is_file()), None)
-        for modality, options in MOGONET.items()
-    }
-    views = {modality: name for modality, name in views.items() if name}
-    entries = {n: f"{code:g}" for n, code in zip(names, np.concatenate(codes)[:, 0])}
+    views = _first(MOGONET, lambda view: (place / f"{view}_tr.csv").is_file())
+    files = {modality: place / f"{view}_tr.csv" for modality, view in views.items()}
+    matrices = {modality: partial(matrix, view) for modality, view in views.items()}
+    entries = {who: f"{code:g}" for who, code in zip(names, pd.concat(codes)[0])}
     filed = place / "labels_tr.csv", entries
-    matrices = {m: (lambda name=name: matrix(name)) for m, name in views.items()}
-    return Source("mogonet", place, matrices, lambda label: filed, views)
+    return Source("mogonet", place, files, matrices, lambda label: filed, views)

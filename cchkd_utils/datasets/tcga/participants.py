@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from cchkd_utils.datasets.tcga.tables import BARCODE, Matrix
+from cchkd_utils.datasets.tcga.tables import BARCODE
 
 PRIMARY = "01"
 LABELS = ("pam50", "type", "grade", "high_grade", "stage", "vital")
+DEFAULT_LABEL = {"BRCA": "pam50", "KIPAN": "type", "LIHC": "high_grade"}  # LIHC's: our choice
 _PAM50 = {"luma": "LumA", "lumb": "LumB", "basal": "Basal", "her2": "Her2", "normal": "Normal"}
 _PAM50 |= {"luminala": "LumA", "luminalb": "LumB", "basallike": "Basal"}
 _PAM50 |= {"her2enriched": "Her2", "normallike": "Normal"}
@@ -29,15 +31,14 @@ def participant(barcode: str) -> str:
 
 def is_primary(barcode: str) -> bool:
     """Tell whether the sample is a primary tumour; a name without sample type counts as one."""
-    found = BARCODE.fullmatch(barcode)
-    return not found or found[2] in (None, PRIMARY)
+    match = BARCODE.fullmatch(barcode)
+    return not match or match[2] in (None, PRIMARY)
 
 
-def one_per_participant(samples: list[str]) -> dict[str, int]:
+def one_per_participant(samples: Iterable[str]) -> dict[str, int]:
     """Return the row of each participant's primary tumour: of several, the first by barcode."""
-    primary = (i for i, name in enumerate(samples) if is_primary(name))
-    order = sorted(primary, key=lambda i: samples[i].upper())
-    return {participant(samples[i]): i for i in reversed(order)}
+    primary = [(name.upper(), i, name) for i, name in enumerate(samples) if is_primary(name)]
+    return {participant(name): i for _, i, name in sorted(primary, reverse=True)}
 
 
 def clean_label(label: str, raw: str) -> str | None:
@@ -48,8 +49,8 @@ def clean_label(label: str, raw: str) -> str | None:
     if label == "vital":
         return _VITAL.get(text.rpartition(":")[2])
     if label == "stage":
-        found = re.fullmatch(r"(?:stage )?(i{1,3}|iv)[abc]?[12]?", text)
-        return found and found[1].upper()
+        match = re.fullmatch(r"(?:stage )?(i{1,3}|iv)[abc]?[12]?", text)
+        return match and match[1].upper()
     if label in ("grade", "high_grade"):
         if not re.fullmatch(r"g[1-4]", text):
             return None
@@ -58,46 +59,33 @@ def clean_label(label: str, raw: str) -> str | None:
 
 
 def join(
-    matrices: Mapping[str, Matrix], labels: Mapping[str, str], min_class: int
+    matrices: Mapping[str, pd.DataFrame], labels: Mapping[str, str], min_class: int
 ) -> tuple[dict[str, NDArray], NDArray, list[str], list[str], list[tuple[str, int]]]:
     """Keep the participants that have every modality and a label.
 
-    Parameters
-    ----------
-    matrices : modality to Matrix
-    labels : participant to class
-    min_class : classes with fewer participants are left out
-
-    Returns
-    -------
-    modalities : dict of str to ndarray float32 [n, features]
-    codes : ndarray of int [n]
-    classes : names of the codes, in alphabetical order
-    ids : participants, in alphabetical order
-    flow : (step, count) from samples to participants used
-
-    Raises
-    ------
-    ValueError
-        When fewer than two classes remain.
+    `matrices` are [samples, features]; `labels` are classes by participant, of which those with
+    fewer than `min_class` are left out. Returned are the modalities, float32 [n, features]; the
+    classes as codes [n]; their names and the participants, both in alphabetical order; and the flow
+    from samples to participants used, (step, count).
     """
-    rows = {name: one_per_participant(matrix.samples) for name, matrix in matrices.items()}
+    rows = {name: one_per_participant(matrix.index) for name, matrix in matrices.items()}
     flow = []
     for name, matrix in matrices.items():
-        flow.append((f"{name}: samples", len(matrix.samples)))
+        flow.append((f"{name}: samples", len(matrix)))
         flow.append((f"{name}: participants with a primary tumour", len(rows[name])))
-    joined = sorted(set.intersection(*(set(found) for found in rows.values())))
-    labelled = [one for one in joined if labels.get(one)]
-    sizes = Counter(labels[one] for one in labelled)
+    joined = sorted(set.intersection(*map(set, rows.values())))
+    labelled = [who for who in joined if labels.get(who)]
+    sizes = Counter(labels[who] for who in labelled)
     classes = sorted(name for name, size in sizes.items() if size >= min_class)
-    ids = [one for one in labelled if labels[one] in classes]
+    ids = [who for who in labelled if labels[who] in classes]
     flow += [("joined: in every modality", len(joined)), ("labelled", len(labelled))]
     flow.append((f"used: in a class of at least {min_class}", len(ids)))
     if len(classes) < 2:
         counted = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "no label"
         raise ValueError(f"fewer than two classes of at least {min_class} remain ({counted})")
     taken = {
-        name: matrix.values[[rows[name][one] for one in ids]] for name, matrix in matrices.items()
+        name: np.ascontiguousarray(matrix.iloc[[rows[name][who] for who in ids]])
+        for name, matrix in matrices.items()
     }
-    codes = np.array([classes.index(labels[one]) for one in ids])
+    codes = np.array([classes.index(labels[who]) for who in ids])
     return taken, codes, classes, ids, flow

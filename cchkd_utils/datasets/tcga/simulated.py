@@ -15,13 +15,13 @@ The blurs are set by hand so that undistilled students are about as accurate as 
 import numpy as np
 
 from cchkd_utils.datasets.base import Multimodal
+from cchkd_utils.datasets.tcga.participants import DEFAULT_LABEL
 
 CLASSES = {
     "BRCA": {"Basal": 44, "Her2": 29, "LumA": 74},
     "KIPAN": {"KICH": 63, "KIRC": 471, "KIRP": 213},
     "LIHC": {"G1-2": 223, "G3-4": 132},
 }
-LABEL = {"BRCA": "pam50", "KIPAN": "type", "LIHC": "high_grade"}
 COLUMNS = {
     "BRCA": {"mrna": 200, "cnv": 286, "rppa": 142},
     "KIPAN": {"mrna": 200, "cnv": 286, "rppa": 178},
@@ -38,29 +38,13 @@ _SMOOTH = 12  # neighbouring columns of cnv that move together
 
 
 def draw(cohort, modalities, label, seed=0):
-    """Draw one simulated cohort; the model is described above.
+    """Draw one simulated cohort, as `tcga.load` returns it; the model is described above.
 
-    Parameters
-    ----------
-    cohort : {"BRCA", "KIPAN", "LIHC"}
-    modalities : sequence of {"mrna", "cnv", "rppa"}
-        What one modality holds does not depend on which others are asked for.
-    label : str
-        The cohort's own: pam50, type, high_grade.
-    seed : int
-
-    Returns
-    -------
-    Multimodal
-        As `tcga.load`; `kind` is "simulated".
-
-    Raises
-    ------
-    ValueError
-        For another cohort or label: there is no stand-in for it.
+    What one modality holds does not depend on which others are asked for. ValueError for another
+    cohort than those of `CLASSES`, or another label than its own: there is no stand-in for it.
     """
-    if cohort not in CLASSES or label != LABEL[cohort]:
-        known = ", ".join(f"{name} ({LABEL[name]})" for name in CLASSES)
+    if cohort not in CLASSES or label != DEFAULT_LABEL[cohort]:
+        known = ", ".join(f"{name} ({DEFAULT_LABEL[name]})" for name in CLASSES)
         raise ValueError(f"no simulated {cohort} with label {label!r}: choose one of {known}")
     sizes = CLASSES[cohort]
     number = list(CLASSES).index(cohort)
@@ -75,9 +59,9 @@ def draw(cohort, modalities, label, seed=0):
         for i, name in enumerate(COLUMNS[cohort])
     }
     ids = np.array([f"SIM-{cohort}-{i:04d}" for i in range(n)])
-    flow = [("simulated participants", n)]
     provenance = {"cohort": cohort, "label": label, "classes": list(sizes), "seed": seed}
-    provenance |= {"layout": "simulated", "files": {}, "flow": flow, "source": "simulated"}
+    provenance |= {"layout": "simulated", "files": {}, "source": "simulated"}
+    provenance["flow"] = [("simulated participants", n)]
     return Multimodal(
         {name: taken[name] for name in modalities},
         codes, ids, {"all": np.arange(n)}, "simulated", provenance,
