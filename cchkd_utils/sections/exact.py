@@ -11,16 +11,13 @@ from cchkd_utils.gaussian import JointGaussian, block_mi
 def exact_verdict(teacher_student: float, student_label: float) -> dict[str, object]:
     """Return the criterion's columns where both informations (nats) are known exactly."""
     gap = teacher_student - student_label
-    decision = "distil" if gap > 0 else "do not distil" if gap < 0 else "undecided"
     return {
         "estimator": "exact",
         "mi_teacher_student": teacher_student,
         "mi_student_label": student_label,
-        "gap": gap,
-        "gap_lo": gap,
-        "gap_hi": gap,
+        **dict.fromkeys(["gap", "gap_lo", "gap_hi"], gap),
         "p_wrong": 0.0 if gap else 0.5,
-        "decision": decision,
+        "decision": "distil" if gap > 0 else "do not distil" if gap < 0 else "undecided",
     }
 
 
@@ -29,11 +26,8 @@ def exact_case(
 ) -> dict[str, object]:
     """Return `exact_verdict` and the exact rivals of a linear teacher and its linear student.
 
-    Parameters
-    ----------
-    model : JointGaussian
-    h1, h2 : array_like of int, optional
-        Coordinates of x1 and of (x1, x2) that are the representations. Default: the predictions.
+    `h1` and `h2` are the coordinates of (x1, x2) that are the representations. Default: both
+    predictions.
     """
     weights = np.zeros((3, len(model.cov)))  # of t, s and y
     weights[0, : model.p1], weights[1, model.p1 : -1] = model.w1, model.student_weights
@@ -52,5 +46,5 @@ def exact_case(
 
 
 def _population_cka(cov: np.ndarray, a: list[int], b: list[int]) -> float:
-    cross, one, other = (np.linalg.norm(cov[np.ix_(*p)]) for p in ((a, b), (a, a), (b, b)))
-    return float(cross**2 / (one * other))
+    cross, own_a, own_b = (np.linalg.norm(cov[np.ix_(*p)]) for p in ((a, b), (a, a), (b, b)))
+    return float(cross**2 / (own_a * own_b))
