@@ -23,21 +23,18 @@ PUBLISHED_CROSSING = 0.27  # gamma at which the published gain changes sign, rea
 
 
 @dataclass(frozen=True)
-class Students:
-    """What one setting gave, one entry per seed.
+class Repeats:
+    """What s repeats of one setting gave.
 
     Attributes
     ----------
-    gamma : float
-    accuracy : array [s, 1 + k]
-        Held-out accuracy of the undistilled student, then of one student per weight.
-    cross_entropy : array [s, 1 + k]
-        Their held-out cross-entropy, nats.
-    teacher, student : arrays [s, n_test]
+    accuracy, cross_entropy : array [s, 1 + k]
+        Held-out, of the undistilled student, then of one student per weight; nats.
+    teacher, student : array [s, n_test]
         Held-out logits (the difference of the two) of the teacher and of the undistilled student.
     labels : array [s, n_test]
     information : array [s, 2]
-        Exact I(t;s) and I(s;Y) in nats.
+        Exact I(t;s) and I(s;Y), nats.
     """
 
     gamma: float
@@ -74,7 +71,7 @@ def run(
     n_test: int = 1000,
     pairing: str = "index",
     steps: int = 1000,
-) -> Students:
+) -> Repeats:
     """Train teachers and students of one setting, all seeds at once.
 
     As published: full-batch gradient steps of size .1, and a teacher that has been trained on the
@@ -87,13 +84,9 @@ def run(
     lam : array_like [k]
         Weights of KL(teacher || student) beside CE. The published code states 1, but its KL is
         also averaged over the two classes, which makes it 1/2.
-    seeds : list of int
-    n_train, n_test : int
     pairing : {"index", "class"}
         "class" pairs each row of the student with a random row of the teacher of the same label;
         teacher and student are then independent given the label.
-    steps : int
-        Gradient steps of teachers and students.
 
     Raises
     ------
@@ -112,8 +105,8 @@ def run(
     weights = np.concatenate([[0.0], np.ravel(lam)])
     w2 = softmax.fit(x_train["x2"], y_train, seeds, teacher=soft, lam=weights, steps=steps)
     teacher, students = _logits(x_test["x1"], w1), softmax.with_bias(x_test["x2"]) @ w2
-    rules = [one.provenance["rule"] for one in sets]
-    return Students(
+    rules = [data.provenance["rule"] for data in sets]
+    return Repeats(
         gamma=counterexamples.gamma(overlap),
         accuracy=((students > 0) == y_test[..., None]).mean(axis=1),
         cross_entropy=-log_expit(students * (2 * y_test[..., None] - 1)).mean(axis=1),
@@ -129,16 +122,10 @@ def run(
 def information(
     w1: NDArray, w2: NDArray, rule: NDArray, *, overlap: int, pairing: str = "index"
 ) -> tuple[float, float]:
-    """Exact I(t;s) and I(s;Y) in nats of two linear classifiers.
+    """Exact I(t;s) and I(s;Y) in nats of two linear classifiers: weights [26], [51], biases last.
 
     Paired by index, t and s are jointly Gaussian. Paired by class they are not (each is a mixture
     given the label): I(t;s) is then integrated over the 2 x 2 label-conditional densities.
-
-    Parameters
-    ----------
-    w1, w2 : arrays [26] and [51]
-        Weights and, last, bias.
-    rule : array [20]
     """
     teacher, student = counterexamples.columns(overlap)
     seen1, seen2 = np.zeros(counterexamples.UNION), np.zeros(counterexamples.UNION)
@@ -155,17 +142,13 @@ def information(
 def class_paired_information(rho1: float, rho2: float, points: int = 100) -> float:
     """I(t;s) in nats where t and s know of each other only through the label 1[z > 0].
 
-    Parameters
-    ----------
-    rho1, rho2 : float
-        Correlations of standard normal t and s with z.
-    points : int
-        Gauss-Hermite nodes per axis.
+    `rho1` and `rho2` are the correlations of standard normal t and s with z; Gauss-Hermite
+    quadrature on `points` nodes per axis.
     """
     x, w = np.polynomial.hermite_e.hermegauss(points)
-    one, other = (softmax.label_probability(rho, x) for rho in (rho1, rho2))
+    p, q = (softmax.label_probability(rho, x) for rho in (rho1, rho2))
     # p(t, s) = sum over labels of 1/2 p(t | y) p(s | y), and p(t | y) = p(t) P(y | t) / (1/2)
-    ratio = 2 * (np.outer(one, other) + np.outer(1 - one, 1 - other))
+    ratio = 2 * (np.outer(p, q) + np.outer(1 - p, 1 - q))
     return float((np.outer(w, w) / w.sum() ** 2 * xlogy(ratio, ratio)).sum())
 
 
@@ -174,39 +157,34 @@ def crossings(
 ) -> dict[str | float, tuple[float, float, float]]:
     """Crossings with intervals from the two tables of notebook 06 (or its recorded run).
 
-    Returns
-    -------
-    dict
-        Weight to the crossing of its gain, percentage points; "gap" to that of the estimated gap.
+    By weight, that of its gain; under "gap", that of the estimated gap.
     """
-    ours = table[(table["experiment"] == "MFH") & (table["n_train"] == n_train)]
-    judged = verdicts[verdicts["condition"].isin(set(ours["condition"]))]
-    series = {lam: some.assign(value=100 * some["gain"]) for lam, some in ours.groupby("lam")}
-    series["gap"] = judged.assign(value=judged["gap"])
+    gains = table[(table["experiment"] == "MFH") & (table["n_train"] == n_train)]
+    series = {lam: own.assign(value=100 * own["gain"]) for lam, own in gains.groupby("lam")}
+    gaps = verdicts[verdicts["condition"].isin(set(gains["condition"]))]
+    series["gap"] = gaps.assign(value=gaps["gap"])
     out = {}
-    for name, some in series.items():
-        by_seed = some.pivot(index="seed", columns="knob", values="value")
+    for name, own in series.items():
+        by_seed = own.pivot(index="seed", columns="knob", values="value")
         out[name] = crossing_interval(by_seed.columns, by_seed, np.random.default_rng(seed))
     return out
 
 
 def beside_published(columns: Mapping[str, Mapping]) -> pd.DataFrame:
     """Set `crossings` of several runs beside the published one (weight 1/2); missing: no column."""
-    names = {name for found in columns.values() for name in found}
-    weights = sorted(name for name in names if name != "gap")
     out = {"published": {0.5: f"about {PUBLISHED_CROSSING}"}}
-    for column, found in columns.items():
-        out[column] = {k: f"{c:.2f} [{low:.2f}, {high:.2f}]" for k, (c, low, high) in found.items()}
+    for column, run in columns.items():
+        out[column] = {k: f"{c:.2f} [{low:.2f}, {high:.2f}]" for k, (c, low, high) in run.items()}
+    weights = sorted({name for run in columns.values() for name in run} - {"gap"})
     frame = pd.DataFrame(out, index=[*weights, "gap"]).fillna("")
     frame.index = [*(f"gain at λ = {w:g}" for w in weights), "CCH: estimated gap"]
     return frame.rename_axis("changes sign at γ =", axis=1)
 
 
 def _stack(sets, split):
-    taken = [one.take(split) for one in sets]
-    return {m: np.stack([x[m] for x, _ in taken]) for m in counterexamples.DIMS}, np.stack(
-        [y for _, y in taken]
-    )
+    taken = [data.take(split) for data in sets]
+    stacked = {m: np.stack([x[m] for x, _ in taken]) for m in counterexamples.DIMS}
+    return stacked, np.stack([y for _, y in taken])
 
 
 def _logits(x, w):

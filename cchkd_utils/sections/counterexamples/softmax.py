@@ -30,18 +30,14 @@ def fit(
 
     Parameters
     ----------
-    x : array_like [b, n, d]
-        b datasets.
-    y : array_like [b, n]
-        Labels 0 or 1.
+    x, y : array_like [b, n, d] and [b, n]
+        Inputs and labels 0 or 1 of b datasets.
     seeds : list of int
         Seed of the initial weights of each dataset (uniform in +-1/sqrt(d), as torch draws them).
     teacher : array_like [b, n], optional
         The teacher's probability of class 1.
     lam : array_like [k]
         Weights of the teacher's term, >= 0.
-    steps : int
-    lr : float
 
     Returns
     -------
@@ -79,25 +75,18 @@ def with_bias(x: ArrayLike) -> NDArray:
 def label_information(rho: float) -> float:
     """I(s; 1[z > 0]) in nats, for standard normal s and z with correlation rho.
 
-    The entropy of a fair label less its mean entropy given s, one integral. Raises as
-    `label_probability`.
+    The entropy of a fair label less its mean entropy given s, one integral.
     """
 
     def entropy(s: float) -> float:
-        one = label_probability(rho, s)
-        return norm.pdf(s) * (entr(one) + entr(1 - one))
+        p = label_probability(rho, s)
+        return norm.pdf(s) * (entr(p) + entr(1 - p))
 
     return float(np.log(2) - quad(entropy, -12, 12, limit=200, points=[0.0])[0])
 
 
 def label_probability(rho: float, s: ArrayLike) -> NDArray:
-    """P(z > 0 | s) for standard normal s and z with correlation rho.
-
-    Raises
-    ------
-    ValueError
-        When rho is not strictly between -1 and 1.
-    """
+    """P(z > 0 | s) for standard normal s and z with correlation rho, strictly between -1 and 1."""
     if not -1 < rho < 1:
         raise ValueError(f"rho is {rho}: choose a correlation strictly between -1 and 1")
     return norm.cdf(rho / np.sqrt(1 - rho**2) * np.asarray(s))
