@@ -1,9 +1,11 @@
-"""Verdicts and rivals that are known, not estimated: those of joint Gaussian models."""
+"""Verdicts, rivals and informations that are known, not estimated: those of joint Gaussians."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, xlogy
+from scipy.stats import norm
 
 from cchkd_utils.gaussian import JointGaussian, block_mi
 
@@ -48,3 +50,25 @@ def exact_case(
 def _population_cka(cov: np.ndarray, a: list[int], b: list[int]) -> float:
     cross, own_a, own_b = (np.linalg.norm(cov[np.ix_(*p)]) for p in ((a, b), (a, a), (b, b)))
     return float(cross**2 / (own_a * own_b))
+
+
+def class_probabilities(rho: float, s: ArrayLike, edges: ArrayLike = (0.0,)) -> NDArray:
+    """P(class | s) [n, k] of standard normal s [n] and z, correlation rho; `edges` cut z.
+
+    Raises
+    ------
+    ValueError
+        When rho is not strictly between -1 and 1.
+    """
+    if not -1 < rho < 1:
+        raise ValueError(f"rho is {rho}: choose a correlation strictly between -1 and 1")
+    ends = np.concatenate([[-np.inf], edges, [np.inf]])
+    return np.diff(ndtr((ends - rho * np.asarray(s)[:, None]) / np.sqrt(1 - rho**2)), axis=1)
+
+
+def class_information(rho: float, edges: ArrayLike = (0.0,)) -> float:
+    """I(s; class) in nats of `class_probabilities`, where the classes are equally probable."""
+    s = np.linspace(-8, 8, 2001)
+    p = class_probabilities(rho, s, edges)
+    entropy, weight = -xlogy(p, p).sum(axis=1), norm.pdf(s)
+    return float(np.log(p.shape[1]) - (entropy * weight).sum() / weight.sum())

@@ -8,7 +8,7 @@ from cchkd_utils import results
 from cchkd_utils.datasets import counterexamples
 from cchkd_utils.sections.counterexamples import mfh as experiment
 from cchkd_utils.sections.counterexamples import softmax
-from cchkd_utils.sections.exact import exact_verdict
+from cchkd_utils.sections.exact import class_information, exact_verdict
 from cchkd_utils.sections.grid import crossing, crossing_interval
 
 
@@ -85,9 +85,9 @@ def test_label_information_agrees_with_counting(rho):
     joint = np.histogram2d(bins, y, [np.arange(243) - 0.5, 2])[0] / len(s)
     independent = joint.sum(1, keepdims=True) * joint.sum(0)
     counted = (joint[joint > 0] * np.log(joint[joint > 0] / independent[joint > 0])).sum()
-    assert softmax.label_information(rho) == pytest.approx(counted, abs=2e-3)
+    assert class_information(rho) == pytest.approx(counted, abs=2e-3)
     with pytest.raises(ValueError, match="strictly between"):
-        softmax.label_information(1.0)
+        class_information(1.0)
 
 
 def test_exact_information_agrees_with_an_estimator_and_with_markov():
@@ -103,7 +103,7 @@ def test_exact_information_agrees_with_an_estimator_and_with_markov():
     assert between < label  # by class: data processing
     # a teacher that is (nearly) the label tells about s what the label tells
     exact = experiment.class_paired_information(0.99999, 0.5, points=200)
-    assert exact == pytest.approx(softmax.label_information(0.5), rel=0.02)
+    assert exact == pytest.approx(class_information(0.5), rel=0.02)
     assert experiment.class_paired_information(0.0, 0.5) == pytest.approx(0, abs=1e-12)
 
 

@@ -17,6 +17,7 @@ from scipy.special import expit, log_expit, xlogy
 
 from cchkd_utils.datasets import counterexamples
 from cchkd_utils.sections.counterexamples import softmax
+from cchkd_utils.sections.exact import class_information, class_probabilities
 from cchkd_utils.sections.grid import crossing_interval
 
 PUBLISHED_CROSSING = 0.27  # gamma at which the published gain changes sign, read off a figure
@@ -136,7 +137,7 @@ def information(
         between = class_paired_information(seen1 @ rule / size1 / size, label)
     else:
         between = -0.5 * np.log1p(-((seen1 @ seen2 / size1 / size2) ** 2))
-    return float(between), softmax.label_information(label)
+    return float(between), class_information(label)
 
 
 def class_paired_information(rho1: float, rho2: float, points: int = 100) -> float:
@@ -146,9 +147,9 @@ def class_paired_information(rho1: float, rho2: float, points: int = 100) -> flo
     quadrature on `points` nodes per axis.
     """
     x, w = np.polynomial.hermite_e.hermegauss(points)
-    p, q = (softmax.label_probability(rho, x) for rho in (rho1, rho2))
+    p, q = (class_probabilities(rho, x) for rho in (rho1, rho2))
     # p(t, s) = sum over labels of 1/2 p(t | y) p(s | y), and p(t | y) = p(t) P(y | t) / (1/2)
-    ratio = 2 * (np.outer(p, q) + np.outer(1 - p, 1 - q))
+    ratio = 2 * p @ q.T
     return float((np.outer(w, w) / w.sum() ** 2 * xlogy(ratio, ratio)).sum())
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import quad
-from scipy.special import entr, expit
-from scipy.stats import norm
+from scipy.special import expit
 
 
 def fit(
@@ -31,13 +29,11 @@ def fit(
     Parameters
     ----------
     x, y : array_like [b, n, d] and [b, n]
-        Inputs and labels 0 or 1 of b datasets.
-    seeds : list of int
-        Seed of the initial weights of each dataset (uniform in +-1/sqrt(d), as torch draws them).
+        Inputs, and labels 0 or 1.
+    seeds : list of b int
+        Of the initial weights (uniform in +-1/sqrt(d), as torch draws them).
     teacher : array_like [b, n], optional
-        The teacher's probability of class 1.
-    lam : array_like [k]
-        Weights of the teacher's term, >= 0.
+        Its probability of class 1, with weights `lam` [k] >= 0.
 
     Returns
     -------
@@ -70,23 +66,3 @@ def with_bias(x: ArrayLike) -> NDArray:
     """Append a column of ones: [..., d] to [..., d + 1]."""
     x = np.asarray(x, np.float32)
     return np.concatenate([x, np.ones((*x.shape[:-1], 1), np.float32)], axis=-1)
-
-
-def label_information(rho: float) -> float:
-    """I(s; 1[z > 0]) in nats, for standard normal s and z with correlation rho.
-
-    The entropy of a fair label less its mean entropy given s, one integral.
-    """
-
-    def entropy(s: float) -> float:
-        p = label_probability(rho, s)
-        return norm.pdf(s) * (entr(p) + entr(1 - p))
-
-    return float(np.log(2) - quad(entropy, -12, 12, limit=200, points=[0.0])[0])
-
-
-def label_probability(rho: float, s: ArrayLike) -> NDArray:
-    """P(z > 0 | s) for standard normal s and z with correlation rho, strictly between -1 and 1."""
-    if not -1 < rho < 1:
-        raise ValueError(f"rho is {rho}: choose a correlation strictly between -1 and 1")
-    return norm.cdf(rho / np.sqrt(1 - rho**2) * np.asarray(s))

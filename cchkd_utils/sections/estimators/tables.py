@@ -11,7 +11,7 @@ from cchkd_utils.sections.estimators.study import reliability
 PARTS = {"coverage": "gap in ±0.3", "power": "gap −0.3 or 0.3", "markov": "Markov pairs"}
 
 
-def read(name: str) -> pd.DataFrame:
+def recorded(name: str) -> pd.DataFrame:
     """Return `book/results/<name>.csv` with its commits as text."""
     return pd.read_csv(paths.RECORDED / f"{name}.csv", dtype={"git_sha": str})
 
