@@ -1,7 +1,5 @@
 """Verdicts, rivals and informations that are known, not estimated: those of joint Gaussians."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, xlogy
@@ -53,13 +51,7 @@ def _population_cka(cov: np.ndarray, a: list[int], b: list[int]) -> float:
 
 
 def class_probabilities(rho: float, s: ArrayLike, edges: ArrayLike = (0.0,)) -> NDArray:
-    """P(class | s) [n, k] of standard normal s [n] and z, correlation rho; `edges` cut z.
-
-    Raises
-    ------
-    ValueError
-        When rho is not strictly between -1 and 1.
-    """
+    """P(class | s) [n, k] of standard normal s [n] and z, correlation rho; `edges` cut z."""
     if not -1 < rho < 1:
         raise ValueError(f"rho is {rho}: choose a correlation strictly between -1 and 1")
     ends = np.concatenate([[-np.inf], edges, [np.inf]])

@@ -7,7 +7,6 @@ import torch
 from cchkd_utils import results
 from cchkd_utils.datasets import counterexamples
 from cchkd_utils.sections.counterexamples import mfh as experiment
-from cchkd_utils.sections.counterexamples import softmax
 from cchkd_utils.sections.exact import class_information, exact_verdict
 from cchkd_utils.sections.grid import crossing, crossing_interval
 
@@ -66,14 +65,14 @@ def test_batched_descent_is_the_published_recipe():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((2, 40, 6)), rng.integers(0, 2, (2, 40))
     soft = rng.uniform(size=(2, 40))
-    start = softmax.fit(x, y, [5, 6], steps=0)[..., 0]
-    found = softmax.fit(x, y, [5, 6], teacher=soft, lam=[0.0, 0.7], steps=60)
+    start = experiment.fit(x, y, [5, 6], steps=0)[..., 0]
+    found = experiment.fit(x, y, [5, 6], teacher=soft, lam=[0.0, 0.7], steps=60)
     for i in range(2):
         for k, lam in enumerate([0.0, 0.7]):
             expected = reference(x[i], y[i], soft[i], lam, start[i], 60)
             np.testing.assert_allclose(found[i, :, k], expected, atol=2e-5)
     with pytest.raises(ValueError, match="and a teacher"):
-        softmax.fit(x, y, [5, 6], lam=[0.5])
+        experiment.fit(x, y, [5, 6], lam=[0.5])
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.4, -0.9])

@@ -5,18 +5,15 @@ both sides of the criterion are known without an estimator. Source of the experi
 ICLR 2023 (arXiv 2206.06487), Section 4, and the authors' published code.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import expit, log_expit, xlogy
 
 from cchkd_utils.datasets import counterexamples
-from cchkd_utils.sections.counterexamples import softmax
 from cchkd_utils.sections.exact import class_information, class_probabilities
 from cchkd_utils.sections.grid import crossing_interval
 
@@ -25,26 +22,19 @@ PUBLISHED_CROSSING = 0.27  # gamma at which the published gain changes sign, rea
 
 @dataclass(frozen=True)
 class Repeats:
-    """What s repeats of one setting gave.
+    """What s repeats of one setting gave, on held-out rows.
 
-    Attributes
-    ----------
-    accuracy, cross_entropy : array [s, 1 + k]
-        Held-out, of the undistilled student, then of one student per weight; nats.
-    teacher, student : array [s, n_test]
-        Held-out logits (the difference of the two) of the teacher and of the undistilled student.
-    labels : array [s, n_test]
-    information : array [s, 2]
-        Exact I(t;s) and I(s;Y), nats.
+    Accuracy and cross-entropy (nats) are those of the undistilled student, then of one student per
+    weight; teacher and (undistilled) student are differences of two logits.
     """
 
     gamma: float
-    accuracy: NDArray
-    cross_entropy: NDArray
-    teacher: NDArray
-    student: NDArray
-    labels: NDArray
-    information: NDArray
+    accuracy: NDArray  # [s, 1 + k]
+    cross_entropy: NDArray  # [s, 1 + k]
+    teacher: NDArray  # [s, n_test]
+    student: NDArray  # [s, n_test]
+    labels: NDArray  # [s, n_test]
+    information: NDArray  # [s, 2], exact I(t;s) and I(s;Y), nats
 
     @property
     def gap(self) -> NDArray:
@@ -63,16 +53,7 @@ class Repeats:
         return 2 * ((self.labels - t) * (self.labels - s)).mean(1)
 
 
-def run(
-    overlap: int,
-    lam: ArrayLike,
-    seeds: list[int],
-    *,
-    n_train: int = 200,
-    n_test: int = 1000,
-    pairing: str = "index",
-    steps: int = 1000,
-) -> Repeats:
+def run(overlap, lam, seeds, *, n_train=200, n_test=1000, pairing="index", steps=1000) -> Repeats:
     """Train teachers and students of one setting, all seeds at once.
 
     As published: full-batch gradient steps of size .1, and a teacher that has been trained on the
@@ -88,41 +69,77 @@ def run(
     pairing : {"index", "class"}
         "class" pairs each row of the student with a random row of the teacher of the same label;
         teacher and student are then independent given the label.
-
-    Raises
-    ------
-    ValueError
-        For an unknown pairing, and as `datasets.counterexamples.load` and `softmax.fit`.
     """
     if pairing not in ("index", "class"):
         raise ValueError(f"pairing is {pairing!r}: choose index or class")
     sets = [counterexamples.load(overlap, n_train, n_test, seed) for seed in seeds]
     (x_train, y_train), (x_test, y_test) = (_stack(sets, split) for split in ("train", "test"))
-    w1 = softmax.fit(x_train["x1"], y_train, seeds, steps=steps)[..., 0]
+    w1 = fit(x_train["x1"], y_train, seeds, steps=steps)
     if pairing == "class":
         for x, y in ((x_train, y_train), (x_test, y_test)):
             x["x1"] = _shuffled_within_classes(x["x1"], y, seeds)
-    soft = expit(_logits(x_train["x1"], w1))
+    soft = expit(_with_bias(x_train["x1"]) @ w1)[..., 0]
     weights = np.concatenate([[0.0], np.ravel(lam)])
-    w2 = softmax.fit(x_train["x2"], y_train, seeds, teacher=soft, lam=weights, steps=steps)
-    teacher, students = _logits(x_test["x1"], w1), softmax.with_bias(x_test["x2"]) @ w2
+    w2 = fit(x_train["x2"], y_train, seeds, teacher=soft, lam=weights, steps=steps)
+    teacher, students = _with_bias(x_test["x1"]) @ w1, _with_bias(x_test["x2"]) @ w2
     rules = [data.provenance["rule"] for data in sets]
+    exact = [information(*w, overlap, pairing) for w in zip(w1[..., 0], w2[..., 0], rules)]
     return Repeats(
         gamma=counterexamples.gamma(overlap),
         accuracy=((students > 0) == y_test[..., None]).mean(axis=1),
         cross_entropy=-log_expit(students * (2 * y_test[..., None] - 1)).mean(axis=1),
-        teacher=teacher,
+        teacher=teacher[..., 0],
         student=students[..., 0],
         labels=y_test,
-        information=np.array(
-            [information(*w, overlap=overlap, pairing=pairing) for w in zip(w1, w2[..., 0], rules)]
-        ),
+        information=np.array(exact),
     )
 
 
-def information(
-    w1: NDArray, w2: NDArray, rule: NDArray, *, overlap: int, pairing: str = "index"
-) -> tuple[float, float]:
+def fit(x, y, seeds, *, teacher=None, lam=(0.0,), steps=1000, lr=0.1) -> NDArray:
+    """Train one student per dataset and weight; those of a dataset start from equal weights.
+
+    Plain gradient descent on CE(y) + lam KL(teacher || student), every row in every step. Two
+    classes need one number per row, the difference of the logits z; its gradient step is twice that
+    of either logit. CE and KL together pull sigmoid(z) to the mean of label and teacher.
+
+    Parameters
+    ----------
+    x, y : array_like [b, n, d] and [b, n]
+        Inputs, and labels 0 or 1.
+    seeds : list of b int
+        Of the initial weights (uniform in +-1/sqrt(d), as torch draws them).
+    teacher : array_like [b, n], optional
+        Its probability of class 1, with weights `lam` [k] >= 0.
+
+    Returns
+    -------
+    array [b, d + 1, k] float32
+        Weights of the difference of logits; the last row is the bias.
+    """
+    lam = np.asarray(lam, np.float32)
+    if (lam < 0).any() or (lam.any() and teacher is None):
+        raise ValueError(f"lam is {lam}: give weights >= 0, and a teacher unless all are 0")
+    x, y = _with_bias(x), np.asarray(y, np.float32)[..., None]
+    soft = y if teacher is None else np.asarray(teacher, np.float32)[..., None]
+    wanted = y + lam * soft
+    bound, shape = (x.shape[-1] - 1) ** -0.5, (2, x.shape[-1])
+    draws = [np.random.default_rng(s).uniform(-bound, bound, shape) for s in seeds]
+    w = np.array([first - second for first, second in draws], np.float32)
+    w = np.repeat(w[..., None], len(lam), axis=-1)
+    turned = np.ascontiguousarray(x.swapaxes(1, 2))
+    rate = np.float32(2 * lr / x.shape[1])
+    for _ in range(steps):
+        w -= rate * (turned @ ((1 + lam) * expit(x @ w) - wanted))
+    return w
+
+
+def _with_bias(x):
+    """Append a column of ones: [..., d] to [..., d + 1]."""
+    x = np.asarray(x, np.float32)
+    return np.concatenate([x, np.ones((*x.shape[:-1], 1), np.float32)], axis=-1)
+
+
+def information(w1, w2, rule, overlap, pairing) -> tuple[float, float]:
     """Exact I(t;s) and I(s;Y) in nats of two linear classifiers: weights [26], [51], biases last.
 
     Paired by index, t and s are jointly Gaussian. Paired by class they are not (each is a mixture
@@ -186,10 +203,6 @@ def _stack(sets, split):
     taken = [data.take(split) for data in sets]
     stacked = {m: np.stack([x[m] for x, _ in taken]) for m in counterexamples.DIMS}
     return stacked, np.stack([y for _, y in taken])
-
-
-def _logits(x, w):
-    return (softmax.with_bias(x) @ w[..., None])[..., 0]
 
 
 def _shuffled_within_classes(x, y, seeds):

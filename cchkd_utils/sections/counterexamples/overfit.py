@@ -1,7 +1,5 @@
 """Networks of notebook 06: memorised and cross-fitted soft labels, students of several sizes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ Every case ends in the same two tables (see `results`), in one short report and 
 summary of notebook 06.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike

@@ -1,7 +1,5 @@
 """What a recommended λ and T gain beside fixed ones, on rows not used to choose."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Cells that differ only in λ or T share their verdict, so that intervals resampl
 (pair and condition), not cells.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -68,21 +66,17 @@ def auc(
     units.
     """
     kept = resolved(table).dropna(subset=[score])
-    helps = (kept["outcome"] == "helps").to_numpy()
-    values, strata = kept[score].to_numpy(), pd.factorize(kept[within])[0]
+    helps, values = (kept["outcome"] == "helps").to_numpy(), kept[score].to_numpy()
+    strata = kept[within].to_numpy()
+    pair = np.outer(helps, ~helps) * np.equal.outer(strata, strata).astype(float)
+    wins = pair * np.heaviside(np.subtract.outer(values, values), 0.5)
 
-    def concordance(rows: np.ndarray) -> tuple[float, int]:
-        wins = pairs = 0
-        for stratum in np.unique(strata[rows]):
-            own = rows[strata[rows] == stratum]
-            up, down = values[own[helps[own]]], values[own[~helps[own]]]
-            difference = np.subtract.outer(up, down)
-            wins += (difference > 0).sum() + 0.5 * (difference == 0).sum()
-            pairs += difference.size
-        return (wins / pairs if pairs else np.nan), pairs
+    def concordance(rows: np.ndarray) -> float:
+        times = np.bincount(rows, minlength=len(kept)).astype(float)
+        pairs = times @ pair @ times
+        return times @ wins @ times / pairs if pairs else np.nan
 
-    value = intervals.cluster_interval(lambda rows: concordance(rows)[0], kept["cluster"])
-    return *value, concordance(np.arange(len(kept)))[1]
+    return *intervals.cluster_interval(concordance, kept["cluster"]), int(pair.sum())
 
 
 def rank_correlation(table: pd.DataFrame, score: str = "gap") -> tuple[float, float, float]:

@@ -1,7 +1,5 @@
 """Figures of notebook 07: estimates beside the truth, intervals that cover or do not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ Each is `population(gap, d, n, rng) -> (H1 [n, d], H2 [n, d], Y [n], gap)`; the 
 true one in nats, near the wanted one.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -4,8 +4,6 @@ Each measurement is a row of the ``estimates`` table, each trial a row of ``verd
 gap as its knob. Everything is simulated, since only then the truth is known.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import product
 

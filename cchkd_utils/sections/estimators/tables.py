@@ -1,7 +1,5 @@
 """The long measurements of the estimators, as recorded by the scripts in tests/benchmarks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

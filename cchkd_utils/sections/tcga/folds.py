@@ -4,8 +4,6 @@ Imputation, feature selection, scaling, networks and teachers' soft labels all l
 training rows of a fold. Networks of one repeat start from equal weights.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -47,10 +45,10 @@ class Recipe:
         }  # fmt: skip
 
     def prepare(self, x, y):
-        """Fit imputation, selection and scaling on x [n, p], y [n]; return the transform.
+        """Fit on x [n, p], y [n]; return the transform.
 
-        The transform fills with the training medians, keeps the `n_features` features with the
-        largest F value (between over within classes) and scales them to mean 0, variance 1.
+        It fills with the training medians, keeps the `n_features` features with the largest F value
+        (between over within classes) and scales them to mean 0, variance 1.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             usable = np.isnan(x).mean(axis=0) <= MOST_MISSING
@@ -78,16 +76,10 @@ class Recipe:
 
 @dataclass
 class Folds:
-    """Training rows [d, m] and held-out rows of d folds, and the prepared modalities of each.
+    """Training rows [d, m] and held-out rows of d folds; `seeds` [d] tells their repeats.
 
-    Attributes
-    ----------
-    seeds : list of d int
-        The repeat each fold belongs to.
-    x : dict of str to ndarray [d, n, features]
-        All rows by modality, prepared on the training rows of the fold.
-    networks, logits : dict of str to Ensemble, and to ndarray [d, n, classes]
-        The undistilled networks, trained on `train`, and their outputs for all rows.
+    By modality: `x` [d, n, features], all rows, prepared on the training rows of the fold; the
+    undistilled `networks`, and their `logits` [d, n, classes].
     """
 
     dataset: Multimodal

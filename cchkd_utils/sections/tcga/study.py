@@ -1,7 +1,5 @@
 """Every modality of a cohort teaches every other one, and each pair is judged beforehand."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial

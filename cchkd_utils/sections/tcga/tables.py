@@ -3,11 +3,10 @@
 `gains` are rows of `intervals.pooled_folds`, `pooled` those of `pool_verdicts`.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
+from cchkd_utils import plots
 from cchkd_utils.results.intervals import pooled_folds
 from cchkd_utils.results.readable import pair_names
 from cchkd_utils.sections import cells
@@ -78,9 +77,8 @@ def span(gains: pd.DataFrame) -> str:
     """Write how many of the pairs gained and lost, and the range of the mean gains."""
     if gains.empty:
         return "no pair"
-    count, points = gains["outcome"].value_counts(), 100 * gains["gain"]
-    counted = f"{count.get('helps', 0)} help, {count.get('hurts', 0)} hurt, of {len(gains)}"
-    return f"{counted}; {points.min():+.1f} … {points.max():+.1f} points"
+    points = 100 * gains["gain"]
+    return f"{plots.helped(gains)}; {points.min():+.1f} … {points.max():+.1f} points"
 
 
 def agreed(gains: pd.DataFrame, pooled: pd.DataFrame) -> str:
