@@ -170,12 +170,10 @@ def class_paired_information(rho1: float, rho2: float, points: int = 100) -> flo
     return float((np.outer(w, w) / w.sum() ** 2 * xlogy(ratio, ratio)).sum())
 
 
-def crossings(
-    table: pd.DataFrame, verdicts: pd.DataFrame, n_train: int = 200, seed: int = 0
-) -> dict[str | float, tuple[float, float, float]]:
+def crossings(table, verdicts, n_train=200, seed=0) -> dict[str | float, tuple]:
     """Crossings with intervals from the two tables of notebook 06 (or its recorded run).
 
-    By weight, that of its gain; under "gap", that of the estimated gap.
+    By weight, the (crossing, low, high) of its gain; under "gap", that of the estimated gap.
     """
     gains = table[(table["experiment"] == "MFH") & (table["n_train"] == n_train)]
     series = {lam: own.assign(value=100 * own["gain"]) for lam, own in gains.groupby("lam")}

@@ -16,6 +16,9 @@ from cchkd_utils.sections.cells import majority
 
 NEGLIGIBLE = 0.5  # per cent or points: an interval around 0 and within this counts as no effect
 ALIGNMENT = "residual alignment"
+FORETELLS = {  # whether a loss or error falls
+    "distil": True, "do not distil": False, "helps": True, "hurts": False, "no effect": False,
+}  # fmt: skip
 NO_ALIGNMENT = 0.01  # an interval within +-0.01 (Var y is about 1) predicts no effect
 
 
@@ -174,7 +177,5 @@ def who_was_right(decision: str, predicted: str, outcome: str) -> str:
     """
     if outcome == "unresolved":
         return "open"
-    helped = outcome == "helps"
-    cch = {"distil": helped, "do not distil": not helped}.get(decision, False)
-    rival = {"helps": helped, "hurts": not helped, "no effect": not helped}.get(predicted, False)
+    cch, rival = (FORETELLS.get(said) == (outcome == "helps") for said in (decision, predicted))
     return {(1, 1): "both", (1, 0): "CCH", (0, 1): "alternative", (0, 0): "neither"}[cch, rival]

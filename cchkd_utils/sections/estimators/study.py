@@ -79,54 +79,45 @@ def measure_networks(count: int, n: int, methods: Sequence[str], seed: int) -> l
     return rows
 
 
-def measure_classes(
-    spread: float, k: int, n: int, methods: Sequence[str], seed: int, d: int = 8
-) -> list[dict]:
-    """I(X;Y) of `k` Gaussian classes on a circle of radius `spread`, in `d` dimensions."""
+def measure_classes(spread: float, k: int, n: int, methods: Sequence[str], seed: int) -> list[dict]:
+    """I(X;Y) of `k` Gaussian classes on a circle of radius `spread`, in 8 dimensions."""
     angle = 2 * np.pi * np.arange(k) / k
     means = spread * np.column_stack([np.cos(angle), np.sin(angle)])
     model = tasks.Representations(means, means, 0, 0.0)
     truth = model.truth(np.random.default_rng(0))[1]
     rng = np.random.default_rng([seed, k])
     _, z, y = model.latents(n, rng)
-    x = populations.rotated(np.hstack([z, rng.standard_normal((n, d - 2))]), rng)
+    x = populations.rotated(np.hstack([z, rng.standard_normal((n, 6))]), rng)
     return measure(f"{k} classes, spread {spread:g}", x, y, truth, methods, seed, classes=True)
 
 
-def measure_copies(
-    share: float, n: int, methods: Sequence[str], seed: int, d: int = 4
-) -> list[dict]:
-    """I(X;Y) = 1 nat from `n` rows of which the given share are copies of others."""
-    task, rng = shared_pairs(d), np.random.default_rng([seed, d])
+def measure_copies(share: float, n: int, methods: Sequence[str], seed: int) -> list[dict]:
+    """I(X;Y) = 1 nat in 4 dimensions from `n` rows of which a share are copies of others."""
+    task, rng = shared_pairs(4), np.random.default_rng([seed, 4])
     copies = round(share * n)
     x, y = task.sample(n - copies, rng)
     which = np.r_[np.arange(n - copies), rng.permutation(n - copies)[:copies]]
-    name = f"copies {share:g}"
-    return measure(name, x[which], y[which], task.nats, methods, seed)
+    return measure(f"copies {share:g}", x[which], y[which], task.nats, methods, seed)
 
 
-def judge_populations(
-    dims: Iterable[int], trials: int, n: int, estimator: str, seed: int
-) -> list[dict]:
+def judge_populations(dims, trials: int, n: int, estimator: str, seed: int) -> list[dict]:
     """Verdicts on populations whose true gap (the knob) is uniform in ±0.3 nats.
 
-    `trials` rows of the verdicts table for each kind of label and dimension (2 or more), and for
-    hidden layers of `populations.UNITS` units.
+    `trials` rows of the verdicts table for each kind of label and each of `dims` (2 or more), and
+    for hidden layers of `populations.UNITS` units.
     """
     rows = []
+    options = {"estimator": estimator, "rivals": False, "bias_check": False}
     kinds = [(*kind, dims) for kind in populations.POPULATIONS.items()]
     kinds += [(*kind, [populations.UNITS]) for kind in populations.LAYERS.items()]
     for j, (dataset, draws, sizes) in enumerate(kinds):
-        common = {"dataset": f"{dataset} labels", "kind": "simulated"}
-        common |= {"teacher": "H1", "student": "H2"}
+        case = {"dataset": f"{dataset} labels", "kind": "simulated"}
+        case |= {"teacher": "H1", "student": "H2"}
         for d, i in product(sizes, range(trials)):
             rng, draw = np.random.default_rng([seed, i, d, j]), draws[i % len(draws)]
             h1, h2, y, gap = draw(rng.uniform(-0.3, 0.3), d, n, rng)
-            case = common | {"condition": f"{d} dimensions", "knob": gap, "seed": seed + i}
-            verdict = assess(
-                h1, h2, y, estimator=estimator, rivals=False, bias_check=False, seed=seed + i
-            )
-            rows.append(results.verdict(verdict, **case))
+            case |= {"condition": f"{d} dimensions", "knob": gap, "seed": seed + i}
+            rows.append(results.verdict(assess(h1, h2, y, seed=seed + i, **options), **case))
     return rows
 
 
@@ -162,9 +153,6 @@ def _share(hits: int, trials: int) -> tuple[int, float, float, float]:
 
 
 def flips_in_bits(shared, label) -> np.ndarray:
-    """Say where leaving I(H1;H2) in bits beside I(H2;Y) in nats turns the sign of the gap.
-
-    `shared` and `label` hold both, in nats.
-    """
+    """Say where I(H1;H2) in bits beside I(H2;Y) in nats would turn the sign; both given in nats."""
     shared, label = np.asarray(shared), np.asarray(label)
     return (shared > label) != (shared / np.log(2) > label)

@@ -59,9 +59,8 @@ def calibration(cells: pd.DataFrame) -> pd.DataFrame:
 
 def reliability_of_signs(trials: pd.DataFrame, estimator: str = "auto") -> pd.DataFrame:
     """`reliability` of `p_wrong` over the recorded trials with a gap anywhere in ±0.3, d <= 16."""
-    some = trials[(trials["part"] == "coverage") & (trials["d"] <= 16)]
-    some = some[some["estimator"] == estimator]
-    return reliability(some.rename(columns={"gap_nats": "gap", "true_gap_nats": "knob"}))
+    kept = (trials["part"] == "coverage") & (trials["d"] <= 16) & (trials["estimator"] == estimator)
+    return reliability(trials[kept].rename(columns={"gap_nats": "gap", "true_gap_nats": "knob"}))
 
 
 def ratios(rows: pd.DataFrame) -> pd.DataFrame:

@@ -50,13 +50,9 @@ def distil(
 
     Per repeat (column seed) the mean over its folds, with the standard deviation of the gain
     between folds (`gain_sd`) and their number (`n_folds`), for `intervals.pooled_folds`.
-    Experiments:
-
-    - ``cross-fitted`` and ``in-sample``: the student alone, by kind of soft label; the second
-      at `main_temperature` only, as is fusion;
-    - ``late fusion``: mean log-probability of the teacher and the student (cross-fitted);
-    - ``early fusion``: one network on both modalities, the teacher's soft labels (cross-fitted)
-      added or not.
+    Experiments: the student alone with ``cross-fitted`` soft labels and, at `main_temperature` only
+    as the rest, with ``in-sample`` ones; and with cross-fitted ones ``late fusion``, the mean
+    log-probability of teacher and student, and ``early fusion``, one network on both modalities.
     """
     soft = {(m, k): cv.soft(m, k) for m in cv.x for k in SOFT}
     grid = [(weight, t) for weight in lam for t in temperature]

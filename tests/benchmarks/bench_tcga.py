@@ -1,6 +1,6 @@
 """Training across folds, repeats and weights at once, against one network after the other.
 
-Run with ``pytest -o addopts="" -s tests/benchmarks/bench_cancer.py``. Sizes of TCGA-BRCA.
+Run with ``pytest -o addopts="" -s tests/benchmarks/bench_tcga.py``. Sizes of TCGA-BRCA.
 """
 
 import time
