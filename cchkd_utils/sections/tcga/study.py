@@ -54,19 +54,18 @@ def distil(
     as the rest, with ``in-sample`` ones; and with cross-fitted ones ``late fusion``, the mean
     log-probability of teacher and student, and ``early fusion``, one network on both modalities.
     """
-    soft = {(m, k): cv.soft(m, k) for m in cv.x for k in SOFT}
     grid = [(weight, t) for weight in lam for t in temperature]
     main = [point for point in grid if point[1] == main_temperature]
     rows = []
     for teacher, student in permutations(cv.x, 2):
         add = partial(_rows, cv, {"teacher": teacher, "student": student})
-        inside, outside = (soft[teacher, kind] for kind in SOFT)
-        alone = cv.logits[student]
+        inside, outside = (cv.soft(teacher, kind) for kind in SOFT)
+        alone, of_teacher = cv.logits[student], cv.logits[teacher]
         crossed = _students(cv, cv.x[student], outside, grid)
         rows += add("cross-fitted", grid, alone, crossed)
         rows += add("in-sample", main, alone, _students(cv, cv.x[student], inside, main))
-        late = [_mean_log(cv.logits[teacher], crossed[grid.index(point)]) for point in main]
-        rows += add("late fusion", main, _mean_log(cv.logits[teacher], alone), np.stack(late))
+        late = _mean_log(of_teacher, crossed[[grid.index(point) for point in main]])
+        rows += add("late fusion", main, _mean_log(of_teacher, alone), late)
         both = np.concatenate([cv.x[student], cv.x[teacher]], axis=-1)
         early = _students(cv, both, outside, [(0.0, 1.0), *main])
         rows += add("early fusion", main, early[0], early[1:])
@@ -92,18 +91,18 @@ def _rows(cv, pair, experiment, grid, before, after):
     old, new = cv.score(before), cv.score(after)
     common = cv.case | pair | {"experiment": experiment, "n_train": cv.train.shape[1]}
     rows = []
+    repeats = {seed: np.array(cv.seeds) == seed for seed in cv.seeds}
     for metric in METRICS:
         for (lam, t), values in zip(grid, new[metric]):
-            for seed in dict.fromkeys(cv.seeds):
-                of_seed = np.array(cv.seeds) == seed
-                baseline, distilled = old[metric][of_seed], values[of_seed]
+            for seed, own in repeats.items():
+                baseline, distilled = old[metric][own], values[own]
                 row = results.result(
                     metric=metric, baseline=round(float(baseline.mean()), 7),
                     distilled=round(float(distilled.mean()), 7), **common, seed=seed, lam=lam,
                     weight=teacher_share(lam), temperature=t,
                 )  # fmt: skip
                 spread = round(float((distilled - baseline).std(ddof=1)), 7)
-                rows.append(row | {"gain_sd": spread, "n_folds": int(of_seed.sum())})
+                rows.append(row | {"gain_sd": spread, "n_folds": int(own.sum())})
     return rows
 
 
@@ -112,9 +111,9 @@ def assess_pairs(
 ) -> list[dict]:
     """Verdicts on every ordered pair; rows of the verdicts table.
 
-    Within one pair of networks, on the held-out half (`halves`). With `cv` also by ``auto`` on the
-    undistilled logits of all participants, each from the fold that held it out: logits of different
-    networks share their axes, the classes; hidden layers do not.
+    Within one pair of networks, on the held-out half. With `cv` also by ``auto`` on the undistilled
+    logits of all participants, each from the fold that held it out: logits of different networks
+    share their axes, the classes; hidden layers do not.
     """
     y, rows = half.dataset.labels, []
     for pair in permutations(half.x, 2):
