@@ -43,7 +43,7 @@ def gaussian(gap: float, seed: int, n_train: int = 300, p: int = 50, n_test: int
     (train, y), (test, y_test) = data.take("train"), data.take("test")
     case = {"dataset": "joint Gaussian", "condition": f"gap {gap:g}", "knob": gap}
     case |= {"kind": data.kind, "seed": seed}
-    options = {"task": "regression", "epochs": 40, "batch_size": 32, "lr": 1e-3}
+    options = {"epochs": 40, "batch_size": 32, "lr": 1e-3}
     return Task(case, train["x1"] @ world.w1, train["x2"], y, test["x2"], y_test, options)
 
 
@@ -74,7 +74,9 @@ def rows(task: Task) -> Iterable[dict]:
     The training rows alone recommend, the test rows judge. Yields rows of the results table,
     experiments ``recommended`` and ``default``; where not to distil is recommended, gain 0.
     """
-    seed, n_outputs = task.case["seed"], task.soft.shape[1] if task.soft.ndim == 2 else 1
+    kind = "classification" if task.soft.ndim == 2 else "regression"
+    n_outputs = task.soft.shape[1] if kind == "classification" else 1
+    seed = task.case["seed"]
     chosen = recommend(task.soft, task.x, task.y, seed=1000 + seed, **GRID, **task.options)
     plans = {"recommended": (chosen.lam, chosen.temperature), "default": DEFAULT}
     members = [distill.Member(seed)] + [
@@ -84,16 +86,16 @@ def rows(task: Task) -> Iterable[dict]:
     d_in = int(np.prod(task.x.shape[1:]))
     trained = distill.train_ensemble(
         lambda: networks.MLP(d_in, n_outputs), task.x[None], task.y[None], members,
-        teacher=task.soft[None], **task.options,
+        teacher=task.soft[None], task=kind, **task.options,
     )  # fmt: skip
     outputs = trained.predict(task.x_test)
-    if n_outputs > 1:
+    if kind == "classification":
         metric, score = "accuracy", (outputs.argmax(-1) == task.y_test).mean(axis=1)
     else:
         metric, score = "mse", ((outputs[..., 0] - task.y_test) ** 2).mean(axis=1)
     for (plan, (lam, temperature)), after in zip(plans.items(), score[1:]):
         yield results.result(
             **task.case, experiment=plan, teacher="x1", student="x2 mlp", n_train=len(task.y),
-            lam=lam, weight=teacher_share(lam, task.options.get("task", "classification")),
-            temperature=temperature, metric=metric, baseline=score[0], distilled=after,
+            lam=lam, weight=teacher_share(lam, kind), temperature=temperature, metric=metric,
+            baseline=score[0], distilled=after,
         )  # fmt: skip
