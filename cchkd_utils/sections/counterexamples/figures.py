@@ -23,12 +23,9 @@ def gain_against_gamma(
 ) -> None:
     """Draw the gain of distillation against the share of common features, one colour per weight.
 
-    Parameters
-    ----------
-    points : rows with knob (gamma), lam, gain, gain_lo, gain_hi
-    published, criterion_crossing : gammas where the published gain and the gap change sign
-    crossings : weight to (crossing, low, high) of the gain measured here; further keys and nan are
-        left out
+    `points` has the columns knob (gamma), lam, gain, gain_lo, gain_hi. `published` and
+    `criterion_crossing` are the gammas where the published gain and the gap change sign;
+    `crossings` of `mfh` those of the gain measured here, of which nan are left out.
     """
     colour = plots.colours(points["lam"])
     measured = {lam: where for lam, where in crossings.items() if lam in colour}

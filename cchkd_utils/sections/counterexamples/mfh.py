@@ -59,16 +59,10 @@ def run(overlap, lam, seeds, *, n_train=200, n_test=1000, pairing="index", steps
     As published: full-batch gradient steps of size .1, and a teacher that has been trained on the
     student's rows. Unlike there, all students of a seed start from the same weights.
 
-    Parameters
-    ----------
-    overlap : int
-        Decisive features in common, 0 to 10.
-    lam : array_like [k]
-        Weights of KL(teacher || student) beside CE. The published code states 1, but its KL is
-        also averaged over the two classes, which makes it 1/2.
-    pairing : {"index", "class"}
-        "class" pairs each row of the student with a random row of the teacher of the same label;
-        teacher and student are then independent given the label.
+    `overlap` decisive features, 0 to 10, are common. `lam` [k] weighs KL(teacher || student) beside
+    CE: the published code states 1, but its KL is also averaged over the two classes, which makes
+    it 1/2. `pairing` "class" gives each row of the student a random row of the teacher of the same
+    label; teacher and student are then independent given the label.
     """
     if pairing not in ("index", "class"):
         raise ValueError(f"pairing is {pairing!r}: choose index or class")
@@ -102,19 +96,9 @@ def fit(x, y, seeds, *, teacher=None, lam=(0.0,), steps=1000, lr=0.1) -> NDArray
     classes need one number per row, the difference of the logits z; its gradient step is twice that
     of either logit. CE and KL together pull sigmoid(z) to the mean of label and teacher.
 
-    Parameters
-    ----------
-    x, y : array_like [b, n, d] and [b, n]
-        Inputs, and labels 0 or 1.
-    seeds : list of b int
-        Of the initial weights (uniform in +-1/sqrt(d), as torch draws them).
-    teacher : array_like [b, n], optional
-        Its probability of class 1, with weights `lam` [k] >= 0.
-
-    Returns
-    -------
-    array [b, d + 1, k] float32
-        Weights of the difference of logits; the last row is the bias.
+    Of b datasets, x [b, n, d] are inputs, y [b, n] labels 0 or 1, `teacher` [b, n] its chances of
+    class 1, with weights `lam` [k] >= 0. Initial weights are uniform in +-1/sqrt(d), as torch draws
+    them. Returns weights of the difference of logits [b, d + 1, k], the bias last.
     """
     lam = np.asarray(lam, np.float32)
     if (lam < 0).any() or (lam.any() and teacher is None):

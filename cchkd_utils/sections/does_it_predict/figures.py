@@ -51,10 +51,8 @@ def outcomes_by_decision(shares: Mapping[str, pd.DataFrame]) -> Figure:
 def ranking_of_criteria(ax: Axes, table: pd.DataFrame, labels: Mapping[str, str]) -> None:
     """Draw the rank correlation of every criterion with the gain, by section, with intervals.
 
-    Parameters
-    ----------
-    table : rows of `study.compare`
-    labels : score to its name on the axis, in order; the first is in the headline
+    `table` is from `study.compare`; `labels` names the scores on the axis, in order; the first is
+    in the headline.
     """
     sections = table["section"].unique()
     colours = [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, "0.3"]
