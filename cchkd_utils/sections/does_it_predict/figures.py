@@ -79,8 +79,9 @@ def ranking_of_criteria(ax: Axes, table: pd.DataFrame, labels: Mapping[str, str]
 def response(ax: Axes, table: pd.DataFrame, title: str) -> None:
     """Draw the gain of every cell (`cells.cells`) against its gap, and the monotone curve."""
     x, y = table["gap"].to_numpy(), table["percent"].to_numpy()
-    ax.scatter(x, y, s=16, color=table["outcome"].map(OUTCOMES), edgecolor="white", lw=0.3,
-               zorder=3)  # fmt: skip
+    for outcome, colour in OUTCOMES.items():  # gains last, on top
+        own = (table["outcome"] == outcome).to_numpy()
+        ax.scatter(x[own], y[own], s=16, color=colour, edgecolor="white", lw=0.3, zorder=3)
     grid = np.linspace(x.min(), x.max(), 200)
     curve = IsotonicRegression(out_of_bounds="clip").fit(x, y).predict(grid)
     ax.plot(grid, curve, color="0.1", lw=1.8)
