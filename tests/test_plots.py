@@ -90,7 +90,7 @@ def test_crossings_are_those_of_gains_that_are_drawn():
 
 def test_recorded_tables_can_be_cut_to_one_pair_and_one_estimator():
     rows, verdicts = results.recorded("tcga")
-    gains, judged = tables.at(rows, 0.5, 2.0), tables.judge(verdicts)
+    gains, judged = tables.at(rows, 0.5, 2.0), tables.pool_verdicts(verdicts)
     gains = gains[gains["experiment"].isin(plots.SOFT_LABELS)]
     ragged = judged[(judged["estimator"] != "lmi") | (judged["dataset"] == "TCGA-BRCA")]
     assert tcga.verdicts_and_gains(ragged, gains).axes

@@ -1,9 +1,9 @@
-"""Verdicts and rivals that are known, not estimated: those of joint Gaussian models."""
-
-from __future__ import annotations
+"""Verdicts, rivals and informations that are known, not estimated: those of joint Gaussians."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, xlogy
+from scipy.stats import norm
 
 from cchkd_utils.gaussian import JointGaussian, block_mi
 
@@ -11,16 +11,13 @@ from cchkd_utils.gaussian import JointGaussian, block_mi
 def exact_verdict(teacher_student: float, student_label: float) -> dict[str, object]:
     """Return the criterion's columns where both informations (nats) are known exactly."""
     gap = teacher_student - student_label
-    decision = "distil" if gap > 0 else "do not distil" if gap < 0 else "undecided"
     return {
         "estimator": "exact",
         "mi_teacher_student": teacher_student,
         "mi_student_label": student_label,
-        "gap": gap,
-        "gap_lo": gap,
-        "gap_hi": gap,
+        **dict.fromkeys(["gap", "gap_lo", "gap_hi"], gap),
         "p_wrong": 0.0 if gap else 0.5,
-        "decision": decision,
+        "decision": "distil" if gap > 0 else "do not distil" if gap < 0 else "undecided",
     }
 
 
@@ -29,11 +26,8 @@ def exact_case(
 ) -> dict[str, object]:
     """Return `exact_verdict` and the exact rivals of a linear teacher and its linear student.
 
-    Parameters
-    ----------
-    model : JointGaussian
-    h1, h2 : array_like of int, optional
-        Coordinates of x1 and of (x1, x2) that are the representations. Default: the predictions.
+    `h1` and `h2` are the coordinates of (x1, x2) that are the representations. Default: both
+    predictions.
     """
     weights = np.zeros((3, len(model.cov)))  # of t, s and y
     weights[0, : model.p1], weights[1, model.p1 : -1] = model.w1, model.student_weights
@@ -52,5 +46,21 @@ def exact_case(
 
 
 def _population_cka(cov: np.ndarray, a: list[int], b: list[int]) -> float:
-    cross, one, other = (np.linalg.norm(cov[np.ix_(*p)]) for p in ((a, b), (a, a), (b, b)))
-    return float(cross**2 / (one * other))
+    cross, own_a, own_b = (np.linalg.norm(cov[np.ix_(*p)]) for p in ((a, b), (a, a), (b, b)))
+    return float(cross**2 / (own_a * own_b))
+
+
+def class_probabilities(rho: float, s: ArrayLike, edges: ArrayLike = (0.0,)) -> NDArray:
+    """P(class | s) [n, k] of standard normal s [n] and z, correlation rho; `edges` cut z."""
+    if not -1 < rho < 1:
+        raise ValueError(f"rho is {rho}: choose a correlation strictly between -1 and 1")
+    ends = np.concatenate([[-np.inf], edges, [np.inf]])
+    return np.diff(ndtr((ends - rho * np.asarray(s)[:, None]) / np.sqrt(1 - rho**2)), axis=1)
+
+
+def class_information(rho: float, edges: ArrayLike = (0.0,)) -> float:
+    """I(s; class) in nats of `class_probabilities`, where the classes are equally probable."""
+    s = np.linspace(-8, 8, 2001)
+    p = class_probabilities(rho, s, edges)
+    entropy, weight = -xlogy(p, p).sum(axis=1), norm.pdf(s)
+    return float(np.log(p.shape[1]) - (entropy * weight).sum() / weight.sum())

@@ -1,4 +1,4 @@
-"""Grids of settings: the setting nearest to one, and where a curve of gains crosses zero."""
+"""Grids of settings: the setting nearest to a wanted one, and where a curve of gains crosses 0."""
 
 from collections.abc import Iterable
 
@@ -20,12 +20,9 @@ def near(table: pd.DataFrame, **wanted: float) -> pd.DataFrame:
 
 
 def crossing(knob: ArrayLike, gain: ArrayLike) -> float:
-    """Return where a gain first rises through 0, by straight lines between points; nan if nowhere.
+    """Return where a gain [m] first rises through 0, by straight lines; nan if nowhere.
 
-    Parameters
-    ----------
-    knob, gain : array_like [m]
-        `knob` increasing.
+    The `knob` [m] increases.
     """
     x, y = np.asarray(knob, float), np.asarray(gain, float)
     rises = np.flatnonzero((y[:-1] < 0) & (y[1:] >= 0))
@@ -38,24 +35,14 @@ def crossing(knob: ArrayLike, gain: ArrayLike) -> float:
 def crossing_interval(
     knob: ArrayLike, gains: ArrayLike, rng: np.random.Generator, draws: int = 2000
 ) -> tuple[float, float, float]:
-    """Crossing of the mean gain with its 95 % percentile interval, bootstrapped over seeds.
+    """Crossing of the mean of `gains` [s, m], and its 95 % percentile interval over s seeds.
 
-    Parameters
-    ----------
-    knob : array_like [m]
-    gains : array_like [s, m]
-        A seed's row is drawn as a whole: its points share a rule and features.
-    rng : numpy.random.Generator
-    draws : int
-        Bootstrap samples; those that do not cross are left out of the interval.
-
-    Returns
-    -------
-    (crossing, low, high) : tuple of float
+    A seed's row is drawn as a whole: its points share a rule and features. Bootstrap samples that
+    do not cross are left out of the interval.
     """
     gains = np.asarray(gains, float)
     picks = rng.integers(len(gains), size=(draws, len(gains)))
-    found = np.array([crossing(knob, gains[rows].mean(axis=0)) for rows in picks])
-    found = found[np.isfinite(found)]
-    low, high = np.percentile(found, [2.5, 97.5]) if found.size else (np.nan, np.nan)
+    crossings = np.array([crossing(knob, gains[rows].mean(axis=0)) for rows in picks])
+    crossings = crossings[np.isfinite(crossings)]
+    low, high = np.percentile(crossings, [2.5, 97.5]) if crossings.size else (np.nan, np.nan)
     return crossing(knob, gains.mean(axis=0)), float(low), float(high)

@@ -9,19 +9,11 @@ METRICS = ("accuracy", "weighted F1", "AUC")
 
 
 def scores(logits: ArrayLike, labels: ArrayLike) -> dict[str, NDArray]:
-    """Score predictions of n rows.
+    """Score logits [..., n, k] of classes [n] by each of `METRICS`, [...].
 
-    Parameters
-    ----------
-    logits : array_like [..., n, k]
-    labels : array_like of int [n]
-
-    Returns
-    -------
-    dict of str to ndarray [...]
-        ``accuracy``; ``weighted F1``: F1 of each class, weighted by its rows; ``AUC``: mean over
-        classes of one against the rest, on probabilities (two classes: the usual AUC). A class
-        without rows, or with all of them, has no AUC and is left out of the mean.
+    Weighted F1: that of each class, weighted by its rows. AUC: mean over classes of one against
+    the rest, on probabilities (two classes: the usual AUC); a class without rows, or with all of
+    them, is left out of the mean.
     """
     logits, labels = np.asarray(logits, float), np.asarray(labels)
     is_class = labels[:, None] == np.arange(logits.shape[-1])  # [n, k]

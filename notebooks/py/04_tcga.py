@@ -55,8 +55,7 @@ import pandas as pd
 from cchkd_utils import plots, results
 from cchkd_utils.results import readable
 from cchkd_utils.datasets import tcga
-from cchkd_utils.sections.tcga import figures as draw
-from cchkd_utils.sections.tcga import verdicts, study, tables
+from cchkd_utils.sections.tcga import figures, folds, study, tables
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
@@ -94,9 +93,9 @@ pd.DataFrame(steps).fillna("")
 # label comes from a teacher that was trained on the others. We try both.
 
 # %%
-recipe = study.Recipe(n_features=n_features, epochs=epochs, lr=lr, device=device)
+recipe = folds.Recipe(n_features=n_features, epochs=epochs, lr=lr, device=device)
 seeds = [seed + i for i in range(n_seeds)]
-crossed = [study.repeated(s, recipe, seeds, n_folds) for s in sets]
+crossed = [folds.repeated(s, recipe, seeds, n_folds) for s in sets]
 teachers = pd.DataFrame([row for cv in crossed for row in study.teachers(cv)])
 teachers.set_index(["cohort", "modality"]).round(2)
 
@@ -112,9 +111,7 @@ teachers.set_index(["cohort", "modality"]).round(2)
 
 # %%
 main = 2.0 if 2.0 in temperature else temperature[0]
-rows = [
-    row for cv in crossed for row in verdicts.distil(cv, lam, temperature, main_temperature=main)
-]
+rows = [row for cv in crossed for row in study.distil(cv, lam, temperature, main_temperature=main)]
 
 # %% [markdown]
 # ## Verdicts
@@ -125,9 +122,9 @@ rows = [
 # therefore uses the logits of *all* patients, each from the fold that held him or her out.
 
 # %%
-halved = [study.halves(s, recipe, seeds) for s in sets]
+halved = [folds.halves(s, recipe, seeds) for s in sets]
 verdict_rows = [
-    row for cv, half in zip(crossed, halved) for row in verdicts.judge(half, estimator, cv=cv)
+    row for cv, half in zip(crossed, halved) for row in study.assess_pairs(half, estimator, cv=cv)
 ]
 results.save(rows, verdict_rows, "04_tcga")
 
@@ -139,7 +136,7 @@ results.save(rows, verdict_rows, "04_tcga")
 
 # %% tags=["hide-input"]
 lam_shown = 0.5 if 0.5 in lam else lam[0]
-alone = list(study.SOFT)
+alone = list(folds.SOFT)
 
 
 def shown(table: pd.DataFrame, experiments: list[str], weight: float, t: float) -> pd.DataFrame:
@@ -148,8 +145,8 @@ def shown(table: pd.DataFrame, experiments: list[str], weight: float, t: float) 
 
 
 gains = shown(results.check(rows), alone, lam_shown, main)
-judged = tables.judge(results.check(verdict_rows, "verdicts"))
-fig = draw.verdicts_and_gains(judged, gains)
+pooled = tables.pool_verdicts(results.check(verdict_rows, "verdicts"))
+fig = figures.verdicts_and_gains(pooled, gains)
 plots.mark_simulated(fig, kind)
 plots.show(
     fig,
@@ -175,15 +172,15 @@ plots.show(
 # %% tags=["hide-input"]
 recorded, recorded_verdicts = results.recorded("tcga")
 real_gains = shown(recorded, alone, 0.5, 2.0)
-real_judged = tables.judge(recorded_verdicts)
+real_pooled = tables.pool_verdicts(recorded_verdicts)
 plots.show(
-    draw.verdicts_and_gains(real_judged, real_gains),
+    figures.verdicts_and_gains(real_pooled, real_gains),
     "The same figure for the recorded real cohorts, ten ordered pairs: gap of mutual information "
     "by five estimators on the left, accuracy gained at λ = 0.5 and T = 2 on the right.",
 )
 
 # %% tags=["hide-input"]
-tables.overview(real_gains, real_judged)
+tables.overview(real_gains, real_pooled)
 
 # %% [markdown]
 # Gains in percentage points with their 95 % interval, λ = 0.5, $T$ = 2; then the verdict of each estimator.
@@ -192,15 +189,16 @@ tables.overview(real_gains, real_judged)
 # a bare inequality does: the sign of the gap against the sign of the mean gain.
 
 # %% tags=["hide-input"]
-counts = {name: tables.tally(some, real_judged) for name, some in real_gains.groupby("experiment")}
+by_kind = real_gains.groupby("experiment")
+counts = {name: tables.pair_agreement(group, real_pooled) for name, group in by_kind}
 pd.concat(counts, names=["soft labels", "estimator"])
 
 # %% [markdown]
 # The ten pairs by outcome at every λ and $T$ of the paper (cross-fitted soft labels, accuracy):
 
 # %% tags=["hide-input"]
-some = recorded.query("experiment == 'cross-fitted' and metric == 'accuracy'")
-grid = tables.outcomes(some, ["temperature", "lam"]).unstack("temperature")
+cross_fitted = recorded.query("experiment == 'cross-fitted' and metric == 'accuracy'")
+grid = tables.outcomes(cross_fitted, ["temperature", "lam"]).unstack("temperature")
 grid.swaplevel(axis=1)[sorted(recorded["temperature"].unique())].sort_index()
 
 # %% [markdown]
@@ -220,9 +218,9 @@ for s, half in zip(sets, halved):
     of_cohort = gains[gains["dataset"] == f"TCGA-{s.provenance['cohort']}"]
     own = of_cohort[of_cohort["experiment"] == "cross-fitted"]
     for student in s.modalities if len(s.modalities) > 2 else []:
-        ranked = verdicts.rank(half, student, estimator[-1])
-        found = tables.first_choices(ranked, own[own["student"] == student])
-        chosen.append({"cohort": s.provenance["cohort"], "student": student, **found})
+        ranked = study.rank(half, student, estimator[-1])
+        first = tables.first_choices(ranked, own[own["student"] == student])
+        chosen.append({"cohort": s.provenance["cohort"], "student": student, **first})
 pd.DataFrame(chosen)
 
 # %% [markdown]
@@ -233,7 +231,7 @@ pd.DataFrame(chosen)
 # %% tags=["hide-input"]
 fused = shown(recorded, ["late fusion", "early fusion"], 0.5, 2.0)
 plots.show(
-    draw.fusion(fused),
+    figures.fusion(fused),
     "Accuracy of fusion with distillation less that of fusion without, per ordered pair of the "
     "recorded real cohorts, for late and early fusion, with 95 % intervals.",
 )
@@ -247,8 +245,8 @@ text.pivot(index="pair", columns="experiment", values="text").rename_axis(None, 
 
 # %%
 shuffled = study.permuted(sets[0], seed)
-control = study.halves(shuffled, recipe, seeds)
-control_rows = pd.DataFrame(verdicts.judge(control, estimator[:1], bias_check=False))
+control = folds.halves(shuffled, recipe, seeds)
+control_rows = pd.DataFrame(study.assess_pairs(control, estimator[:1], bias_check=False))
 
 # %% tags=["hide-input"]
 control_rows["AUC of the student"] = [
@@ -270,19 +268,19 @@ control_rows[[*columns]].rename(columns=columns).set_index(["teacher", "student"
 
 
 # %% tags=["hide-input"]
-by = estimator[0] if estimator[0] in set(real_judged["estimator"]) else "ksg"
+by = estimator[0] if estimator[0] in set(real_pooled["estimator"]) else "ksg"
 crossed_real, crossed_here = (t[t["experiment"] == "cross-fitted"] for t in (real_gains, gains))
 late_here = shown(results.check(rows), ["late fusion"], lam_shown, main)
 late_real = fused[fused["experiment"] == "late fusion"]
 beside = {
     "the paper": ["agrees in all three cohorts", "fusion + KD beats fusion"],
     "recorded on real data": [
-        tables.agreed(crossed_real, real_judged),
-        tables.span(tables.holds(late_real, real_judged, by)),
+        tables.agreed(crossed_real, real_pooled),
+        tables.span(tables.holds(late_real, real_pooled, by)),
     ],
     f"this build ({kind})": [
-        tables.agreed(crossed_here, judged),
-        tables.span(tables.holds(late_here, judged, by)),
+        tables.agreed(crossed_here, pooled),
+        tables.span(tables.holds(late_here, pooled, by)),
     ],
 }
 lines = ["verdict and sign of the effect", f"late fusion where the gap is above 0 ({by})"]
@@ -336,7 +334,7 @@ from dataclasses import replace
 
 from numpy.random import default_rng
 
-small = study.Recipe(n_features=20, hidden=(8,), epochs=40)
+small = folds.Recipe(n_features=20, hidden=(8,), epochs=40)
 coins = default_rng(0).permutation([0, 1] * 30)
 noise = default_rng(1).standard_normal((60, 2000)).astype("float32")
 fake = replace(
@@ -346,7 +344,7 @@ fake = replace(
 leaky = replace(fake, modalities={"noise": small.prepare(noise, coins)(noise)})
 accuracy = []
 for patients in (leaky, fake):
-    cv = study.repeated(patients, small, [0], 5)
+    cv = folds.repeated(patients, small, [0], 5)
     accuracy.append(cv.score(cv.logits["noise"])["accuracy"].mean())
 print("selected on all patients: {:.2f}, in the training folds: {:.2f}".format(*accuracy))
 assert accuracy[0] > 0.75 > accuracy[1]

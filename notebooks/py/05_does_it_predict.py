@@ -46,10 +46,8 @@ import pandas as pd
 
 from cchkd_utils import plots, results
 from cchkd_utils.results import intervals, readable
-from cchkd_utils.sections.does_it_predict import figures as draw
 from cchkd_utils.sections import cells
-from cchkd_utils.sections.does_it_predict import choosing
-from cchkd_utils.sections.does_it_predict import study
+from cchkd_utils.sections.does_it_predict import choosing, figures, study
 
 readable.typeset()
 
@@ -66,7 +64,7 @@ readable.typeset()
 
 # %%
 sources = {"recorded": cells.recorded(), "this build": cells.this_build()}
-pools = {name: cells.by_section(found, estimator) for name, found in sources.items()}
+pools = {name: cells.by_section(tables, estimator) for name, tables in sources.items()}
 sizes = {
     (name, section): cells.size(table)
     for name, pool in pools.items()
@@ -80,7 +78,7 @@ pd.DataFrame(sizes).T.rename_axis(["source", "section"])
 # %% tags=["hide-input"]
 recorded = pools["recorded"]
 shares = {section: study.outcome_by_decision(table) for section, table in recorded.items()}
-fig = draw.outcomes_by_decision(shares)
+fig = figures.outcomes_by_decision(shares)
 plots.show(
     fig,
     "Bars for the recorded cells of each section: after the verdicts do not distil, undecided and "
@@ -97,13 +95,13 @@ plots.show(
 # %% tags=["hide-input"]
 scored = {
     (name, section, method): study.report(study.hits(table))
-    for name, found in sources.items()
+    for name, tables in sources.items()
     for method in ("auto", "ksg", "mine", "lmi")
-    for section, table in cells.by_section(found, method).items()
+    for section, table in cells.by_section(tables, method).items()
 }
 titles = list(dict.fromkeys(section for _, section, _ in scored))
-in_order = sorted(scored, key=lambda one: titles.index(one[1]))
-right = pd.DataFrame({one: scored[one] for one in in_order}).T
+in_order = sorted(scored, key=lambda key: titles.index(key[1]))
+right = pd.DataFrame({key: scored[key] for key in in_order}).T
 right = right.rename_axis(["source", "section", "estimator"])
 right.loc["recorded"]
 
@@ -121,9 +119,9 @@ right.loc["this build"]
 
 # %% tags=["hide-input"]
 by_lam = {
-    (section, lam): study.report(study.hits(some))
+    (section, lam): study.report(study.hits(group))
     for section, table in recorded.items()
-    for lam, some in table.groupby("lam")
+    for lam, group in table.groupby("lam")
 }
 pd.DataFrame(by_lam).T.rename_axis(["section", "λ"])
 
@@ -137,7 +135,7 @@ pd.DataFrame(by_lam).T.rename_axis(["section", "λ"])
 # %% tags=["hide-input"]
 ranking = study.compare(recorded)
 fig, ax = plots.figure(width=7.5, height=4.8)
-draw.ranking_of_criteria(ax, ranking, cells.RIVALS)
+figures.ranking_of_criteria(ax, ranking, cells.RIVALS)
 plots.show(
     fig,
     "For each score, from the MI gap to conditional information, one dot per section with a 95 per "
@@ -174,7 +172,7 @@ fig, axes = plots.figure(
     2, (len(recorded) + 1) // 2, width=9, height=3.2 * ((len(recorded) + 1) // 2)
 )
 for ax, (section, table) in zip(np.ravel(axes), recorded.items()):
-    draw.response(ax, table, section)
+    figures.response(ax, table, section)
 for row in np.atleast_2d(axes):
     row[0].set_ylabel("gain (points, or % of error)")
 plots.show(
@@ -214,10 +212,10 @@ took.agg([*names]).rename(columns=names).round(2)
 # than its standard error. `recommend` does that, with all students trained as one batch.
 
 # %%
-some = [seed + i for i in range(n_seeds)]
-tasks = [choosing.gaussian(one, s) for one in gap for s in some]
-tasks += [choosing.digits(one, s) for one in blur for s in some]
-rows = [row for task in tasks for row in choosing.rows(task, choosing.choose(task))]
+seeds = [seed + i for i in range(n_seeds)]
+tasks = [choosing.gaussian(nats, s) for nats in gap for s in seeds]
+tasks += [choosing.digits(pixels, s) for pixels in blur for s in seeds]
+rows = [row for task in tasks for row in choosing.rows(task)]
 results.save(rows, notebook="05_does_it_predict")
 
 # %% tags=["hide-input"]
@@ -283,10 +281,10 @@ chosen.assign(text=text).pivot(
 # ```
 
 # %% tags=["solution"]
-some = cells.resolved(recorded["Gaussian, simulated"])
-helps = (some["outcome"] == "helps").to_numpy()
-thresholds = np.sort([0.0, *some["gap"]])
-right = pd.Series([((some["gap"] > one) == helps).mean() for one in thresholds], thresholds)
+known = cells.resolved(recorded["Gaussian, simulated"])
+helps = (known["outcome"] == "helps").to_numpy()
+thresholds = np.sort([0.0, *known["gap"]])
+right = pd.Series([((known["gap"] > nats) == helps).mean() for nats in thresholds], thresholds)
 print(f"best threshold {right.idxmax():+.2f} nats: {right.max():.0%} right; zero: {right[0.0]:.0%}")
 
 # %% [markdown] tags=["solution"]
@@ -332,10 +330,10 @@ open_cells.groupby("dataset")["outcome"].value_counts().unstack(fill_value=0)
 # ```
 
 # %% tags=["solution"]
-some = recorded["digits, real"]
-ranks = some[["gap", "teacher accuracy"]].rank()
+digits = recorded["digits, real"]
+ranks = digits[["gap", "teacher accuracy"]].rank()
 ranks["both"] = ranks.mean(axis=1)
-ranks.corrwith(some["gain"], method="spearman").round(2)
+ranks.corrwith(digits["gain"], method="spearman").round(2)
 
 # %% [markdown] tags=["solution"]
 # ```{solution-end}

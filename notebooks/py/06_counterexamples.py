@@ -59,7 +59,7 @@ from cchkd_utils.results import readable
 from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.sections.counterexamples.figures import gain_against_gamma, verdicts_and_outcomes
 from cchkd_utils.sections.counterexamples import mfh, overfit
-from cchkd_utils.sections.counterexamples.study import Ledger, assess_each
+from cchkd_utils.sections.counterexamples.study import Cases, assess_each
 from cchkd_utils.sections.grid import crossing_interval
 from cchkd_utils.sections.exact import exact_case
 
@@ -67,7 +67,7 @@ from cchkd_utils.sections.exact import exact_case
 warnings.filterwarnings("ignore", message=".*constant column")
 
 readable.typeset()
-ledger = Ledger()
+cases = Cases()
 seeds = [seed + i for i in range(n_seeds)]
 assess = partial(assess_each, estimator=estimator)
 
@@ -90,10 +90,10 @@ assess = partial(assess_each, estimator=estimator)
 
 # %%
 def linear_case(case: str, condition: str, model: JointGaussian, knob: float, verdict=None):
-    """Fit linear students on fresh training sets and enter them in the ledger."""
-    rng = np.random.default_rng([seed, len(ledger.rows)])
+    """Fit linear students on fresh training sets and add them to the cases."""
+    rng = np.random.default_rng([seed, len(cases.rows)])
     risk = model.simulate_risk(n_train, [0.0, *lam], draws=n_seeds, rng=rng)
-    ledger.add(
+    cases.add(
         case, condition, knob=knob, lam=lam, baseline=risk[:, 0], distilled=risk[:, 1:],
         verdicts=verdict or exact_case(model),
         alignment=model.residual_alignment, n_train=n_train, seeds=seeds,
@@ -109,7 +109,7 @@ def linear_case(case: str, condition: str, model: JointGaussian, knob: float, ve
 for scale in (1.0, 3.0):
     model = JointGaussian.from_correlations(r=0.6, q=0.8, g=0.9, p=p, teacher_sd=scale)
     linear_case("rescaled teacher", f"sd {scale:g}", model, scale)
-ledger.report("rescaled teacher")
+cases.report("rescaled teacher")
 
 # %% [markdown]
 # CCH cannot tell the two apart. It is right about the teacher in the label's own units and wrong about the other. The residual alignment sees the scale.
@@ -122,7 +122,7 @@ ledger.report("rescaled teacher")
 for noise in (0.0, 0.5):
     model = JointGaussian.from_correlations(r=0.6, q=0.0, g=0.0, p=p, teacher_sd=noise)
     linear_case("empty teacher", f"noise sd {noise:g}", model, noise)
-ledger.report("empty teacher")
+cases.report("empty teacher")
 
 # %% [markdown]
 # CCH says no, and the gain is large. The teacher's term shrinks the weights, like ridge regression. No information moved. An
@@ -138,7 +138,7 @@ for nuisance in (0.0, 0.9):
     model = JointGaussian.from_correlations(r=0.6, q=0.2, g=0.85, p=p, nuisance=nuisance)
     verdict = exact_case(model, [0, 1], [p, p + 1])  # t and s live on the first coordinates
     linear_case("shared nuisance", f"correlation {nuisance:g}", model, nuisance, verdict)
-ledger.report("shared nuisance")
+cases.report("shared nuisance")
 
 # %% [markdown]
 # The nuisance turns the verdict from no to yes. The students do not notice it: distillation hurts as before. The gap rewards whatever the representations
@@ -153,19 +153,19 @@ ledger.report("shared nuisance")
 
 # %%
 for knob, pairing in enumerate(["index", "class"]):
-    found = mfh.run(10, lam, seeds, pairing=pairing, steps=steps)
-    ledger.add(
+    run = mfh.run(10, lam, seeds, pairing=pairing, steps=steps)
+    cases.add(
         "pairs", f"by {pairing}", knob=knob, lam=lam, metric="cross-entropy", seeds=seeds,
-        baseline=found.cross_entropy[:, 0], distilled=found.cross_entropy[:, 1:],
-        verdicts=assess(*found.to_assess()), alignment=found.alignment,
+        baseline=run.cross_entropy[:, 0], distilled=run.cross_entropy[:, 1:],
+        verdicts=assess(*run.to_assess()), alignment=run.alignment,
         n_train=200, dataset="MFH Gaussian", students="softmax",
     )  # fmt: skip
-    points = 100 * (found.accuracy[:, 1:] - found.accuracy[:, :1])
+    points = 100 * (run.accuracy[:, 1:] - run.accuracy[:, :1])
     half = 1.96 * points.std(axis=0, ddof=1) / n_seeds**0.5
     told = ", ".join(f"{m:+.2f} ± {h:.2f}" for m, h in zip(points.mean(axis=0), half))
-    exact = "exact I(t;s) = {:.3f}, I(s;Y) = {:.3f} nats".format(*found.information.mean(axis=0))
+    exact = "exact I(t;s) = {:.3f}, I(s;Y) = {:.3f} nats".format(*run.information.mean(axis=0))
     print(f"by {pairing}: {exact}; accuracy gained, points, by λ: {told}")
-ledger.report("pairs")
+cases.report("pairs")
 
 # %% [markdown]
 # The verdict is no, as it must be, and the loss falls all the same: soft labels restrain a student that would overfit. Most of the gain needs no pairing.
@@ -183,33 +183,33 @@ ledger.report("pairs")
 # %%
 runs = {overlap: mfh.run(overlap, lam, seeds, steps=steps) for overlap in range(0, 11, 2)}
 many = mfh.run(6, lam, seeds, n_train=n_many, steps=steps)
-for rows_of_student, found in [*((200, one) for one in runs.values()), (n_many, many)]:
-    ledger.add(
-        "MFH", f"γ {found.gamma:.2f}, n {rows_of_student}", knob=found.gamma, lam=lam,
-        metric="accuracy", baseline=found.accuracy[:, 0], distilled=found.accuracy[:, 1:],
-        verdicts=assess(*found.to_assess()), alignment=found.alignment,
+for rows_of_student, run in [*((200, run) for run in runs.values()), (n_many, many)]:
+    cases.add(
+        "MFH", f"γ {run.gamma:.2f}, n {rows_of_student}", knob=run.gamma, lam=lam,
+        metric="accuracy", baseline=run.accuracy[:, 0], distilled=run.accuracy[:, 1:],
+        verdicts=assess(*run.to_assess()), alignment=run.alignment,
         n_train=rows_of_student, seeds=seeds, dataset="MFH Gaussian", students="softmax",
     )  # fmt: skip
-ledger.report("MFH")
+cases.report("MFH")
 
 # %% [markdown]
 # *How strong is the teacher?* The published code says CE + 1·KL, but the KL is averaged over rows **and** over the two classes, so its weight is really
 # ½. Indeed λ = 0.5 is the setting whose levels match the published figure (teacher ≈ 71 %, undistilled ≈ 68 %, distilled 66.3 → 70 %).
 
 # %% tags=["hide-input"]
-here = results.check(ledger.rows), results.check(ledger.verdicts, "verdicts")
+here = results.check(cases.rows), results.check(cases.verdicts, "verdicts")
 columns = {"recorded": mfh.crossings(*results.recorded("counterexamples"))}
 crossings = mfh.crossings(*here, seed=seed)
 mfh.beside_published(columns | {"this build": crossings})
 
 # %% tags=["hide-input"]
-exact = np.stack([one.gap for one in runs.values()], axis=1)
-gammas = [one.gamma for one in runs.values()]
+exact = np.stack([run.gap for run in runs.values()], axis=1)
+gammas = [run.gamma for run in runs.values()]
 of_gap = crossing_interval(gammas, exact, np.random.default_rng(seed))
 print("CCH: the exact gap changes sign at γ = {:.2f} [{:.2f}, {:.2f}]".format(*of_gap))
 
 # %% tags=["hide-input"]
-points = ledger.gains()
+points = cases.gains()
 points = points[(points["experiment"] == "MFH") & points["condition"].str.endswith("n 200")]
 fig, ax = plots.figure(width=7.2, height=4.6)
 gain_against_gamma(
@@ -236,9 +236,9 @@ plots.show(
 # The residual alignment says *helps* at every γ, and for accuracy it is wrong below γ ≈ 0.3. It is about the loss, and there it is right:
 
 # %% tags=["hide-input"]
-for one in runs.values():
-    saved = 100 * (1 - one.cross_entropy[:, 1] / one.cross_entropy[:, 0])
-    print(f"γ = {one.gamma:.2f}: cross-entropy {saved.mean():+.1f} % lower at λ = {lam[0]:g}")
+for run in runs.values():
+    saved = 100 * (1 - run.cross_entropy[:, 1] / run.cross_entropy[:, 0])
+    print(f"γ = {run.gamma:.2f}: cross-entropy {saved.mean():+.1f} % lower at λ = {lam[0]:g}")
 
 # %% [markdown]
 # ## An over-trained teacher
@@ -248,26 +248,26 @@ for one in runs.values():
 # the training rows and on held-out rows.
 
 # %%
-some = seeds[:n_networks]
+few_seeds = seeds[:n_networks]
 options = {"epochs": epochs, "device": device}
 by_heart = options | {"epochs": epochs_teacher}
 world = JointGaussian.from_correlations(0.6, 0.8, 0.7, p_network, "calibrated", rotate=seed)
 (x1, x2, y), (x1_test, x2_test, y_test) = (
-    overfit.draw(world, n, some, stream) for stream, n in enumerate([n_train, n_test])
+    overfit.draw(world, n, few_seeds, stream) for stream, n in enumerate([n_train, n_test])
 )
 build = overfit.network(p_network, 32, 32)
-teacher = overfit.teachers(build, x1, y, some, **by_heart)
+teacher = overfit.teachers(build, x1, y, few_seeds, **by_heart)
 memorised, t_test = (teacher.predict(x)[..., 0] for x in (x1, x1_test))
-crossed = overfit.cross_fitted(build, x1, y, some, **by_heart)
+crossed = overfit.cross_fitted(build, x1, y, few_seeds, **by_heart)
 for name, t, labels in [("own rows", memorised, y), ("held out", t_test, y_test)]:
     print(f"teacher's squared error, {name}: {((t - labels) ** 2).mean():.3f}")
 
 # %%
-trained = overfit.students(build, x2, y, [memorised, crossed], lam, some, **options)
+trained = overfit.students(build, x2, y, [memorised, crossed], lam, few_seeds, **options)
 mse = overfit.errors(trained, x2_test, y_test)
-with_memorised, with_crossed = mse[1:].reshape(2, len(lam), len(some))
-s_train, s_test = (trained.predict(x)[: len(some), :, 0] for x in (x2, x2_test))
-h2_train, h2_test = (trained.represent(x)[: len(some)] for x in (x2, x2_test))
+with_memorised, with_crossed = mse[1:].reshape(2, len(lam), len(few_seeds))
+s_train, s_test = (trained.predict(x)[: len(few_seeds), :, 0] for x in (x2, x2_test))
+h2_train, h2_test = (trained.represent(x)[: len(few_seeds)] for x in (x2, x2_test))
 on_own_rows = assess(teacher.represent(x1), h2_train, y, memorised, s_train)
 held_out = assess(teacher.represent(x1_test), h2_test, y_test, t_test, s_test)
 for knob, (name, after, verdicts, t, s, labels) in enumerate([
@@ -275,12 +275,12 @@ for knob, (name, after, verdicts, t, s, labels) in enumerate([
     ("memorised, held out", with_memorised, held_out, t_test, s_test, y_test),
     ("cross-fitted, held out", with_crossed, held_out, crossed, s_train, y),
 ]):  # fmt: skip
-    ledger.add(
+    cases.add(
         "over-trained", name, knob=knob, lam=lam, baseline=mse[0], distilled=after.T,
         verdicts=verdicts, alignment=((labels - t) * (labels - s)).mean(axis=1), n_train=n_train,
-        seeds=some, students="mlp",
+        seeds=few_seeds, students="mlp",
     )  # fmt: skip
-ledger.report("over-trained")
+cases.report("over-trained")
 
 # %% [markdown]
 # Memorised labels change nothing, at any weight. The held-out verdict says *distil*, and so does the residual alignment of held-out predictions: both describe a teacher that the
@@ -296,45 +296,45 @@ ledger.report("over-trained")
 sizes = {"small": (4,), "large": (64, 64, 64)}
 world = JointGaussian.from_correlations(0.6, 0.5, 0.75, p_network, "calibrated", rotate=seed)
 (x1, x2, y), (x1_test, x2_test, y_test), (z1, _, z) = (
-    overfit.draw(world, n, some, stream) for stream, n in enumerate([n_train, n_test, 1000])
+    overfit.draw(world, n, few_seeds, stream) for stream, n in enumerate([n_train, n_test, 1000])
 )  # z: the teacher's own rows
 careful = {"epochs": 60, "validation": 0.2, "patience": 8, "device": device}
 teachers = {
-    size: overfit.teachers(overfit.network(p_network, *hidden), z1, z, some, **careful)
+    size: overfit.teachers(overfit.network(p_network, *hidden), z1, z, few_seeds, **careful)
     for size, hidden in sizes.items()
 }
-soft = [one.predict(x1)[..., 0] for one in teachers.values()]
+soft = [teacher.predict(x1)[..., 0] for teacher in teachers.values()]
 
 # %%
 for knob, (size, hidden) in enumerate(sizes.items()):
     build = overfit.network(p_network, *hidden)
-    trained = overfit.students(build, x2, y, soft, lam, some, **options)
+    trained = overfit.students(build, x2, y, soft, lam, few_seeds, **options)
     before, *after = overfit.errors(trained, x2_test, y_test)
-    after = np.reshape(after, (2, len(lam), len(some)))
-    s = trained.predict(x2_test)[: len(some), :, 0]
-    h2 = trained.represent(x2_test)[: len(some)]
-    for (of_teacher, one), gained in zip(teachers.items(), after):
-        t = one.predict(x1_test)[..., 0]
-        ledger.add(
-            "capacity", f"{of_teacher} → {size}", knob=knob, lam=lam, baseline=before,
-            distilled=gained.T, verdicts=assess(one.represent(x1_test), h2, y_test, t, s),
+    after = np.reshape(after, (2, len(lam), len(few_seeds)))
+    s = trained.predict(x2_test)[: len(few_seeds), :, 0]
+    h2 = trained.represent(x2_test)[: len(few_seeds)]
+    for (teacher_size, teacher), gained in zip(teachers.items(), after):
+        t = teacher.predict(x1_test)[..., 0]
+        cases.add(
+            "capacity", f"{teacher_size} → {size}", knob=knob, lam=lam, baseline=before,
+            distilled=gained.T, verdicts=assess(teacher.represent(x1_test), h2, y_test, t, s),
             alignment=((y_test - t) * (y_test - s)).mean(axis=1), n_train=n_train,
-            seeds=some, students=f"mlp {size}",
+            seeds=few_seeds, students=f"mlp {size}",
         )  # fmt: skip
-ledger.report("capacity")
+cases.report("capacity")
 
 # %% [markdown]
 # The gap barely moves with the sizes (−0.05 to −0.06 nats); the gain does. The small student hardly overfits and gains nothing. The large one overfits and
 # gains much, from either teacher. How much a student overfits is the factor κ of the exact risk. No information between representations contains it.
 
 # %% tags=["hide-input"]
-results.save(ledger.rows, ledger.verdicts, "06_counterexamples")
+results.save(cases.rows, cases.verdicts, "06_counterexamples")
 
 # %% [markdown]
 # ## All cases
 
 # %% tags=["hide-input"]
-table = ledger.summary()
+table = cases.summary()
 fig = verdicts_and_outcomes(table, min(lam))
 plots.mark_simulated(fig, "simulated")
 plots.show(
@@ -346,7 +346,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 print(table["right"].value_counts().to_string())
-ledger.conclusion()
+cases.conclusion()
 
 # %% [markdown]
 # ## Answer

@@ -52,10 +52,8 @@ import pandas as pd
 
 from cchkd_utils import plots, results
 from cchkd_utils.results import readable
-from cchkd_utils.sections.estimators import figures as draw
 from cchkd_utils.mi import METHODS, estimate
-from cchkd_utils.sections.estimators import study
-from cchkd_utils.sections.estimators import tables as recorded
+from cchkd_utils.sections.estimators import figures, study, tables
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
@@ -91,13 +89,13 @@ by_size = results.check(grid, "estimates")
 # %% tags=["hide-input"]
 hardest = by_size[(by_size["dim"] == max(dim)) & (by_size["n"] == max(n))].groupby("method")
 kept = hardest["nats"].mean()
-fig, axes = draw.titled(
+fig, axes = figures.titled(
     f"Of 1 nat in {max(dim)} dimensions, at n = {max(n)}: ksg finds {kept['ksg']:.2f}, "
     f"mine {kept['mine']:.2f}, lmi {kept['lmi']:.2f}, auto {kept['auto']:.2f}",
     len(n), width=9.5, height=4.4,
 )  # fmt: skip
-draw.error_by_dimension(axes, by_size)
-draw.method_legend(fig, METHODS, truth="no error")
+figures.error_by_dimension(axes, by_size)
+figures.method_legend(fig, METHODS, truth="no error")
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
@@ -151,16 +149,16 @@ by_layer = results.check(layers, "estimates")
 # %% tags=["hide-input"]
 off = (by_layer["nats"] - by_layer["true_mi"]).abs().groupby([by_layer["method"], by_layer["y"]])
 off = off.mean().unstack()
-fig, axes = draw.titled(
+fig, axes = figures.titled(
     f"Mean error on I(H1;H2): auto {off.loc['auto', 'continuous']:.2f}, "
     f"ksg {off.loc['ksg', 'continuous']:.2f} nats; "
     f"on I(H2;Y): auto {off.loc['auto', 'classes']:.2f}, ksg {off.loc['ksg', 'classes']:.2f} nats",
     2, width=9.5, height=4.8,
 )  # fmt: skip
 for ax, kind, name in zip(axes, ["continuous", "classes"], ["I(H1;H2)", "I(H2;Y)"]):
-    draw.scatter_against_truth(ax, by_layer[by_layer["y"] == kind])
+    figures.estimate_against_truth(ax, by_layer[by_layer["y"] == kind], ls="")
     ax.set_title(f"{name}, n = {n_rows}")
-draw.method_legend(fig, METHODS)
+figures.method_legend(fig, METHODS)
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
@@ -183,20 +181,20 @@ plots.show(
 # the page may, so it is recorded; `tests/benchmarks/bench_mi_accuracy.py` repeats it.
 
 # %% tags=["hide-input"]
-accuracy_rows = recorded.read("estimators")
-right, clear_gaps = recorded.signs_of_layers(accuracy_rows)
-print(f"Errors in nats, {recorded.provenance(accuracy_rows)}.")
+accuracy_rows = tables.recorded("estimators")
+right, clear_gaps = tables.signs_of_layers(accuracy_rows)
+print(f"Errors in nats, {tables.provenance(accuracy_rows)}.")
 print(f"Sign of the gap right in {right} of {clear_gaps} layers with |gap| ≥ 0.3 nats.")
-accuracy = recorded.accuracy(accuracy_rows).drop(columns=["method", "n", "seconds"])
+accuracy = tables.accuracy(accuracy_rows).drop(columns=["method", "n", "seconds"])
 accuracy.round(3)
 
 # %% tags=["hide-input"]
-fig, axes = draw.titled(
+fig, axes = figures.titled(
     f"{accuracy_rows['name'].nunique()} kinds of data with known information, n = 5000: "
     f"auto is {accuracy_rows['error_nats'].abs().mean():.3f} nats off on average",
     3, width=9.5, height=4.0,
 )  # fmt: skip
-draw.recorded_errors(axes, accuracy_rows)
+figures.recorded_errors(axes, accuracy_rows)
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
@@ -219,19 +217,19 @@ plots.show(
 
 # %%
 verdict_rows = []
-for one in estimator:
-    verdict_rows += study.judge_populations(dim_verdict, trials, n_rows, one, seed)
+for method in estimator:
+    verdict_rows += study.judge_populations(dim_verdict, trials, n_rows, method, seed)
 verdicts = results.check(verdict_rows, "verdicts")
 cells = study.coverage(verdicts, ["dataset", "condition", "estimator"])
-classes = {one: study.reliability(v) for one, v in verdicts.groupby("estimator")}
+classes = {method: study.reliability(v) for method, v in verdicts.groupby("estimator")}
 
 # %% tags=["hide-input"]
 covered = study.coverage(verdicts, ["estimator"]).set_index("estimator")["coverage"]
-said = ", ".join(f"{one} {100 * covered[one]:.0f} %" for one in estimator)
-fig, axes = draw.titled(f"A 90 % interval holds the true gap: {said}", 2, width=9.5, height=4.8)
-draw.coverage_by_cell(axes[0], cells, 0.9)
-draw.wrong_against_said(axes[1], classes)
-draw.method_legend(fig, estimator, truth="as it should be")
+said = ", ".join(f"{method} {100 * covered[method]:.0f} %" for method in estimator)
+fig, axes = figures.titled(f"A 90 % interval holds the true gap: {said}", 2, width=9.5, height=4.8)
+figures.coverage_by_cell(axes[0], cells, 0.9)
+figures.wrong_against_said(axes[1], classes)
+figures.method_legend(fig, estimator, truth="as it should be")
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
@@ -258,12 +256,12 @@ report.round(2).rename_axis(None)
 # line. In brackets stands the 95 % interval of the coverage itself.
 
 # %% tags=["hide-input"]
-cells_recorded = recorded.read("calibration")
-print(recorded.provenance(cells_recorded).capitalize() + ".")
-recorded.calibration(cells_recorded).round(3)
+cells_recorded = tables.recorded("calibration")
+print(tables.provenance(cells_recorded).capitalize() + ".")
+tables.calibration(cells_recorded).round(3)
 
 # %% tags=["hide-input"]
-signs = recorded.reliability_of_signs(recorded.read("calibration_trials"))
+signs = tables.reliability_of_signs(tables.recorded("calibration_trials"))
 print("auto, up to 16 dimensions: how often p_wrong says the sign is wrong, and how often it is")
 signs.round(3)
 
@@ -303,17 +301,17 @@ most = (
     by_end[~labelled & np.isclose(by_end["true_mi"], max(large))].groupby("method")["nats"].mean()
 )
 worst = (by_end["nats"] - by_end["true_mi"]).abs()[labelled].max()
-fig, axes = draw.titled(
+fig, axes = figures.titled(
     f"Of {max(large):g} nats, ksg finds {most['ksg']:.1f}, lmi {most['lmi']:.1f}, "
     f"mine {most['mine']:.1f}, auto {most['auto']:.1f}; "
     f"with four classes all are within {worst:.2f}",
     2, width=9.5, height=4.6,
 )  # fmt: skip
-draw.estimate_against_truth(axes[0], by_end[labelled], ceiling=np.log(4))
-draw.estimate_against_truth(axes[1], by_end[~labelled])
+figures.estimate_against_truth(axes[0], by_end[labelled], ceiling=np.log(4))
+figures.estimate_against_truth(axes[1], by_end[~labelled])
 axes[0].set_title("four classes, 8 dimensions")
 axes[1].set_title("jointly normal, 2 + 2 dimensions")
-draw.method_legend(fig, METHODS)
+figures.method_legend(fig, METHODS)
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
@@ -337,14 +335,14 @@ by_copies = results.check(copied, "estimates")
 # %% tags=["hide-input"]
 by_copies["share"] = by_copies["task"].str.removeprefix("copies ").astype(float) * 100
 nearest = by_copies[by_copies["method"] == "ksg"].groupby("share")["nats"].mean()
-fig, (ax,) = draw.titled(
+fig, (ax,) = figures.titled(
     f"Copied rows move ksg from {nearest.iloc[0]:.2f} to {nearest.iloc[-1]:.2f} nats (truth: 1)",
     width=7.0, height=4.4,
 )  # fmt: skip
-draw.method_lines(ax, by_copies, "share", dodge=0.4)
-ax.axhline(1.0, **draw.TRUTH)
+figures.method_lines(ax, by_copies, "share", dodge=0.4)
+ax.axhline(1.0, **figures.TRUTH)
 ax.set(xlabel="rows that are copies of another row (%)", ylabel="estimate (nats)")
-draw.method_legend(fig, METHODS)
+figures.method_legend(fig, METHODS)
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
@@ -364,11 +362,11 @@ plots.show(
 # %% tags=["hide-input"]
 first = verdicts[verdicts["estimator"] == estimator[0]]
 turned = study.flips_in_bits(first["mi_teacher_student"], first["mi_student_label"])
-fig, (ax,) = draw.titled(
+fig, (ax,) = figures.titled(
     f"Bits on one side turn the sign of {turned.sum()} in {len(first)} gaps, always to plus",
     width=6.0, height=4.8,
 )  # fmt: skip
-draw.bits_and_nats(ax, first, turned)
+figures.bits_and_nats(ax, first, turned)
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
@@ -385,9 +383,9 @@ plots.show(
 # repeats it all on your machine.
 
 # %% tags=["hide-input"]
-timed = recorded.read("benchmarks_mi")
-print(f"{recorded.provenance(timed)}.")
-recorded.ratios(timed).round(2)
+timed = tables.recorded("benchmarks_mi")
+print(f"{tables.provenance(timed)}.")
+tables.ratios(timed).round(2)
 
 # %% [markdown]
 # ## Summary
@@ -450,10 +448,10 @@ summary.loc[list(METHODS)].round(2).rename_axis(None).rename_axis(columns=None)
 rng = np.random.default_rng(seed)
 h1, h2 = study.shared_pairs(4, nats=1.0).sample(600, rng)
 wide = np.hstack([h1, rng.standard_normal((600, 30))])
-found = {(m, h.shape[1]): estimate(h, h2, m).nats for m in ("ksg", "auto") for h in (h1, wide)}
-assert found["ksg", 34] < found["ksg", 4] - 0.3
-assert abs(found["auto", 34] - found["auto", 4]) < 0.2
-pd.Series(found, name="nats").rename_axis(["method", "units"]).round(2).to_frame()
+nats = {(m, h.shape[1]): estimate(h, h2, m).nats for m in ("ksg", "auto") for h in (h1, wide)}
+assert nats["ksg", 34] < nats["ksg", 4] - 0.3
+assert abs(nats["auto", 34] - nats["auto", 4]) < 0.2
+pd.Series(nats, name="nats").rename_axis(["method", "units"]).round(2).to_frame()
 
 # %% [markdown] tags=["solution"]
 # With `ksg` the teacher of 34 units would lose the comparison for its width alone.

@@ -7,8 +7,7 @@ import torch
 from cchkd_utils import results
 from cchkd_utils.datasets import counterexamples
 from cchkd_utils.sections.counterexamples import mfh as experiment
-from cchkd_utils.sections.counterexamples import softmax
-from cchkd_utils.sections.exact import exact_verdict
+from cchkd_utils.sections.exact import class_information, exact_verdict
 from cchkd_utils.sections.grid import crossing, crossing_interval
 
 
@@ -66,14 +65,14 @@ def test_batched_descent_is_the_published_recipe():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((2, 40, 6)), rng.integers(0, 2, (2, 40))
     soft = rng.uniform(size=(2, 40))
-    start = softmax.fit(x, y, [5, 6], steps=0)[..., 0]
-    fitted = softmax.fit(x, y, [5, 6], teacher=soft, lam=[0.0, 0.7], steps=60)
+    start = experiment.fit(x, y, [5, 6], steps=0)[..., 0]
+    fitted = experiment.fit(x, y, [5, 6], teacher=soft, lam=[0.0, 0.7], steps=60)
     for i in range(2):
         for k, lam in enumerate([0.0, 0.7]):
             expected = reference(x[i], y[i], soft[i], lam, start[i], 60)
             np.testing.assert_allclose(fitted[i, :, k], expected, atol=2e-5)
     with pytest.raises(ValueError, match="and a teacher"):
-        softmax.fit(x, y, [5, 6], lam=[0.5])
+        experiment.fit(x, y, [5, 6], lam=[0.5])
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.4, -0.9])
@@ -85,9 +84,9 @@ def test_label_information_agrees_with_counting(rho):
     joint = np.histogram2d(bins, y, [np.arange(243) - 0.5, 2])[0] / len(s)
     independent = joint.sum(1, keepdims=True) * joint.sum(0)
     counted = (joint[joint > 0] * np.log(joint[joint > 0] / independent[joint > 0])).sum()
-    assert softmax.label_information(rho) == pytest.approx(counted, abs=2e-3)
+    assert class_information(rho) == pytest.approx(counted, abs=2e-3)
     with pytest.raises(ValueError, match="strictly between"):
-        softmax.label_information(1.0)
+        class_information(1.0)
 
 
 def test_exact_information_agrees_with_an_estimator_and_with_markov():
@@ -103,7 +102,7 @@ def test_exact_information_agrees_with_an_estimator_and_with_markov():
     assert between < label  # by class: data processing
     # a teacher that is (nearly) the label tells about s what the label tells
     exact = experiment.class_paired_information(0.99999, 0.5, points=200)
-    assert exact == pytest.approx(softmax.label_information(0.5), rel=0.02)
+    assert exact == pytest.approx(class_information(0.5), rel=0.02)
     assert experiment.class_paired_information(0.0, 0.5) == pytest.approx(0, abs=1e-12)
 
 

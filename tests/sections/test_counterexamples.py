@@ -1,4 +1,4 @@
-"""The ledger of cases: its tables, its intervals, its judgement."""
+"""The cases of notebook 06: their tables, their intervals, their judgement."""
 
 import numpy as np
 import pytest
@@ -6,18 +6,18 @@ import pytest
 from cchkd_utils import results
 from cchkd_utils.criterion.rivals import linear_cka
 from cchkd_utils.gaussian import JointGaussian, block_mi
-from cchkd_utils.sections.counterexamples.study import Ledger, who_was_right
+from cchkd_utils.sections.counterexamples.study import Cases, who_was_right
 from cchkd_utils.sections.exact import exact_case, exact_verdict
 
 CASE = {"knob": 1, "lam": [0.1, 1.0], "n_train": 50, "seeds": [0, 1, 2]}
 
 
-def entry(ledger, condition, gain, gap=0.1, alignment=0.2, **other):
+def entry(cases, condition, gain, gap=0.1, alignment=0.2, **columns):
     before = np.array([1.0, 2.0, 3.0])
     after = before[:, None] * (1 - np.array([[gain, 2 * gain]]) / 100)
     after[:, 0] += before * np.array([-1e-4, 0, 1e-4])  # a little scatter
-    ledger.add("case", condition, baseline=before, distilled=after, alignment=alignment,
-               verdicts=exact_verdict(0.2 + gap, 0.2), **CASE | other)  # fmt: skip
+    cases.add("case", condition, baseline=before, distilled=after, alignment=alignment,
+               verdicts=exact_verdict(0.2 + gap, 0.2), **CASE | columns)  # fmt: skip
 
 
 def test_exact_verdict_takes_the_sign():
@@ -51,11 +51,11 @@ def test_an_empty_teacher_knows_nothing():
 
 
 def test_summary_keeps_order_and_judges_at_the_smallest_weight():
-    ledger = Ledger()
-    entry(ledger, "z helps", 3.0)
-    entry(ledger, "a hurts", -3.0, gap=0.1, alignment=-0.1)
-    entry(ledger, "m nothing", 0.0, gap=-0.1, alignment=[-1e-3, 0, 1e-3])
-    table = ledger.summary()
+    cases = Cases()
+    entry(cases, "z helps", 3.0)
+    entry(cases, "a hurts", -3.0, gap=0.1, alignment=-0.1)
+    entry(cases, "m nothing", 0.0, gap=-0.1, alignment=[-1e-3, 0, 1e-3])
+    table = cases.summary()
     assert list(table["condition"]) == ["case: z helps", "case: a hurts", "case: m nothing"]
     assert list(table["outcome"]) == ["helps", "hurts", "no effect"]
     assert list(table["predicted"]) == ["helps", "hurts", "no effect"]
@@ -68,38 +68,38 @@ def test_summary_keeps_order_and_judges_at_the_smallest_weight():
 
 
 def test_rows_fit_the_tables_and_join():
-    ledger = Ledger()
-    entry(ledger, "one", 3.0)
-    entry(ledger, "points", 3.0, metric="accuracy")
-    rows, verdicts = results.check(ledger.rows), results.check(ledger.verdicts, "verdicts")
+    cases = Cases()
+    entry(cases, "loss", 3.0)
+    entry(cases, "points", 3.0, metric="accuracy")
+    rows, verdicts = results.check(cases.rows), results.check(cases.verdicts, "verdicts")
     joined = rows.merge(verdicts, on=results.JOIN, validate="many_to_one")
     assert len(joined) == len(rows) == 12
-    gains = ledger.gains().set_index(["condition", "lam"])["gain"]
-    assert gains["case: one", 0.1] == pytest.approx(3)  # per cent of the loss
+    gains = cases.gains().set_index(["condition", "lam"])["gain"]
+    assert gains["case: loss", 0.1] == pytest.approx(3)  # per cent of the loss
     assert gains["case: points", 1.0] == pytest.approx(-12)  # points: 6 % of 2, and lower is worse
 
 
 def test_tables_to_read():
-    ledger = Ledger()
-    entry(ledger, "one", 3.0)
-    report = ledger.report("case")
-    assert report.loc["one", "gain, λ=0.1"] == "+3.00 ± 0.02"
-    assert report.loc["one", "CCH"] == "distil"
-    assert ledger.conclusion().loc["case: one", "what happened"] == "helps (+3.0)"
+    cases = Cases()
+    entry(cases, "loss", 3.0)
+    report = cases.report("case")
+    assert report.loc["loss", "gain, λ=0.1"] == "+3.00 ± 0.02"
+    assert report.loc["loss", "CCH"] == "distil"
+    assert cases.conclusion().loc["case: loss", "what happened"] == "helps (+3.0)"
 
 
 def test_a_split_vote_is_undecided():
-    ledger = Ledger()
+    cases = Cases()
     votes = [exact_verdict(0.3, 0.2), exact_verdict(0.1, 0.2), exact_verdict(0.2, 0.2)]
     before = np.ones(3)
-    ledger.add("case", "x", baseline=before, distilled=np.ones((3, 2)), alignment=0.0,
+    cases.add("case", "x", baseline=before, distilled=np.ones((3, 2)), alignment=0.0,
                verdicts=votes, **CASE)  # fmt: skip
-    assert ledger.summary()["decision"].item() == "undecided"
+    assert cases.summary()["decision"].item() == "undecided"
 
 
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="do not fit 3 seeds and 2 weights"):
-        Ledger().add("case", "x", baseline=np.ones(3), distilled=np.ones((3, 1)), alignment=0.0,
+        Cases().add("case", "x", baseline=np.ones(3), distilled=np.ones((3, 1)), alignment=0.0,
                      verdicts=exact_verdict(1, 0), **CASE)  # fmt: skip
 
 

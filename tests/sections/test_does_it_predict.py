@@ -31,13 +31,13 @@ def tables(seeds=8, conditions=12, slope=0.1, noise=0.02, seed=0):
                 row = case | dict(experiment="x", n_train=9, lam=lam, weight=lam, temperature=1.0)
                 before = {"baseline": 0.7, "distilled": 0.7 + gain}
                 rows.append(results.result(**row, metric="accuracy", **before))
-            found = gap + 0.02 * rng.standard_normal()
+            estimated = gap + 0.02 * rng.standard_normal()
             verdicts.append(
                 case
                 | dict(estimator="ksg", mi_teacher_student=0.5 + gap, mi_student_label=0.5)
-                | dict(gap=found, gap_lo=found - 0.08, gap_hi=found + 0.08)
-                | {"p_wrong": 0.01 if abs(found) > 0.1 else 0.3, "took": 0.1}
-                | {"decision": decide(found), "linear CKA": rng.random()}
+                | dict(gap=estimated, gap_lo=estimated - 0.08, gap_hi=estimated + 0.08)
+                | {"p_wrong": 0.01 if abs(estimated) > 0.1 else 0.3, "took": 0.1}
+                | {"decision": decide(estimated), "linear CKA": rng.random()}
                 | {"teacher accuracy": 0.8 + gap, "residual alignment": -gap}
             )
     return results.check(rows), results.check(verdicts, "verdicts")
@@ -74,11 +74,11 @@ def test_nothing_to_join_is_said(metric, estimator):
 
 def test_scores_find_the_criterion_that_foretells():
     cells = joined(slope=0.4)
-    found = study.hits(cells)
-    assert found["right"] == 1.0 and 0.3 < found["always"] < 0.7
-    assert found["right_hi"] == 1.0  # few clusters, all right: not sure for that
-    assert found["right_lo"] == pytest.approx(0.025 ** (1 / found["clusters"]))
-    assert 0 < found["decided"] <= found["resolved"] <= found["cells"]
+    counted = study.hits(cells)
+    assert counted["right"] == 1.0 and 0.3 < counted["always"] < 0.7
+    assert counted["right_hi"] == 1.0  # few clusters, all right: not sure for that
+    assert counted["right_lo"] == pytest.approx(0.025 ** (1 / counted["clusters"]))
+    assert 0 < counted["decided"] <= counted["resolved"] <= counted["cells"]
     table = study.compare({"s": cells}).set_index("score")
     assert table.loc["gap", "auc"] > 0.99 and table.loc["residual alignment", "auc"] < 0.01
     noise = table.loc["linear CKA"]

@@ -64,19 +64,19 @@ def verdicts(gaps, trues, p_wrong, half=0.1):
 
 def test_coverage_counts_and_has_an_interval():
     frame = verdicts([0.2] * 10, [0.25] * 9 + [0.31], [0.01] * 10)
-    (one,) = study.coverage(frame, ["estimator"]).to_dict("records")
-    assert (one["trials"], one["coverage"]) == (10, 0.9)
-    assert (one["low"], one["high"]) == pytest.approx((0.55498, 0.99747), abs=1e-5)  # exact table
-    assert one["bias"] == pytest.approx(0.2 - 0.256)
+    (cell,) = study.coverage(frame, ["estimator"]).to_dict("records")
+    assert (cell["trials"], cell["coverage"]) == (10, 0.9)
+    assert (cell["low"], cell["high"]) == pytest.approx((0.55498, 0.99747), abs=1e-5)  # exact table
+    assert cell["bias"] == pytest.approx(0.2 - 0.256)
 
 
 def test_reliability_puts_said_beside_happened():
     p_wrong = [0.0, 0.01, 0.3, 0.4, 0.5, 0.4]
     frame = verdicts([0.1] * 6, [0.1, 0.1, -0.1, 0.1, -0.1, 0.1], p_wrong)
-    found = study.reliability(frame)
-    assert found["said"].tolist() == pytest.approx([0.005, 0.4])
-    assert found["wrong"].tolist() == pytest.approx([0.0, 0.5])
-    assert found["trials"].sum() == 6
+    table = study.reliability(frame)
+    assert table["said"].tolist() == pytest.approx([0.005, 0.4])
+    assert table["wrong"].tolist() == pytest.approx([0.0, 0.5])
+    assert table["trials"].sum() == 6
 
 
 def test_bits_turn_the_sign_in_a_wedge_only():

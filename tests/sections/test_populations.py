@@ -20,8 +20,8 @@ def sample_information(a, b):
 def test_normal_populations(draw, gap, d):
     h1, h2, y, said = draw(gap, d, 200_000, np.random.default_rng(d))
     assert said == gap and h1.shape == h2.shape == (200_000, d)
-    found = sample_information(h1, h2) - sample_information(h2, y)
-    assert found == pytest.approx(gap, abs=0.01)  # about three standard errors
+    estimated = sample_information(h1, h2) - sample_information(h2, y)
+    assert estimated == pytest.approx(gap, abs=0.01)  # about three standard errors
 
 
 @pytest.mark.parametrize("draw", POPULATIONS["4-class"])
@@ -30,14 +30,14 @@ def test_class_populations(draw, gap):
     """In 2 dimensions ksg is nearly unbiased: an estimate that knows nothing of the classes."""
     h1, h2, y, said = draw(gap, 2, 8000, np.random.default_rng(1))
     assert said == pytest.approx(gap, abs=0.02) and set(y) == {0, 1, 2, 3}
-    found = estimate(h1, h2, "ksg").nats - estimate(h2, y, "ksg", discrete_y=True).nats
-    assert found == pytest.approx(said, abs=0.06)
+    estimated = estimate(h1, h2, "ksg").nats - estimate(h2, y, "ksg", discrete_y=True).nats
+    assert estimated == pytest.approx(said, abs=0.06)
 
 
 def test_bent_axes_keep_the_gap():
     h1, h2, y, said = populations.bent_axes(0.2, 2, 8000, np.random.default_rng(3))
-    found = estimate(h1, h2, "ksg").nats - estimate(h2, y, "ksg").nats
-    assert found == pytest.approx(said, abs=0.08)
+    estimated = estimate(h1, h2, "ksg").nats - estimate(h2, y, "ksg").nats
+    assert estimated == pytest.approx(said, abs=0.08)
 
 
 def test_markov_gaps_are_not_positive():
@@ -55,5 +55,5 @@ def test_hidden_layers(draw, gap):
     assert h1.shape == h2.shape == (500, 64) and (h1 >= 0).all() and (h1 == 0).any()
     if draw is populations.rectified_layers:
         assert said == pytest.approx(gap, abs=0.02) and set(y) == {0, 1, 2, 3}
-    found = estimate(h1, h2).nats - estimate(h2, y, discrete_y=True).nats
-    assert found == pytest.approx(said, abs=0.3)
+    estimated = estimate(h1, h2).nats - estimate(h2, y, discrete_y=True).nats
+    assert estimated == pytest.approx(said, abs=0.3)

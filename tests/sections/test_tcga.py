@@ -10,9 +10,9 @@ from cchkd_utils import results
 from cchkd_utils.datasets import tcga
 from cchkd_utils.datasets.base import Multimodal
 from cchkd_utils.sections.scores import scores
-from cchkd_utils.sections.tcga import study, tables, verdicts
+from cchkd_utils.sections.tcga import folds, study, tables
 
-RECIPE = study.Recipe(n_features=20, hidden=(16, 8), epochs=40)
+RECIPE = folds.Recipe(n_features=20, hidden=(16, 8), epochs=40)
 pytestmark = pytest.mark.filterwarnings("ignore:.*constant column")
 
 
@@ -43,15 +43,15 @@ def test_scores_equal_scikit_learn(k):
     rng = np.random.default_rng(k)
     y = rng.permutation(np.arange(50) % k)
     logits = rng.standard_normal((3, 50, k)) + np.eye(k)[y]
-    found = scores(logits, y)
+    scored = scores(logits, y)
     p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     for i in range(3):
         said = logits[i].argmax(1)
-        assert found["accuracy"][i] == pytest.approx(accuracy_score(y, said))
-        assert found["weighted F1"][i] == pytest.approx(f1_score(y, said, average="weighted"))
+        assert scored["accuracy"][i] == pytest.approx(accuracy_score(y, said))
+        assert scored["weighted F1"][i] == pytest.approx(f1_score(y, said, average="weighted"))
         own = p[i, :, 1] if k == 2 else p[i]
         auc = roc_auc_score(y, own, multi_class="ovr")
-        assert found["AUC"][i] == pytest.approx(auc)
+        assert scored["AUC"][i] == pytest.approx(auc)
 
 
 def test_a_class_that_is_not_there_has_no_auc():
@@ -74,7 +74,7 @@ def test_agreement_counts_only_what_is_resolved_and_decided():
         for t in "abc"
         for e, g, d in [("ksg", 1.0, "distil"), ("auto", -0.1, "undecided")]
     ])  # fmt: skip
-    table = tables.tally(gains, judged)
+    table = tables.pair_agreement(gains, judged)
     assert table.loc["ksg", ["agree", "disagree", "open"]].tolist() == [1, 1, 1]
     assert table.loc["auto", ["agree", "disagree", "open"]].tolist() == [0, 0, 3]
     assert table["same sign"].to_dict() == {"ksg": "1 of 3", "auto": "2 of 3"}
@@ -84,9 +84,9 @@ def test_the_majority_needs_more_than_half():
     base = {"dataset": "d", "teacher": "t", "student": "s", "estimator": "ksg", "gap": 1.0}
     base |= dict.fromkeys(["mi_teacher_student", "mi_student_label", "gap_lo", "gap_hi"], 0.0)
     frame = pd.DataFrame([base | {"decision": d} for d in ("distil", "undecided")])
-    assert tables.judge(frame)["decision"].tolist() == ["undecided"]
+    assert tables.pool_verdicts(frame)["decision"].tolist() == ["undecided"]
     frame = pd.concat([frame, frame[:1]])
-    assert tables.judge(frame)["decision"].tolist() == ["distil"]
+    assert tables.pool_verdicts(frame)["decision"].tolist() == ["distil"]
 
 
 # --- preparation inside the fold --------------------------------------------------------------
@@ -100,7 +100,7 @@ def test_preparation_selects_fills_and_scales_on_the_rows_it_is_given():
     x[:, 3] = 1.0  # constant: of no use
     x[::3, 4] = np.nan  # a third is missing: left out
     x[0, 7] = np.nan
-    recipe = study.Recipe(n_features=6)
+    recipe = folds.Recipe(n_features=6)
     out = recipe.prepare(x, y)(x)
     clean = np.where(np.isnan(x), np.nanmedian(x, axis=0), x)
     usable = np.setdiff1d(np.arange(30), [3, 4])
@@ -112,19 +112,19 @@ def test_preparation_selects_fills_and_scales_on_the_rows_it_is_given():
 
 def test_a_short_modality_is_filled_up_with_zeros():
     x = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
-    out = study.Recipe(n_features=10).prepare(x, np.arange(40) % 2)(x)
+    out = folds.Recipe(n_features=10).prepare(x, np.arange(40) % 2)(x)
     assert out.shape == (40, 10) and not out[:, 4:].any() and out[:, :4].any(axis=0).all()
 
 
 def test_held_out_rows_do_not_touch_the_networks():
     """Change the held-out rows beyond recognition: selection, scaling and weights stay."""
     whole = cohort()
-    before = study.repeated(whole, RECIPE, [0], n_folds=3)
+    before = folds.repeated(whole, RECIPE, [0], n_folds=3)
     held = before.test[0]
     blocks = {name: x.copy() for name, x in whole.modalities.items()}
     for x in blocks.values():
         x[held] = 1e3 * np.random.default_rng(1).standard_normal(x[held].shape)
-    after = study.repeated(dataset(blocks, whole.labels, 2), RECIPE, [0], n_folds=3)
+    after = folds.repeated(dataset(blocks, whole.labels, 2), RECIPE, [0], n_folds=3)
     for name in blocks:
         np.testing.assert_array_equal(before.rows(before.x[name])[0], after.rows(after.x[name])[0])
         np.testing.assert_array_equal(before.soft(name, "in-sample")[0],
@@ -141,10 +141,10 @@ def test_selection_outside_the_fold_would_be_seen_and_is_not():
     rng = np.random.default_rng(0)
     y = rng.permutation(np.arange(100) % 2)
     x = rng.standard_normal((100, 2000)).astype(np.float32)
-    whole = study.repeated(dataset({"mrna": x}, y, 2), RECIPE, [0, 1])
+    whole = folds.repeated(dataset({"mrna": x}, y, 2), RECIPE, [0, 1])
     inside = whole.score(whole.logits["mrna"])["accuracy"].mean()
     best = np.argsort(-f_classif(x, y)[0])[:20]
-    leaked = study.repeated(dataset({"mrna": x[:, best]}, y, 2), RECIPE, [0, 1])
+    leaked = folds.repeated(dataset({"mrna": x[:, best]}, y, 2), RECIPE, [0, 1])
     outside = leaked.score(leaked.logits["mrna"])["accuracy"].mean()
     assert outside > 0.75, "the plant must be visible to a pipeline that leaks"
     assert abs(inside - 0.5) < 0.12
@@ -152,12 +152,12 @@ def test_selection_outside_the_fold_would_be_seen_and_is_not():
 
 def test_cross_fitted_soft_labels_do_not_know_the_labels_by_heart():
     noise = cohort(signal=0.0)
-    cv = study.repeated(noise, RECIPE, [0])
+    cv = folds.repeated(noise, RECIPE, [0])
     y = noise.labels[cv.train]
-    right = {kind: (cv.soft("mrna", kind).argmax(-1) == y).mean() for kind in study.SOFT}
+    right = {kind: (cv.soft("mrna", kind).argmax(-1) == y).mean() for kind in folds.SOFT}
     assert right["in-sample"] > 0.8 and right["cross-fitted"] < 0.6
     (row, _) = study.teachers(cv)
-    for kind in study.SOFT:
+    for kind in folds.SOFT:
         assert row[f"{kind}: right"] == right[kind]
     assert row["in-sample: sure"] > row["cross-fitted: right"]
 
@@ -168,11 +168,13 @@ def test_permuted_labels_leave_nothing_to_predict():
     mixed = study.permuted(whole, 0)
     assert (mixed.labels != whole.labels).any()
     assert sorted(mixed.labels) == sorted(whole.labels)
-    cv = study.repeated(mixed, RECIPE, [0, 1])
+    cv = folds.repeated(mixed, RECIPE, [0, 1])
     for logits in cv.logits.values():
         assert 0.33 < cv.score(logits)["AUC"].mean() < 0.67
         assert cv.score(logits)["accuracy"].mean() < 0.55  # the largest class is half of all
-    rows = verdicts.judge(study.halves(mixed, RECIPE, [0, 1]), ["ksg", "auto"], bias_check=False)
+    rows = study.assess_pairs(
+        folds.halves(mixed, RECIPE, [0, 1]), ["ksg", "auto"], bias_check=False
+    )
     contains = [row["label_lo"] <= 0 <= row["label_hi"] for row in rows]
     assert np.mean(contains) >= 0.75  # 95 % intervals, eight of them, pairs sharing students
 
@@ -183,12 +185,12 @@ def test_permuted_labels_leave_nothing_to_predict():
 @pytest.fixture(scope="module")
 def small():
     whole = cohort(n=150, signal=1.2)
-    return study.repeated(whole, RECIPE, [0, 1], 3), study.halves(whole, RECIPE, [0, 1])
+    return folds.repeated(whole, RECIPE, [0, 1], 3), folds.halves(whole, RECIPE, [0, 1])
 
 
 def test_rows_of_every_pair(small):
     cv, _ = small
-    rows = results.check(verdicts.distil(cv, [0.3, 0.6], [1.0, 2.0], main_temperature=2.0))
+    rows = results.check(study.distil(cv, [0.3, 0.6], [1.0, 2.0], main_temperature=2.0))
     count = rows.groupby(["teacher", "student", "experiment"]).size()
     # metrics x repeats x weights, and both temperatures for the cross-fitted
     assert count.xs("cross-fitted", level="experiment").tolist() == [24, 24]
@@ -205,10 +207,10 @@ def test_rows_of_every_pair(small):
 
 def test_verdicts_of_every_pair(small):
     cv, half = small
-    rows = results.check(verdicts.judge(half, ["ksg"], cv=cv, bias_check=False), "verdicts")
-    assert len(rows) == 2 * 2 * 2 and set(rows["estimator"]) == {"ksg", verdicts.POOLED}
+    rows = results.check(study.assess_pairs(half, ["ksg"], cv=cv, bias_check=False), "verdicts")
+    assert len(rows) == 2 * 2 * 2 and set(rows["estimator"]) == {"ksg", study.POOLED}
     held = rows.set_index("estimator")["n_held_out"]
-    assert set(held["ksg"]) == {75} and set(held[verdicts.POOLED]) == {150}
+    assert set(held["ksg"]) == {75} and set(held[study.POOLED]) == {150}
     assert (rows["label_lo"] < rows["mi_student_label"]).all()
     for test in half.test:
         assert not np.intersect1d(test, half.train).size or len(half.test) > 1
@@ -217,10 +219,10 @@ def test_verdicts_of_every_pair(small):
 
 def test_pooled_logits_are_all_held_out(small):
     cv, _ = small
-    found = verdicts.pooled_logits(cv, "mrna", 1)
+    pooled = study.pooled_logits(cv, "mrna", 1)
     for i, rows in enumerate(cv.test):
         if cv.seeds[i] == 1:
-            np.testing.assert_array_equal(found[rows], cv.logits["mrna"][i, rows])
+            np.testing.assert_array_equal(pooled[rows], cv.logits["mrna"][i, rows])
 
 
 def test_teachers_are_ranked_by_their_gap():
@@ -228,8 +230,8 @@ def test_teachers_are_ranked_by_their_gap():
     blocks = dict(whole.modalities)
     noise = np.random.default_rng(5).standard_normal(blocks["cnv"].shape)
     blocks["rppa"] = noise.astype(np.float32)
-    half = study.halves(dataset(blocks, whole.labels, 2), RECIPE, [0, 1])
-    for ranked in verdicts.rank(half, "mrna", "ksg"):
+    half = folds.halves(dataset(blocks, whole.labels, 2), RECIPE, [0, 1])
+    for ranked in study.rank(half, "mrna", "ksg"):
         assert list(ranked) == ["cnv", "rppa"]  # the one that knows the class comes first
         gaps = [v.gap for v in ranked.values()]
         assert gaps == sorted(gaps, reverse=True)

@@ -5,48 +5,36 @@ both sides of the criterion are known without an estimator. Source of the experi
 ICLR 2023 (arXiv 2206.06487), Section 4, and the authors' published code.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import expit, log_expit, xlogy
 
 from cchkd_utils.datasets import counterexamples
-from cchkd_utils.sections.counterexamples import softmax
+from cchkd_utils.sections.exact import class_information, class_probabilities
 from cchkd_utils.sections.grid import crossing_interval
 
 PUBLISHED_CROSSING = 0.27  # gamma at which the published gain changes sign, read off a figure
 
 
 @dataclass(frozen=True)
-class Students:
-    """What one setting gave, one entry per seed.
+class Repeats:
+    """What s repeats of one setting gave, on held-out rows.
 
-    Attributes
-    ----------
-    gamma : float
-    accuracy : array [s, 1 + k]
-        Held-out accuracy of the undistilled student, then of one student per weight.
-    cross_entropy : array [s, 1 + k]
-        Their held-out cross-entropy, nats.
-    teacher, student : arrays [s, n_test]
-        Held-out logits (the difference of the two) of the teacher and of the undistilled student.
-    labels : array [s, n_test]
-    information : array [s, 2]
-        Exact I(t;s) and I(s;Y) in nats.
+    Accuracy and cross-entropy (nats) are those of the undistilled student, then of one student per
+    weight; teacher and (undistilled) student are differences of two logits.
     """
 
     gamma: float
-    accuracy: NDArray
-    cross_entropy: NDArray
-    teacher: NDArray
-    student: NDArray
-    labels: NDArray
-    information: NDArray
+    accuracy: NDArray  # [s, 1 + k]
+    cross_entropy: NDArray  # [s, 1 + k]
+    teacher: NDArray  # [s, n_test]
+    student: NDArray  # [s, n_test]
+    labels: NDArray  # [s, n_test]
+    information: NDArray  # [s, 2], exact I(t;s) and I(s;Y), nats
 
     @property
     def gap(self) -> NDArray:
@@ -65,80 +53,81 @@ class Students:
         return 2 * ((self.labels - t) * (self.labels - s)).mean(1)
 
 
-def run(
-    overlap: int,
-    lam: ArrayLike,
-    seeds: list[int],
-    *,
-    n_train: int = 200,
-    n_test: int = 1000,
-    pairing: str = "index",
-    steps: int = 1000,
-) -> Students:
+def run(overlap, lam, seeds, *, n_train=200, n_test=1000, pairing="index", steps=1000) -> Repeats:
     """Train teachers and students of one setting, all seeds at once.
 
     As published: full-batch gradient steps of size .1, and a teacher that has been trained on the
     student's rows. Unlike there, all students of a seed start from the same weights.
 
-    Parameters
-    ----------
-    overlap : int
-        Decisive features in common, 0 to 10.
-    lam : array_like [k]
-        Weights of KL(teacher || student) beside CE. The published code states 1, but its KL is
-        also averaged over the two classes, which makes it 1/2.
-    seeds : list of int
-    n_train, n_test : int
-    pairing : {"index", "class"}
-        "class" pairs each row of the student with a random row of the teacher of the same label;
-        teacher and student are then independent given the label.
-    steps : int
-        Gradient steps of teachers and students.
-
-    Raises
-    ------
-    ValueError
-        For an unknown pairing, and as `datasets.counterexamples.load` and `softmax.fit`.
+    `overlap` decisive features, 0 to 10, are common. `lam` [k] weighs KL(teacher || student) beside
+    CE: the published code states 1, but its KL is also averaged over the two classes, which makes
+    it 1/2. `pairing` "class" gives each row of the student a random row of the teacher of the same
+    label; teacher and student are then independent given the label.
     """
     if pairing not in ("index", "class"):
         raise ValueError(f"pairing is {pairing!r}: choose index or class")
     sets = [counterexamples.load(overlap, n_train, n_test, seed) for seed in seeds]
     (x_train, y_train), (x_test, y_test) = (_stack(sets, split) for split in ("train", "test"))
-    w1 = softmax.fit(x_train["x1"], y_train, seeds, steps=steps)[..., 0]
+    w1 = fit(x_train["x1"], y_train, seeds, steps=steps)
     if pairing == "class":
         for x, y in ((x_train, y_train), (x_test, y_test)):
             x["x1"] = _shuffled_within_classes(x["x1"], y, seeds)
-    soft = expit(_logits(x_train["x1"], w1))
+    soft = expit(_with_bias(x_train["x1"]) @ w1)[..., 0]
     weights = np.concatenate([[0.0], np.ravel(lam)])
-    w2 = softmax.fit(x_train["x2"], y_train, seeds, teacher=soft, lam=weights, steps=steps)
-    teacher, students = _logits(x_test["x1"], w1), softmax.with_bias(x_test["x2"]) @ w2
-    rules = [one.provenance["rule"] for one in sets]
-    return Students(
+    w2 = fit(x_train["x2"], y_train, seeds, teacher=soft, lam=weights, steps=steps)
+    teacher, students = _with_bias(x_test["x1"]) @ w1, _with_bias(x_test["x2"]) @ w2
+    rules = [data.provenance["rule"] for data in sets]
+    exact = [information(*w, overlap, pairing) for w in zip(w1[..., 0], w2[..., 0], rules)]
+    return Repeats(
         gamma=counterexamples.gamma(overlap),
         accuracy=((students > 0) == y_test[..., None]).mean(axis=1),
         cross_entropy=-log_expit(students * (2 * y_test[..., None] - 1)).mean(axis=1),
-        teacher=teacher,
+        teacher=teacher[..., 0],
         student=students[..., 0],
         labels=y_test,
-        information=np.array(
-            [information(*w, overlap=overlap, pairing=pairing) for w in zip(w1, w2[..., 0], rules)]
-        ),
+        information=np.array(exact),
     )
 
 
-def information(
-    w1: NDArray, w2: NDArray, rule: NDArray, *, overlap: int, pairing: str = "index"
-) -> tuple[float, float]:
-    """Exact I(t;s) and I(s;Y) in nats of two linear classifiers.
+def fit(x, y, seeds, *, teacher=None, lam=(0.0,), steps=1000, lr=0.1) -> NDArray:
+    """Train one student per dataset and weight; those of a dataset start from equal weights.
+
+    Plain gradient descent on CE(y) + lam KL(teacher || student), every row in every step. Two
+    classes need one number per row, the difference of the logits z; its gradient step is twice that
+    of either logit. CE and KL together pull sigmoid(z) to the mean of label and teacher.
+
+    Of b datasets, x [b, n, d] are inputs, y [b, n] labels 0 or 1, `teacher` [b, n] its chances of
+    class 1, with weights `lam` [k] >= 0. Initial weights are uniform in +-1/sqrt(d), as torch draws
+    them. Returns weights of the difference of logits [b, d + 1, k], the bias last.
+    """
+    lam = np.asarray(lam, np.float32)
+    if (lam < 0).any() or (lam.any() and teacher is None):
+        raise ValueError(f"lam is {lam}: give weights >= 0, and a teacher unless all are 0")
+    x, y = _with_bias(x), np.asarray(y, np.float32)[..., None]
+    soft = y if teacher is None else np.asarray(teacher, np.float32)[..., None]
+    wanted = y + lam * soft
+    bound, shape = (x.shape[-1] - 1) ** -0.5, (2, x.shape[-1])
+    draws = [np.random.default_rng(s).uniform(-bound, bound, shape) for s in seeds]
+    w = np.array([first - second for first, second in draws], np.float32)
+    w = np.repeat(w[..., None], len(lam), axis=-1)
+    turned = np.ascontiguousarray(x.swapaxes(1, 2))
+    rate = np.float32(2 * lr / x.shape[1])
+    for _ in range(steps):
+        w -= rate * (turned @ ((1 + lam) * expit(x @ w) - wanted))
+    return w
+
+
+def _with_bias(x):
+    """Append a column of ones: [..., d] to [..., d + 1]."""
+    x = np.asarray(x, np.float32)
+    return np.concatenate([x, np.ones((*x.shape[:-1], 1), np.float32)], axis=-1)
+
+
+def information(w1, w2, rule, overlap, pairing) -> tuple[float, float]:
+    """Exact I(t;s) and I(s;Y) in nats of two linear classifiers: weights [26], [51], biases last.
 
     Paired by index, t and s are jointly Gaussian. Paired by class they are not (each is a mixture
     given the label): I(t;s) is then integrated over the 2 x 2 label-conditional densities.
-
-    Parameters
-    ----------
-    w1, w2 : arrays [26] and [51]
-        Weights and, last, bias.
-    rule : array [20]
     """
     teacher, student = counterexamples.columns(overlap)
     seen1, seen2 = np.zeros(counterexamples.UNION), np.zeros(counterexamples.UNION)
@@ -149,68 +138,53 @@ def information(
         between = class_paired_information(seen1 @ rule / size1 / size, label)
     else:
         between = -0.5 * np.log1p(-((seen1 @ seen2 / size1 / size2) ** 2))
-    return float(between), softmax.label_information(label)
+    return float(between), class_information(label)
 
 
 def class_paired_information(rho1: float, rho2: float, points: int = 100) -> float:
     """I(t;s) in nats where t and s know of each other only through the label 1[z > 0].
 
-    Parameters
-    ----------
-    rho1, rho2 : float
-        Correlations of standard normal t and s with z.
-    points : int
-        Gauss-Hermite nodes per axis.
+    `rho1` and `rho2` are the correlations of standard normal t and s with z; Gauss-Hermite
+    quadrature on `points` nodes per axis.
     """
     x, w = np.polynomial.hermite_e.hermegauss(points)
-    one, other = (softmax.label_probability(rho, x) for rho in (rho1, rho2))
+    p, q = (class_probabilities(rho, x) for rho in (rho1, rho2))
     # p(t, s) = sum over labels of 1/2 p(t | y) p(s | y), and p(t | y) = p(t) P(y | t) / (1/2)
-    ratio = 2 * (np.outer(one, other) + np.outer(1 - one, 1 - other))
+    ratio = 2 * p @ q.T
     return float((np.outer(w, w) / w.sum() ** 2 * xlogy(ratio, ratio)).sum())
 
 
-def crossings(
-    table: pd.DataFrame, verdicts: pd.DataFrame, n_train: int = 200, seed: int = 0
-) -> dict[str | float, tuple[float, float, float]]:
+def crossings(table, verdicts, n_train=200, seed=0) -> dict[str | float, tuple]:
     """Crossings with intervals from the two tables of notebook 06 (or its recorded run).
 
-    Returns
-    -------
-    dict
-        Weight to the crossing of its gain, percentage points; "gap" to that of the estimated gap.
+    By weight, the (crossing, low, high) of its gain; under "gap", that of the estimated gap.
     """
-    ours = table[(table["experiment"] == "MFH") & (table["n_train"] == n_train)]
-    judged = verdicts[verdicts["condition"].isin(set(ours["condition"]))]
-    series = {lam: some.assign(value=100 * some["gain"]) for lam, some in ours.groupby("lam")}
-    series["gap"] = judged.assign(value=judged["gap"])
+    gains = table[(table["experiment"] == "MFH") & (table["n_train"] == n_train)]
+    series = {lam: own.assign(value=100 * own["gain"]) for lam, own in gains.groupby("lam")}
+    gaps = verdicts[verdicts["condition"].isin(set(gains["condition"]))]
+    series["gap"] = gaps.assign(value=gaps["gap"])
     out = {}
-    for name, some in series.items():
-        by_seed = some.pivot(index="seed", columns="knob", values="value")
+    for name, own in series.items():
+        by_seed = own.pivot(index="seed", columns="knob", values="value")
         out[name] = crossing_interval(by_seed.columns, by_seed, np.random.default_rng(seed))
     return out
 
 
 def beside_published(columns: Mapping[str, Mapping]) -> pd.DataFrame:
     """Set `crossings` of several runs beside the published one (weight 1/2); missing: no column."""
-    names = {name for found in columns.values() for name in found}
-    weights = sorted(name for name in names if name != "gap")
     out = {"published": {0.5: f"about {PUBLISHED_CROSSING}"}}
-    for column, found in columns.items():
-        out[column] = {k: f"{c:.2f} [{low:.2f}, {high:.2f}]" for k, (c, low, high) in found.items()}
+    for column, run in columns.items():
+        out[column] = {k: f"{c:.2f} [{low:.2f}, {high:.2f}]" for k, (c, low, high) in run.items()}
+    weights = sorted({name for run in columns.values() for name in run} - {"gap"})
     frame = pd.DataFrame(out, index=[*weights, "gap"]).fillna("")
     frame.index = [*(f"gain at λ = {w:g}" for w in weights), "CCH: estimated gap"]
     return frame.rename_axis("changes sign at γ =", axis=1)
 
 
 def _stack(sets, split):
-    taken = [one.take(split) for one in sets]
-    return {m: np.stack([x[m] for x, _ in taken]) for m in counterexamples.DIMS}, np.stack(
-        [y for _, y in taken]
-    )
-
-
-def _logits(x, w):
-    return (softmax.with_bias(x) @ w[..., None])[..., 0]
+    taken = [data.take(split) for data in sets]
+    stacked = {m: np.stack([x[m] for x, _ in taken]) for m in counterexamples.DIMS}
+    return stacked, np.stack([y for _, y in taken])
 
 
 def _shuffled_within_classes(x, y, seeds):

@@ -1,7 +1,5 @@
 """Networks of notebook 06: memorised and cross-fitted soft labels, students of several sizes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,11 +16,11 @@ FOLDS = 5
 def draw(world: JointGaussian, n: int, seeds: Sequence[int], stream: int) -> list[NDArray]:
     """Draw x1, x2 and y of all repetitions, [seeds, n, ...]; streams of a seed are disjoint."""
     drawn = [world.sample(n, np.random.default_rng([seed, stream])) for seed in seeds]
-    return [np.stack(one).astype(np.float32) for one in zip(*drawn)]
+    return [np.stack(parts).astype(np.float32) for parts in zip(*drawn)]
 
 
 def network(d_in: int, *hidden: int) -> Callable[[], networks.MLP]:
-    """Return a function that builds a multilayer perceptron."""
+    """Return a function that builds a multilayer perceptron with one output."""
     return lambda: networks.MLP(d_in, 1, hidden=hidden)
 
 
@@ -48,16 +46,15 @@ def students(
 
     `soft` [teachers, seeds, n] holds the soft labels of x [seeds, n, d].
     """
-    count, few = len(soft), range(len(seeds))
-    members = [distill.Member(seeds[i], data=i) for i in few]
+    members = [distill.Member(seed, data=i) for i, seed in enumerate(seeds)]
     members += [
-        distill.Member(seeds[i], w, data=i, teacher=c * len(seeds) + i)
-        for c in range(count)
-        for w in lam
-        for i in few
+        distill.Member(seed, weight, data=i, teacher=teacher * len(seeds) + i)
+        for teacher in range(len(soft))
+        for weight in lam
+        for i, seed in enumerate(seeds)
     ]
-    flat = np.concatenate(soft)
-    return distill.train_ensemble(build, x, y, members, teacher=flat, **OPTIONS | options)
+    soft = np.concatenate(soft)
+    return distill.train_ensemble(build, x, y, members, teacher=soft, **OPTIONS | options)
 
 
 def errors(ensemble: distill.Ensemble, x, y) -> NDArray:

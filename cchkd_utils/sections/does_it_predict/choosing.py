@@ -1,6 +1,4 @@
-"""Notebook 05: what a recommended λ and T gain beside fixed ones, on rows not used to choose."""
-
-from __future__ import annotations
+"""What a recommended λ and T gain beside fixed ones, on rows not used to choose."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +9,8 @@ from numpy.typing import NDArray
 from cchkd_utils import distill, results
 from cchkd_utils.datasets import mnist_m, synthetic
 from cchkd_utils.distill import networks
-from cchkd_utils.distill.recommend import Recommendation, recommend
+from cchkd_utils.distill.losses import teacher_share
+from cchkd_utils.distill.recommend import recommend
 from cchkd_utils.gaussian import JointGaussian, q_for_gap
 
 DEFAULT = (0.5, 2.0)  # λ and T in the middle of the paper's grids
@@ -22,23 +21,11 @@ GRID = {"lam": (0.2, 0.5, 0.8), "temperature": (1.0, 2.0, 4.0)}
 class Task:
     """One student to train with a teacher's soft labels, and the rows that judge it.
 
-    Attributes
-    ----------
-    name, condition, knob, kind, seed
-        As in the results table.
-    soft : array [n] or [n, k]
-        The teacher's predictions or logits for the student's training rows.
-    x, y, x_test, y_test : arrays
-        Inputs and labels of the student.
-    options : dict
-        Of `distill.train_ensemble`.
+    `case` holds columns of the results table, `soft` [n] or [n, k] the teacher's predictions or
+    logits for the training rows x, y, and `options` those of `distill.train_ensemble`.
     """
 
-    name: str
-    condition: str
-    knob: float
-    kind: str
-    seed: int
+    case: Mapping[str, object]
     soft: NDArray
     x: NDArray
     y: NDArray
@@ -54,11 +41,10 @@ def gaussian(gap: float, seed: int, n_train: int = 300, p: int = 50, n_test: int
     )
     data = synthetic.load(world, n_train, n_test, seed=seed)
     (train, y), (test, y_test) = data.take("train"), data.take("test")
+    case = {"dataset": "joint Gaussian", "condition": f"gap {gap:g}", "knob": gap}
+    case |= {"kind": data.kind, "seed": seed}
     options = {"epochs": 40, "batch_size": 32, "lr": 1e-3}
-    return Task(
-        "joint Gaussian", f"gap {gap:g}", gap, data.kind, seed,
-        train["x1"] @ world.w1, train["x2"], y, test["x2"], y_test, options,
-    )  # fmt: skip
+    return Task(case, train["x1"] @ world.w1, train["x2"], y, test["x2"], y_test, options)
 
 
 def digits(blur: float, seed: int) -> Task:
@@ -76,45 +62,40 @@ def digits(blur: float, seed: int) -> Task:
         lambda: networks.MLP(d_in, 10), clean[own], y[own], seed=seed, **options
     )
     soft = teacher.predict(clean[students])[0]
-    return Task(
-        "digits → digits-M", f"blur {blur:g}", blur, data.kind, seed,
-        soft, train["mnist_m"][students], y[students], test["mnist_m"], y_test, options,
-    )  # fmt: skip
+    case = {"dataset": "digits → digits-M", "condition": f"blur {blur:g}", "knob": blur}
+    case |= {"kind": data.kind, "seed": seed}
+    x, x_test = train["mnist_m"][students], test["mnist_m"]
+    return Task(case, soft, x, y[students], x_test, y_test, options)
 
 
-def choose(task: Task) -> Recommendation:
-    """Recommend λ and T from the training rows alone."""
-    return recommend(task.soft, task.x, task.y, seed=1000 + task.seed, **GRID, **task.options)
+def rows(task: Task) -> Iterable[dict]:
+    """Train the student undistilled, with λ and T as recommended and as by default.
 
-
-def rows(task: Task, chosen: Recommendation) -> Iterable[dict]:
-    """Train the student undistilled, with λ and T as chosen and as by default; judge on test rows.
-
-    Yields rows of the results table, experiments ``recommended`` and ``default``. Where the
-    recommendation is not to distil, its gain is 0.
+    The training rows alone recommend, the test rows judge. Yields rows of the results table,
+    experiments ``recommended`` and ``default``; where not to distil is recommended, gain 0.
     """
-    classes = task.soft.ndim == 2
-    d_in = int(np.prod(task.x.shape[1:]))
-    width = task.soft.shape[1] if classes else 1
+    kind = "classification" if task.soft.ndim == 2 else "regression"
+    n_outputs = task.soft.shape[1] if kind == "classification" else 1
+    seed = task.case["seed"]
+    chosen = recommend(task.soft, task.x, task.y, seed=1000 + seed, **GRID, **task.options)
     plans = {"recommended": (chosen.lam, chosen.temperature), "default": DEFAULT}
-    members = [distill.Member(task.seed)] + [
-        distill.Member(task.seed, lam, heat, teacher=0 if lam else None)
-        for lam, heat in plans.values()
+    members = [distill.Member(seed)] + [
+        distill.Member(seed, lam, temperature, teacher=0 if lam else None)
+        for lam, temperature in plans.values()
     ]
+    d_in = int(np.prod(task.x.shape[1:]))
     trained = distill.train_ensemble(
-        lambda: networks.MLP(d_in, width), task.x[None], task.y[None], members,
-        teacher=task.soft[None], task="classification" if classes else "regression",
-        **task.options,
+        lambda: networks.MLP(d_in, n_outputs), task.x[None], task.y[None], members,
+        teacher=task.soft[None], task=kind, **task.options,
     )  # fmt: skip
     outputs = trained.predict(task.x_test)
-    if classes:
+    if kind == "classification":
         metric, score = "accuracy", (outputs.argmax(-1) == task.y_test).mean(axis=1)
     else:
         metric, score = "mse", ((outputs[..., 0] - task.y_test) ** 2).mean(axis=1)
-    for (plan, (lam, heat)), after in zip(plans.items(), score[1:]):
+    for (plan, (lam, temperature)), after in zip(plans.items(), score[1:]):
         yield results.result(
-            experiment=plan, dataset=task.name, kind=task.kind, teacher="x1", student="x2 mlp",
-            condition=task.condition, knob=task.knob, n_train=len(task.y), seed=task.seed, lam=lam,
-            weight=lam if classes else lam / (1 + lam), temperature=heat, metric=metric,
+            **task.case, experiment=plan, teacher="x1", student="x2 mlp", n_train=len(task.y),
+            lam=lam, weight=teacher_share(lam, kind), temperature=temperature, metric=metric,
             baseline=score[0], distilled=after,
         )  # fmt: skip

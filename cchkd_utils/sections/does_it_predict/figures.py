@@ -20,12 +20,11 @@ MARKERS = ["o", "s", "D", "^", "v", "P"]
 def outcomes_by_decision(shares: Mapping[str, pd.DataFrame]) -> Figure:
     """Show what happened to the cells of each decision, one panel per section.
 
-    Parameters
-    ----------
-    shares : section to a table of `sections.does_it_predict.study.outcome_by_decision`
+    `shares` holds, by section, what `study.outcome_by_decision` returns.
     """
     fig, axes = plots.figure(1, len(shares), width=7.5, height=1.25 * len(shares) + 0.9)
-    for ax, (section, table) in zip(np.atleast_1d(axes), shares.items()):
+    axes = np.atleast_1d(axes)
+    for ax, (section, table) in zip(axes, shares.items()):
         left = np.zeros(len(table))
         for outcome, colour in OUTCOMES.items():
             share = table[outcome].to_numpy()
@@ -36,15 +35,14 @@ def outcomes_by_decision(shares: Mapping[str, pd.DataFrame]) -> Figure:
         ax.set(xlim=(0, 1), title=section)
         ax.grid(False)
         ax.xaxis.set_major_formatter("{x:.0%}")
-    cells = {name: sum(t.loc[name, "cells"] for t in shares.values()) for name in WRONG}
-    wrong = {name: sum(t.loc[name, "cells"] * t.loc[name, bad] for t in shares.values())
-             for name, bad in WRONG.items()}  # fmt: skip
-    plots.headline(fig, "; ".join(
-        f"after “{name}” distillation {bad} in {wrong[name]:.0f} of {cells[name]:.0f} cells"
-        for name, bad in WRONG.items()
-    ).capitalize())  # fmt: skip
-    np.atleast_1d(axes)[-1].set_xlabel("share of cells (their number in brackets)")
-    handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
+    told = []
+    for name, bad in WRONG.items():
+        cells = sum(table.loc[name, "cells"] for table in shares.values())
+        wrong = sum(table.loc[name, "cells"] * table.loc[name, bad] for table in shares.values())
+        told.append(f"after “{name}” distillation {bad} in {wrong:.0f} of {cells:.0f} cells")
+    plots.headline(fig, "; ".join(told).capitalize())
+    axes[-1].set_xlabel("share of cells (their number in brackets)")
+    handles, labels = axes[0].get_legend_handles_labels()
     names = [f"distillation {label}" if label != "unresolved" else label for label in labels]
     fig.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
     return fig
@@ -53,27 +51,21 @@ def outcomes_by_decision(shares: Mapping[str, pd.DataFrame]) -> Figure:
 def ranking_of_criteria(ax: Axes, table: pd.DataFrame, labels: Mapping[str, str]) -> None:
     """Draw the rank correlation of every criterion with the gain, by section, with intervals.
 
-    Parameters
-    ----------
-    ax : axes to draw on
-    table : rows of `sections.does_it_predict.study.compare`
-    labels : score to its name on the axis, in order; the first is in the headline
+    `table` is from `study.compare`; `labels` names the scores on the axis, in order; the first is
+    in the headline.
     """
-    sections = list(dict.fromkeys(table["section"]))
-    colour = dict(zip(sections, [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, "0.3"]))
+    sections = table["section"].unique()
+    colours = [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, "0.3"]
     spread = np.linspace(0.26, -0.26, len(sections)) if len(sections) > 1 else [0.0]
-    for i, score in enumerate(labels):
-        for section, marker, shift in zip(sections, MARKERS, spread):
-            some = table[(table["section"] == section) & (table["score"] == score)]
-            if some.empty or not np.isfinite(some["rho"].iloc[0]):
-                continue
-            one, y = some.iloc[0], len(labels) - i + shift
-            ax.plot([one["rho_lo"], one["rho_hi"]], [y, y], color=colour[section], lw=1.6)
-            ax.plot(one["rho"], y, marker, color=colour[section], ms=7, mec="white", mew=0.6)
-    for section, marker in zip(sections, MARKERS):
-        ax.plot([], [], marker, color=colour[section], label=section)
+    row = {score: len(labels) - i for i, score in enumerate(labels)}
+    for section, marker, colour, shift in zip(sections, MARKERS, colours, spread):
+        own = table[(table["section"] == section) & np.isfinite(table["rho"])]
+        y = own["score"].map(row) + shift
+        ax.hlines(y, own["rho_lo"], own["rho_hi"], color=colour, lw=1.6)
+        ax.plot(own["rho"], y, marker, color=colour, ms=7, mec="white", mew=0.6)
+        ax.plot([], [], marker, color=colour, label=section)
     ax.axvline(0, color="0.2", lw=1, ls="--")
-    ax.set_yticks(len(labels) - np.arange(len(labels)), labels.values())
+    ax.set_yticks(list(row.values()), labels.values())
     ax.set(xlim=(-1.02, 1.02), ylim=(0.4, len(labels) + 0.6))
     ax.set_xlabel("rank correlation with the gain (0: none)")
     ax.grid(axis="y", visible=False)
@@ -85,16 +77,9 @@ def ranking_of_criteria(ax: Axes, table: pd.DataFrame, labels: Mapping[str, str]
 
 
 def response(ax: Axes, table: pd.DataFrame, title: str) -> None:
-    """Draw the gain of every cell against its gap, and the monotone curve through them.
-
-    Parameters
-    ----------
-    ax : axes to draw on
-    table : rows of `sections.cells.cells`
-    title : name of the section
-    """
+    """Draw the gain of every cell (`cells.cells`) against its gap, and the monotone curve."""
     x, y = table["gap"].to_numpy(), table["percent"].to_numpy()
-    for outcome, colour in OUTCOMES.items():
+    for outcome, colour in OUTCOMES.items():  # gains last, on top
         own = (table["outcome"] == outcome).to_numpy()
         ax.scatter(x[own], y[own], s=16, color=colour, edgecolor="white", lw=0.3, zorder=3)
     grid = np.linspace(x.min(), x.max(), 200)

@@ -4,14 +4,15 @@ Cells that differ only in λ or T share their verdict, so that intervals resampl
 (pair and condition), not cells.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, spearmanr
+from sklearn.dummy import DummyRegressor
 from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
 from cchkd_utils.results import intervals
 from cchkd_utils.sections.cells import RIVALS, agreement, resolved
@@ -20,13 +21,10 @@ from cchkd_utils.sections.cells import RIVALS, agreement, resolved
 def hits(table: pd.DataFrame) -> dict[str, float]:
     """Count how often the decided verdicts of resolved cells are right.
 
-    Returns
-    -------
-    dict
-        cells, resolved, decided (of the resolved), clusters (of the decided), right (share of the
-        decided) with right_lo and right_hi by bootstrap over clusters (Clopper and Pearson's, with
-        clusters as trials, where all or none are right), and always (share right of "always distil"
-        on the same cells). NaN where there is nothing to divide by.
+    ``right`` is the share of the ``decided``; its interval is by bootstrap over ``clusters`` (of
+    the decided), or Clopper and Pearson's, with clusters as trials, where all or none are right.
+    ``always`` is the share right of "always distil" on the same cells. NaN where there is nothing
+    to divide by.
     """
     kept = resolved(table)
     decided = kept[kept["decision"] != "undecided"]
@@ -49,46 +47,36 @@ def hits(table: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def report(found: Mapping[str, float]) -> dict[str, object]:
+def report(counted: Mapping[str, float]) -> dict[str, object]:
     """Set the numbers of `hits` for readers; blank where there is nothing to say."""
-    counts = {name: int(found[name]) for name in ("resolved", "decided", "clusters")}
+    counts = {name: int(counted[name]) for name in ("resolved", "decided", "clusters")}
     if not counts["decided"]:
         return counts | {"right": "", "always distil": ""}
-    interval = f"{found['right']:.2f} [{found['right_lo']:.2f}, {found['right_hi']:.2f}]"
-    return counts | {"right": interval, "always distil": f"{found['always']:.2f}"}
+    interval = "{right:.2f} [{right_lo:.2f}, {right_hi:.2f}]".format(**counted)
+    return counts | {"right": interval, "always distil": f"{counted['always']:.2f}"}
 
 
 def auc(
     table: pd.DataFrame, score: str, *, within: str = "dataset"
 ) -> tuple[float, float, float, int]:
-    """Chance that a cell that helps scores above one that hurts, with an interval.
+    """Chance that a cell that helps scores above one that hurts; its interval; pairs compared.
 
-    Only pairs of cells with the same `within` are compared, because scores of different
-    datasets are in different units; ties count half. This is the area under the ROC curve.
-
-    Returns
-    -------
-    value, low, high : float
-        0.5 is chance; NaN without a pair to compare.
-    pairs : int
-        Pairs compared.
+    This is the area under the ROC curve: 0.5 is chance, ties count half, NaN without a pair. Only
+    cells with the same `within` are compared, because scores of different datasets are in different
+    units.
     """
     kept = resolved(table).dropna(subset=[score])
-    helps = (kept["outcome"] == "helps").to_numpy()
-    values, strata = kept[score].to_numpy(), pd.factorize(kept[within])[0]
+    helps, values = (kept["outcome"] == "helps").to_numpy(), kept[score].to_numpy()
+    strata = kept[within].to_numpy()
+    pair = np.outer(helps, ~helps) * np.equal.outer(strata, strata).astype(float)
+    wins = pair * np.heaviside(np.subtract.outer(values, values), 0.5)
 
-    def concordance(rows: np.ndarray) -> tuple[float, int]:
-        wins = pairs = 0
-        for stratum in np.unique(strata[rows]):
-            own = rows[strata[rows] == stratum]
-            up, down = values[own[helps[own]]], values[own[~helps[own]]]
-            difference = np.subtract.outer(up, down)
-            wins += (difference > 0).sum() + 0.5 * (difference == 0).sum()
-            pairs += difference.size
-        return (wins / pairs if pairs else np.nan), pairs
+    def concordance(rows: np.ndarray) -> float:
+        times = np.bincount(rows, minlength=len(kept)).astype(float)
+        pairs = times @ pair @ times
+        return times @ wins @ times / pairs if pairs else np.nan
 
-    value = intervals.cluster_interval(lambda rows: concordance(rows)[0], kept["cluster"])
-    return *value, concordance(np.arange(len(kept)))[1]
+    return *intervals.cluster_interval(concordance, kept["cluster"]), int(pair.sum())
 
 
 def rank_correlation(table: pd.DataFrame, score: str = "gap") -> tuple[float, float, float]:
@@ -116,11 +104,8 @@ def outcome_by_decision(table: pd.DataFrame) -> pd.DataFrame:
 def brier(table: pd.DataFrame) -> dict[str, float]:
     """Mean squared error of P(gap > 0) as a forecast of "helps", on resolved cells.
 
-    Returns
-    -------
-    dict
-        brier with brier_lo, brier_hi (bootstrap over clusters); reference: that of always saying
-        the share of cells that help, which needs no criterion; 0.25 is a coin's.
+    With an interval by bootstrap over clusters, and as ``reference`` that of always saying the
+    share of cells that help, which needs no criterion; 0.25 is a coin's.
     """
     kept = resolved(table)
     helps = (kept["outcome"] == "helps").to_numpy(float)
@@ -133,28 +118,20 @@ def brier(table: pd.DataFrame) -> dict[str, float]:
 def shape_of_response(table: pd.DataFrame, score: str = "gap") -> dict[str, float]:
     """Ask whether the gain responds to the gap along a line or along a bent, monotone curve.
 
-    Both are fitted without one cluster at a time and judged on it.
-
-    Returns
-    -------
-    dict
-        Share of the variance of the gain explained on left-out clusters: line, monotone. Below
-        zero: worse than the mean. NaN for fewer than four clusters.
+    Both are fitted without one cluster at a time and judged on it: the share of the variance of the
+    gain that each explains. Below zero: worse than the mean. NaN for fewer than four clusters.
     """
-    x, y = table[score].to_numpy(), table["percent"].to_numpy()
-    cluster = table["cluster"].to_numpy()
-    if len(np.unique(cluster)) < 4:  # a line needs two of those that stay
+    x, y, cluster = table[[score]].to_numpy(), table["percent"].to_numpy(), table["cluster"]
+    if cluster.nunique() < 4:  # a line needs two of those that stay
         return {"line": np.nan, "monotone": np.nan}
-    fitted = {name: np.full(len(y), np.nan) for name in ("mean", "line", "monotone")}
-    for one in np.unique(cluster):
-        out = cluster == one
-        rest = ~out
-        fitted["mean"][out] = y[rest].mean()
-        fitted["line"][out] = np.polyval(np.polyfit(x[rest], y[rest], 1), x[out])
-        bent = IsotonicRegression(out_of_bounds="clip").fit(x[rest], y[rest])
-        fitted["monotone"][out] = bent.predict(x[out])
-    errors = {name: ((y - f) ** 2).sum() for name, f in fitted.items()}
-    return {name: 1 - errors[name] / errors["mean"] for name in ("line", "monotone")}
+
+    def error(model) -> float:
+        fitted = cross_val_predict(model, x, y, groups=cluster, cv=LeaveOneGroupOut())
+        return ((y - fitted) ** 2).sum()
+
+    models = {"line": LinearRegression(), "monotone": IsotonicRegression(out_of_bounds="clip")}
+    mean = error(DummyRegressor())
+    return {name: 1 - error(model) / mean for name, model in models.items()}
 
 
 def compare(
@@ -162,17 +139,12 @@ def compare(
 ) -> pd.DataFrame:
     """Rank correlation with the gain, and area under the ROC curve, of each score in each table.
 
-    Returns
-    -------
-    DataFrame
-        section, score, rho, rho_lo, rho_hi, auc, auc_lo, auc_hi, pairs. The area is NaN where all
-        resolved cells have the same sign.
+    The area is NaN where all resolved cells have the same sign.
     """
     rows = []
     for section, table in tables.items():
         for score in scores:
             if score in table and table[score].notna().any():
-                found = *rank_correlation(table, score), *auc(table, score)
-                rows.append([section, score, *found])
+                rows.append([section, score, *rank_correlation(table, score), *auc(table, score)])
     measured = ["rho", "rho_lo", "rho_hi", "auc", "auc_lo", "auc_hi", "pairs"]
     return pd.DataFrame(rows, columns=["section", "score", *measured])

@@ -1,7 +1,5 @@
 """Figures of notebook 07: estimates beside the truth, intervals that cover or do not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from cchkd_utils import plots
 
@@ -29,15 +26,11 @@ def titled(title: str, columns: int = 1, **size) -> tuple[Figure, np.ndarray]:
     return fig, np.atleast_1d(axes)
 
 
-def method_lines(ax: Axes, table: pd.DataFrame, x: str, y: str = "nats", dodge=0.0) -> None:
+def method_lines(ax: Axes, table: pd.DataFrame, x: str, y="nats", dodge=0.0, ls="-") -> None:
     """Draw the mean of `y` by `x`, one line per method; bars: the 90 % interval one estimate gives.
 
-    Parameters
-    ----------
-    ax : axes to draw on
-    table : rows of the estimates table, with the columns `x` and `y`
-    x, y : columns; `y` in nats
-    dodge : shift between the methods, in units of x, or as a factor on a logarithmic axis
+    `dodge` shifts the methods against each other, in units of x, or as a factor on a logarithmic
+    axis.
     """
     for i, (method, (colour, marker)) in enumerate(plots.ESTIMATORS.items()):
         points = table[table["method"] == method].groupby(x)[[y, "stderr"]].mean()
@@ -45,20 +38,14 @@ def method_lines(ax: Axes, table: pd.DataFrame, x: str, y: str = "nats", dodge=0
             continue
         shift = (i - 2) * dodge
         at = points.index * np.exp(shift) if ax.get_xscale() == "log" else points.index + shift
-        ax.errorbar(at, points[y], BAR * points["stderr"], color=colour, marker=marker,
+        ax.errorbar(at, points[y], BAR * points["stderr"], color=colour, marker=marker, ls=ls,
                     lw=1.3, elinewidth=1, ms=5, zorder=3 if method == "auto" else 2)  # fmt: skip
 
 
 def method_legend(fig: Figure, methods: Sequence[str], *, truth: str = "truth") -> None:
     """Explain the methods' colours and the dashed line, below the axes."""
-    entries = [
-        Line2D([], [], color=colour, marker=marker, ms=5, label=name)
-        for name, (colour, marker) in plots.ESTIMATORS.items()
-        if name in methods
-    ]
-    entries.append(Line2D([], [], color="0.2", lw=1, ls="--", label=truth))
-    ncols = 6 if fig.get_figwidth() > 8 else 3  # leaves the corner to `mark_simulated`
-    fig.legend(handles=entries, loc="outside lower center", ncols=ncols, fontsize=10, frameon=False)
+    looks = {name: look for name, look in plots.ESTIMATORS.items() if name in methods}
+    _legend(fig, [*_keys(looks, ms=5), Line2D([], [], **TRUTH, label=truth)])
 
 
 def error_by_dimension(axes: Sequence[Axes], table: pd.DataFrame) -> None:
@@ -75,11 +62,10 @@ def error_by_dimension(axes: Sequence[Axes], table: pd.DataFrame) -> None:
     plots.share_limits(axes)
 
 
-def estimate_against_truth(ax: Axes, table: pd.DataFrame, *, ceiling: float = np.inf) -> None:
+def estimate_against_truth(ax: Axes, table: pd.DataFrame, *, ceiling=np.inf, ls="-") -> None:
     """Draw estimates against true values, with the diagonal and, if finite, a ceiling; nats."""
-    method_lines(ax, table, "true_mi")
-    top = 1.05 * table["true_mi"].max()
-    ax.plot([0, top], [0, top], **TRUTH)
+    method_lines(ax, table, "true_mi", ls=ls)
+    _diagonal(ax, table["true_mi"])
     if np.isfinite(ceiling):
         ax.axhline(ceiling, color="0.2", lw=1, ls=":")
         ax.annotate(f"ln K = {ceiling:.2f}", (0, ceiling), (2, -4), textcoords="offset points",
@@ -87,66 +73,47 @@ def estimate_against_truth(ax: Axes, table: pd.DataFrame, *, ceiling: float = np
     ax.set(xlabel="true information (nats)", ylabel="estimate (nats)")
 
 
-def scatter_against_truth(ax: Axes, table: pd.DataFrame) -> None:
-    """As `estimate_against_truth`, for tasks that have nothing to do with each other: no lines."""
-    for method, group in table.groupby("method"):
-        colour, marker = plots.ESTIMATORS[method]
-        ax.errorbar(group["true_mi"], group["nats"], BAR * group["stderr"], ls="", color=colour,
-                    marker=marker, ms=5, elinewidth=1)  # fmt: skip
-    top = 1.05 * max(table["true_mi"].max(), table["nats"].max())
-    ax.plot([0, top], [0, top], **TRUTH)
-    ax.set(xlabel="true information (nats)", ylabel="estimate (nats)")
-
-
 def recorded_errors(axes: Sequence[Axes], rows: pd.DataFrame) -> None:
     """Draw recorded estimates against truths, one panel per part; nats."""
     for ax, (part, group) in zip(axes, rows.groupby("part", sort=False)):
-        top = 1.05 * max(group["truth_nats"].max(), group["estimate_nats"].max())
-        ax.plot([0, top], [0, top], **TRUTH)
-        for name, some in group.groupby("quantity"):
+        _diagonal(ax, group["truth_nats"], group["estimate_nats"])
+        for name, points in group.groupby("quantity"):
             colour, marker = PAIR[name]
-            ax.plot(some["truth_nats"], some["estimate_nats"], ls="", color=colour, marker=marker,
-                    ms=4, alpha=0.8, label=name)  # fmt: skip
+            ax.plot(points["truth_nats"], points["estimate_nats"], ls="", color=colour,
+                    marker=marker, ms=4, alpha=0.8)  # fmt: skip
         ax.set_title(part, fontsize=10)
         ax.set(xlabel="true information (nats)")
     axes[0].set_ylabel("estimate by auto (nats)")
-    entries = {}
-    for ax in axes:
-        entries |= dict(zip(*ax.get_legend_handles_labels()[::-1]))
-    place = {"loc": "outside lower center", "ncols": 3, "fontsize": 10, "frameon": False}
-    axes[0].figure.legend(entries.values(), entries.keys(), **place)
+    looks = {name: look for name, look in PAIR.items() if name in set(rows["quantity"])}
+    _legend(axes[0].figure, _keys(looks, ls="", ms=4, alpha=0.8))
 
 
 def coverage_by_cell(ax: Axes, cells: pd.DataFrame, level: float) -> None:
     """Draw the coverage of each population and dimension, one colour per estimator.
 
-    Parameters
-    ----------
-    ax : axes to draw on
-    cells : from `sections.estimators.study.coverage`, by dataset, condition and estimator
-    level : nominal coverage
+    `cells` are rows of `study.coverage`, by dataset, condition and estimator; `level` is the
+    nominal coverage.
     """
-    names = list(dict.fromkeys(zip(cells["dataset"], cells["condition"])))
-    estimators = list(dict.fromkeys(cells["estimator"]))
-    for i, estimator in enumerate(estimators):
-        some = cells[cells["estimator"] == estimator]
-        at = np.array([names.index(name) for name in zip(some["dataset"], some["condition"])])
-        at = at + 0.2 * (i - (len(estimators) - 1) / 2)
+    names = cells["dataset"] + ",\n" + cells["condition"]
+    row = {name: i for i, name in enumerate(names.unique())}
+    middle = (cells["estimator"].nunique() - 1) / 2
+    for i, (estimator, own) in enumerate(cells.groupby("estimator", sort=False)):
+        at = names[own.index].map(row) + 0.2 * (i - middle)
         colour, marker = plots.ESTIMATORS[estimator]
-        bars = [some["coverage"] - some["low"], some["high"] - some["coverage"]]
-        ax.errorbar(some["coverage"], at, xerr=bars, ls="", color=colour, marker=marker, ms=6)
+        bars = [own["coverage"] - own["low"], own["high"] - own["coverage"]]
+        ax.errorbar(own["coverage"], at, xerr=bars, ls="", color=colour, marker=marker, ms=6)
     ax.axvline(level, **TRUTH)
-    ax.set_yticks(range(len(names)), [f"{a},\n{b}" for a, b in names])
-    ax.set(xlim=(-0.02, 1.02), ylim=(len(names) - 0.5, -0.5))
+    ax.set_yticks(range(len(row)), list(row))
+    ax.set(xlim=(-0.02, 1.02), ylim=(len(row) - 0.5, -0.5))
     ax.set_xlabel(f"share of {level:.0%} intervals that hold the true gap")
 
 
 def wrong_against_said(ax: Axes, classes: Mapping[str, pd.DataFrame]) -> None:
     """Draw how often the sign was wrong against `p_wrong`; see `study.reliability`."""
-    for estimator, found in classes.items():
+    for estimator, table in classes.items():
         colour, marker = plots.ESTIMATORS[estimator]
-        bars = [found["wrong"] - found["low"], found["high"] - found["wrong"]]
-        ax.errorbar(found["said"], found["wrong"], bars, color=colour, marker=marker, ms=6, lw=1.2)
+        bars = [table["wrong"] - table["low"], table["high"] - table["wrong"]]
+        ax.errorbar(table["said"], table["wrong"], bars, color=colour, marker=marker, ms=6, lw=1.2)
     ax.plot([0, 0.5], [0, 0.5], **TRUTH)
     ax.set(xlabel="p_wrong, as the verdict says", ylabel="share of signs that were wrong")
     ax.set(xlim=(-0.02, 0.52), ylim=(-0.02, 1.02))
@@ -155,26 +122,33 @@ def wrong_against_said(ax: Axes, classes: Mapping[str, pd.DataFrame]) -> None:
 def bits_and_nats(ax: Axes, verdicts: pd.DataFrame, flips: np.ndarray) -> None:
     """Draw pairs of informations, and the band where bits on one side turn the verdict.
 
-    Parameters
-    ----------
-    ax : axes to draw on
-    verdicts : rows of the verdicts table
-    flips : bool [n], whose sign turns
+    `flips` [n] says of each row of the verdicts whether its sign turns.
     """
     label, shared = verdicts["mi_student_label"], verdicts["mi_teacher_student"]
-    top = 1.05 * max(label.max(), shared.max())
-    ax.plot([0, top], [0, top], **TRUTH)
-    ax.fill_between([0, top], [0, top * np.log(2)], [0, top], color=plots.ORANGE, alpha=0.2, lw=0)
-    ax.scatter(label[~flips], shared[~flips], color="black", s=16)
-    ax.scatter(label[flips], shared[flips], color=plots.ORANGE, marker="X", s=40, edgecolor="white")
+    top = _diagonal(ax, label, shared, label="gap 0")
+    ax.fill_between([0, top], [0, top * np.log(2)], [0, top], color=plots.ORANGE, alpha=0.2, lw=0,
+                    label="here bits turn the sign")  # fmt: skip
+    ax.scatter(label[~flips], shared[~flips], color="black", s=16, label="not turned")
+    ax.scatter(label[flips], shared[flips], color=plots.ORANGE, marker="X", s=40,
+               edgecolor="white", label="turned")  # fmt: skip
     ax.set(xlabel="I(H2;Y) (nats)", ylabel="I(H1;H2) (nats)", xlim=(0, top), ylim=(0, top))
-    ax.legend(
-        handles=[
-            Line2D([], [], color="0.2", lw=1, ls="--", label="gap 0"),
-            Patch(color=plots.ORANGE, alpha=0.3, label="here bits turn the sign"),
-            Line2D([], [], color=plots.ORANGE, ls="", marker="X", label="turned"),
-            Line2D([], [], color="black", ls="", marker="o", ms=4, label="not turned"),
-        ],
-        loc="upper left",
-        fontsize=9,
-    )
+    ax.legend(loc="upper left", fontsize=9)
+
+
+def _diagonal(ax: Axes, *values: pd.Series, **options) -> float:
+    """Draw where an estimate equals the truth, up to a little above all values; return the end."""
+    top = 1.05 * max(series.max() for series in values)
+    ax.plot([0, top], [0, top], **TRUTH, **options)
+    return top
+
+
+def _keys(looks: Mapping[str, tuple[str, str]], **style) -> list[Line2D]:
+    return [
+        Line2D([], [], color=colour, marker=marker, label=name, **style)
+        for name, (colour, marker) in looks.items()
+    ]
+
+
+def _legend(fig: Figure, keys: list[Line2D]) -> None:
+    ncols = 6 if fig.get_figwidth() > 8 else 3  # leaves the corner to `mark_simulated`
+    fig.legend(handles=keys, loc="outside lower center", ncols=ncols, fontsize=10, frameon=False)

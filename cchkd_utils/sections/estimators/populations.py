@@ -4,17 +4,17 @@ Each is `population(gap, d, n, rng) -> (H1 [n, d], H2 [n, d], Y [n], gap)`; the 
 true one in nats, near the wanted one.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import ndtr, xlogy
+from scipy.special import ndtr
 from scipy.stats import norm
 
 from cchkd_utils.mi.tasks import Representations, half_cube, representations
+from cchkd_utils.sections.exact import class_information
 
+QUARTILES = norm.ppf([0.25, 0.5, 0.75])
 TRUTH_ROWS = 100_000  # of the Monte Carlo truths: standard error about 0.003 nats
 
 
@@ -63,9 +63,9 @@ def quartiles(gap, d, n, rng):
     label = rng.uniform(0.35, 0.7)
     parts = rng.dirichlet(np.ones(rng.integers(1, min(d, 3) + 1))) * (label + gap)
     z1, z2 = _shared_normals(parts, d, n, rng)
-    r = brentq(lambda r: _quartile_information(r) - label, 0.01, 0.999)
+    r = brentq(lambda r: class_information(r, QUARTILES) - label, 0.01, 0.999)
     y = _follow(z2 @ rng.dirichlet(np.ones(d)) ** 0.5, r, rng)
-    return rotated(z1, rng), rotated(z2, rng), np.digitize(y, norm.ppf([0.25, 0.5, 0.75])), gap
+    return rotated(z1, rng), rotated(z2, rng), np.digitize(y, QUARTILES), gap
 
 
 def classes_in_a_row(gap, d, n, rng):
@@ -115,16 +115,6 @@ def _shared_normals(parts, d, n, rng):
 
 def _follow(a, r, rng):
     return r * a + np.sqrt(1 - r**2) * rng.standard_normal(len(a))
-
-
-def _quartile_information(r) -> float:
-    """Nats between a standard normal u and the quarter of r u + sqrt(1 - r^2) noise."""
-    u = np.linspace(-8, 8, 2001)
-    edges = np.array([-np.inf, *norm.ppf([0.25, 0.5, 0.75]), np.inf])
-    p = np.diff(ndtr((edges - r * u[:, None]) / np.sqrt(1 - r**2)), axis=1)
-    entropy = -xlogy(p, p).sum(1)
-    weight = norm.pdf(u)
-    return float(np.log(4) - (entropy * weight).sum() / weight.sum())
 
 
 def _scattered(m, rng):

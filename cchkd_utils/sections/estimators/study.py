@@ -4,9 +4,8 @@ Each measurement is a row of the ``estimates`` table, each trial a row of ``verd
 gap as its knob. Everything is simulated, since only then the truth is known.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from scipy.stats import binomtest
 from cchkd_utils import results
 from cchkd_utils.criterion import assess
 from cchkd_utils.mi import estimate, tasks
-from cchkd_utils.sections.estimators.populations import LAYERS, POPULATIONS, UNITS, rotated
+from cchkd_utils.sections.estimators import populations
 
 FAMILIES = (
     "Normal 1x1",
@@ -36,42 +35,27 @@ def measure(
 ) -> list[dict]:
     """Estimate I(X;Y) by each method; one row of the estimates table per method.
 
-    Parameters
-    ----------
-    task : name of the joint distribution
-    x, y : arrays [n, d] and [n, d'] or, with `classes`, [n]
-    truth : the true I(X;Y), nats
-    methods, seed, groups : as `cchkd_utils.mi.estimate`
+    `x` and `y` are [n, d] and [n, d'] or, with `classes`, [n]; `truth` is the true I(X;Y), nats.
     """
+    row = {"task": task, "kind": "simulated", "n": len(x), "dim": x.shape[1], "seed": seed}
+    row["y"] = "classes" if classes else "continuous"
+    row["true_mi"] = max(truth, 0.0)  # a Monte Carlo mean may fall below
     rows = []
     for method in methods:
-        found = estimate(x, y, method, discrete_y=classes, seed=seed, groups=groups)
-        rows.append(
-            {
-                "task": task,
-                "kind": "simulated",
-                "n": len(x),
-                "dim": x.shape[1],
-                "y": "classes" if classes else "continuous",
-                "method": method,
-                "seed": seed,
-                "true_mi": max(truth, 0.0),  # a Monte Carlo mean may fall below
-                "nats": found.nats,
-                "stderr": found.stderr,
-                "took": found.seconds,
-            }
-        )
+        result = estimate(x, y, method, discrete_y=classes, seed=seed, groups=groups)
+        measured = {"nats": result.nats, "stderr": result.stderr, "took": result.seconds}
+        rows.append(row | {"method": method} | measured)
     return rows
 
 
 def shared_pairs(d: int, nats: float = 1.0) -> tasks.Task:
     """Jointly normal x, y [n, d] that share `nats` in two pairs (one where d is 1), rotated."""
     pairs = min(d, 2)
-    rho = float(np.sqrt(-np.expm1(-2 * nats / pairs)))
+    rho = float(populations.correlation(nats / pairs))
     plain = tasks.normal(tasks.pair_cov(d, d, pairs, rho), d, "jointly normal")
 
     def sample(n, rng):
-        return tuple(rotated(a, rng) for a in plain.sample(n, rng))
+        return tuple(populations.rotated(a, rng) for a in plain.sample(n, rng))
 
     return tasks.Task(plain.name, plain.nats, sample)
 
@@ -95,75 +79,56 @@ def measure_networks(count: int, n: int, methods: Sequence[str], seed: int) -> l
     return rows
 
 
-def measure_classes(
-    spread: float, k: int, n: int, methods: Sequence[str], seed: int, d: int = 8
-) -> list[dict]:
-    """I(X;Y) of `k` Gaussian classes on a circle of radius `spread`, in `d` dimensions."""
+def measure_classes(spread: float, k: int, n: int, methods: Sequence[str], seed: int) -> list[dict]:
+    """I(X;Y) of `k` Gaussian classes on a circle of radius `spread`, in 8 dimensions."""
     angle = 2 * np.pi * np.arange(k) / k
     means = spread * np.column_stack([np.cos(angle), np.sin(angle)])
     model = tasks.Representations(means, means, 0, 0.0)
     truth = model.truth(np.random.default_rng(0))[1]
     rng = np.random.default_rng([seed, k])
     _, z, y = model.latents(n, rng)
-    x = rotated(np.hstack([z, rng.standard_normal((n, d - 2))]), rng)
+    x = populations.rotated(np.hstack([z, rng.standard_normal((n, 6))]), rng)
     return measure(f"{k} classes, spread {spread:g}", x, y, truth, methods, seed, classes=True)
 
 
-def measure_copies(
-    share: float, n: int, methods: Sequence[str], seed: int, d: int = 4
-) -> list[dict]:
-    """I(X;Y) = 1 nat from `n` rows of which the given share are copies of others."""
-    task, rng = shared_pairs(d), np.random.default_rng([seed, d])
+def measure_copies(share: float, n: int, methods: Sequence[str], seed: int) -> list[dict]:
+    """I(X;Y) = 1 nat in 4 dimensions from `n` rows of which a share are copies of others."""
+    task, rng = shared_pairs(4), np.random.default_rng([seed, 4])
     copies = round(share * n)
     x, y = task.sample(n - copies, rng)
     which = np.r_[np.arange(n - copies), rng.permutation(n - copies)[:copies]]
-    name = f"copies {share:g}"
-    return measure(name, x[which], y[which], task.nats, methods, seed)
+    return measure(f"copies {share:g}", x[which], y[which], task.nats, methods, seed)
 
 
-def judge_populations(
-    dims: Iterable[int], trials: int, n: int, estimator: str, seed: int
-) -> list[dict]:
+def judge_populations(dims, trials: int, n: int, estimator: str, seed: int) -> list[dict]:
     """Verdicts on populations whose true gap (the knob) is uniform in ±0.3 nats.
 
-    Returns
-    -------
-    list of dict
-        ``trials`` rows of the verdicts table for each kind of label and dimension (2 or more),
-        and for hidden layers of `populations.UNITS` units.
+    `trials` rows of the verdicts table for each kind of label and each of `dims` (2 or more), and
+    for hidden layers of `populations.UNITS` units.
     """
     rows = []
-    kinds = [(*one, dims) for one in POPULATIONS.items()]
-    kinds += [(*one, [UNITS]) for one in LAYERS.items()]
+    options = {"estimator": estimator, "rivals": False, "bias_check": False}
+    kinds = [(*kind, dims) for kind in populations.POPULATIONS.items()]
+    kinds += [(*kind, [populations.UNITS]) for kind in populations.LAYERS.items()]
     for j, (dataset, draws, sizes) in enumerate(kinds):
-        for d in sizes:
-            for i in range(trials):
-                rng, draw = np.random.default_rng([seed, i, d, j]), draws[i % len(draws)]
-                h1, h2, y, gap = draw(rng.uniform(-0.3, 0.3), d, n, rng)
-                found = assess(
-                    h1, h2, y, estimator=estimator, rivals=False, bias_check=False, seed=seed + i
-                )
-                case = {
-                    "teacher": "H1", "student": "H2", "condition": f"{d} dimensions",
-                    "dataset": f"{dataset} labels", "kind": "simulated", "knob": gap,
-                    "seed": seed + i,
-                }  # fmt: skip
-                rows.append(results.verdict(found, **case))
+        case = {"dataset": f"{dataset} labels", "kind": "simulated"}
+        case |= {"teacher": "H1", "student": "H2"}
+        for d, i in product(sizes, range(trials)):
+            rng, draw = np.random.default_rng([seed, i, d, j]), draws[i % len(draws)]
+            h1, h2, y, gap = draw(rng.uniform(-0.3, 0.3), d, n, rng)
+            case |= {"condition": f"{d} dimensions", "knob": gap, "seed": seed + i}
+            rows.append(results.verdict(assess(h1, h2, y, seed=seed + i, **options), **case))
     return rows
 
 
 def coverage(verdicts: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """How often the interval holds the true gap, per group, with a 95 % interval of its own.
 
-    Returns
-    -------
-    DataFrame
-        `by`, trials, coverage, low, high (Clopper and Pearson 1934), and bias: mean of the
-        estimated minus the true gap, nats.
+    The interval is Clopper and Pearson's (1934); bias: mean of estimated minus true gap, nats.
     """
     rows = []
     for key, group in verdicts.groupby(by, sort=False):
-        hits = int(((group["gap_lo"] <= group["knob"]) & (group["knob"] <= group["gap_hi"])).sum())
+        hits = int(group["knob"].between(group["gap_lo"], group["gap_hi"]).sum())
         rows.append([*key, *_share(hits, len(group)), (group["gap"] - group["knob"]).mean()])
     return pd.DataFrame(rows, columns=[*by, "trials", "coverage", "low", "high", "bias"])
 
@@ -171,10 +136,7 @@ def coverage(verdicts: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def reliability(verdicts: pd.DataFrame) -> pd.DataFrame:
     """How often the sign was wrong against how often `p_wrong` said so, in classes of `p_wrong`.
 
-    Returns
-    -------
-    DataFrame
-        said (mean of p_wrong), trials, wrong, low, high (95 %, Clopper and Pearson).
+    ``said`` is the mean of p_wrong; low and high are Clopper and Pearson's 95 % interval.
     """
     wrong = np.sign(verdicts["gap"]) != np.sign(verdicts["knob"])
     classes = pd.cut(verdicts["p_wrong"], STEPS, include_lowest=True)
@@ -191,11 +153,6 @@ def _share(hits: int, trials: int) -> tuple[int, float, float, float]:
 
 
 def flips_in_bits(shared, label) -> np.ndarray:
-    """Say where leaving I(H1;H2) in bits beside I(H2;Y) in nats turns the sign of the gap.
-
-    Parameters
-    ----------
-    shared, label : arrays of I(H1;H2) and I(H2;Y), nats
-    """
+    """Say where I(H1;H2) in bits beside I(H2;Y) in nats would turn the sign; both given in nats."""
     shared, label = np.asarray(shared), np.asarray(label)
     return (shared > label) != (shared / np.log(2) > label)

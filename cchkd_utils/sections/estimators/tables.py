@@ -1,19 +1,17 @@
 """The long measurements of the estimators, as recorded by the scripts in tests/benchmarks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
-from cchkd_utils import paths
+from cchkd_utils import results
 from cchkd_utils.sections.estimators.study import reliability
 
 PARTS = {"coverage": "gap in ±0.3", "power": "gap −0.3 or 0.3", "markov": "Markov pairs"}
 
 
-def read(name: str) -> pd.DataFrame:
+def recorded(name: str) -> pd.DataFrame:
     """Return `book/results/<name>.csv` with its commits as text."""
-    return pd.read_csv(paths.RECORDED / f"{name}.csv", dtype={"git_sha": str})
+    return pd.read_csv(results.recorded_file(name), dtype={"git_sha": str})
 
 
 def provenance(table: pd.DataFrame) -> str:
@@ -61,9 +59,8 @@ def calibration(cells: pd.DataFrame) -> pd.DataFrame:
 
 def reliability_of_signs(trials: pd.DataFrame, estimator: str = "auto") -> pd.DataFrame:
     """`reliability` of `p_wrong` over the recorded trials with a gap anywhere in ±0.3, d <= 16."""
-    some = trials[(trials["part"] == "coverage") & (trials["d"] <= 16)]
-    some = some[some["estimator"] == estimator]
-    return reliability(some.rename(columns={"gap_nats": "gap", "true_gap_nats": "knob"}))
+    kept = (trials["part"] == "coverage") & (trials["d"] <= 16) & (trials["estimator"] == estimator)
+    return reliability(trials[kept].rename(columns={"gap_nats": "gap", "true_gap_nats": "knob"}))
 
 
 def ratios(rows: pd.DataFrame) -> pd.DataFrame:

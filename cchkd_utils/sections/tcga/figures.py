@@ -1,4 +1,7 @@
-"""The two figures of notebook 04: verdicts beside gains, and what distillation does to fusion."""
+"""The two figures of notebook 04: verdicts beside gains, and what distillation does to fusion.
+
+`gains` are rows of `intervals.pooled_folds` with the column experiment.
+"""
 
 import numpy as np
 import pandas as pd
@@ -18,17 +21,11 @@ LOOK = {  # colour, marker
 }
 
 
-def verdicts_and_gains(judged: pd.DataFrame, gains: pd.DataFrame) -> Figure:
-    """Show every pair of modalities in a row: the criterion on the left, what happened right.
-
-    Parameters
-    ----------
-    judged : rows of `cancer_summary.judge`
-    gains : rows of `intervals.pooled_folds` with the column experiment
-    """
-    pairs = list(dict.fromkeys(pair_names(gains)))
+def verdicts_and_gains(pooled: pd.DataFrame, gains: pd.DataFrame) -> Figure:
+    """Show every pair in a row: the verdicts (`tables.pool_verdicts`) left, what happened right."""
+    pairs = pair_names(gains).unique()
     fig, axes = plots.figure(2, width=10, height=0.5 * len(pairs) + 2.2)
-    _dots(axes[0], judged, "estimator", "gap", pairs, 1)
+    _dots(axes[0], pooled, "estimator", "gap", pairs, 1)
     axes[0].set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
     axes[0].axvspan(0, 99, color=plots.REGION, alpha=0.13, lw=0, zorder=0)
     axes[0].set_title("What the criterion says")
@@ -36,44 +33,42 @@ def verdicts_and_gains(judged: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     axes[1].set_xlabel("accuracy gained (percentage points)")
     axes[1].set_title("What distillation did")
     axes[1].set_yticklabels([])
-    counts = [f"{name}: {plots.helped(some)}" for name, some in gains.groupby("experiment")]
-    plots.headline(fig, "Distillation, soft labels " + "; ".join(counts) + " pairs")
-    _legend(fig, judged["estimator"], "outside lower left", "estimator", 3)
-    _legend(fig, gains["experiment"], "outside lower center", "soft labels", 2)
+    _headline(fig, "Distillation, soft labels ", gains)
+    _legend(fig, pooled["estimator"], "outside lower left", 3, title="estimator")
+    _legend(fig, gains["experiment"], "outside lower center", 2, title="soft labels")
     return fig
 
 
 def fusion(gains: pd.DataFrame) -> Figure:
-    """Show what distillation adds to the fusion of teacher's and student's modality, per pair.
-
-    Parameters
-    ----------
-    gains : rows of `intervals.pooled_folds` with the column experiment
-    """
-    pairs = list(dict.fromkeys(pair_names(gains)))
+    """Show what distillation adds to the fusion of teacher's and student's modality, per pair."""
+    pairs = pair_names(gains).unique()
     fig, ax = plots.figure(width=8, height=0.42 * len(pairs) + 1.8)
     _dots(ax, gains, "experiment", "gain", pairs, 100)
-    counts = [f"{name}: {plots.helped(some)}" for name, some in gains.groupby("experiment")]
-    plots.headline(fig, "Distillation, " + "; ".join(counts) + " pairs")
+    _headline(fig, "Distillation, ", gains)
     ax.set_xlabel("accuracy of fusion + KD less that of fusion (percentage points)")
-    _legend(fig, gains["experiment"], "outside lower center", None, 2)
+    _legend(fig, gains["experiment"], "outside lower center", 2)
     return fig
 
 
-def _dots(ax: Axes, table: pd.DataFrame, group: str, value: str, pairs: list, scale: float):
+def _headline(fig, start, gains):
+    counts = [f"{name}: {plots.helped(group)}" for name, group in gains.groupby("experiment")]
+    plots.headline(fig, start + "; ".join(counts) + " pairs")
+
+
+def _dots(ax: Axes, table: pd.DataFrame, group: str, value: str, pairs: np.ndarray, scale: float):
     """Draw value and interval, one row per pair, groups side by side within the row."""
-    groups = list(dict.fromkeys(table[group]))
-    offsets = np.linspace(0.28, -0.28, len(groups)) if len(groups) > 1 else [0.0]
-    names, seen = pair_names(table), []
-    for offset, one in zip(offsets, groups):
-        some = table[table[group] == one]
-        y = np.array([-pairs.index(name) for name in names[some.index]]) + offset
-        x, low, high = (scale * some[f"{value}{end}"].to_numpy() for end in ("", "_lo", "_hi"))
-        colour, marker = LOOK[one]
+    names = table[group].unique()
+    offsets = np.linspace(0.28, -0.28, len(names)) if len(names) > 1 else [0.0]
+    row = {pair: -i for i, pair in enumerate(pairs)}
+    for offset, name in zip(offsets, names):
+        own = table[table[group] == name]
+        y = pair_names(own).map(row) + offset
+        x, low, high = (scale * own[f"{value}{end}"].to_numpy() for end in ("", "_lo", "_hi"))
+        colour, marker = LOOK[name]
         bars = np.maximum([x - low, high - x], 0)
         ax.errorbar(x, y, xerr=bars, fmt=marker, color=colour, lw=1, ms=5)
-        seen += [*low, *high]
-    low, high = min(*seen, 0), max(*seen, 0)
+    ends = scale * table[[f"{value}_lo", f"{value}_hi"]]
+    low, high = min(ends.min(axis=None), 0), max(ends.max(axis=None), 0)
     pad = 0.05 * (high - low or 1)
     ax.set_xlim(low - pad, high + pad)
     ax.set_ylim(-len(pairs) + 0.5, 0.5)
@@ -84,12 +79,10 @@ def _dots(ax: Axes, table: pd.DataFrame, group: str, value: str, pairs: list, sc
         ax.axhline(0.5 - i, color="0.9", lw=0.8)
 
 
-def _legend(fig, names, where, title, columns):
+def _legend(fig, names, where, columns, **options):
     handles = [
         Line2D([], [], color=LOOK[name][0], marker=LOOK[name][1], lw=1, label=name)
-        for name in dict.fromkeys(names)
+        for name in names.unique()
     ]
-    fig.legend(
-        handles=handles, loc=where, ncols=columns, fontsize=9, frameon=False, title=title,
-        columnspacing=1.0, handletextpad=0.4,
-    )  # fmt: skip
+    fig.legend(handles=handles, loc=where, ncols=columns, fontsize=9, columnspacing=1.0,
+               handletextpad=0.4, frameon=False, **options)  # fmt: skip

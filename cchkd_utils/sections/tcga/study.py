@@ -1,211 +1,35 @@
-"""Folds in which nothing is fitted outside the training rows, and the networks of each fold.
+"""Every modality of a cohort teaches every other one, and each pair is judged beforehand."""
 
-Everything that learns from data (imputation, feature selection, scaling, networks, teachers' soft
-labels) is fitted on the training rows of a fold. Networks of one repeat start from equal weights.
-"""
-
-from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
+from cchkd_utils import criterion, results
 from cchkd_utils.datasets.base import Multimodal
-from cchkd_utils.distill import Member, train_ensemble
-from cchkd_utils.distill.crossfit import folds, out_of_fold
-from cchkd_utils.distill.networks import MLP
-from cchkd_utils.sections.scores import METRICS, scores
+from cchkd_utils.distill import Member
+from cchkd_utils.distill.losses import teacher_share
+from cchkd_utils.sections.scores import METRICS
+from cchkd_utils.sections.tcga.folds import SOFT, Folds
 
-SOFT = ("in-sample", "cross-fitted")
-MOST_MISSING = 0.2  # share of a feature's training rows; beyond it the feature is left out
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One architecture for every teacher and student, and how it is trained.
-
-    Parameters
-    ----------
-    n_features : int
-        Inputs: the features with the largest F value in the training rows, and zeros where a
-        modality has fewer.
-    hidden : widths of the hidden layers; the last one is the representation
-    epochs, lr, weight_decay, device
-        Of Adam on full batches, learning rate falling as half a cosine.
-    """
-
-    n_features: int = 100
-    hidden: tuple[int, ...] = (32, 16)
-    epochs: int = 80
-    lr: float = 0.01
-    weight_decay: float = 1e-3
-    device: str = "auto"
-
-    def train(self, x, y, members, n_classes, teacher=None):
-        """Train the members on x [d, n, features]; see `distill.train_ensemble`."""
-        width = x.shape[-1]
-        return train_ensemble(
-            lambda: MLP(width, n_classes, self.hidden), x, y, members, teacher=teacher,
-            **self.options(x.shape[1]),
-        )  # fmt: skip
-
-    def options(self, n):
-        """Return the options of training on n rows: every row in every step."""
-        return {
-            "optimizer": "adamw", "schedule": "cosine", "lr": self.lr, "epochs": self.epochs,
-            "weight_decay": self.weight_decay, "batch_size": n, "device": self.device,
-        }  # fmt: skip
-
-    def prepare(self, x, y):
-        """Fit imputation, selection and scaling on x [n, p], y [n]; return the transform.
-
-        The transform fills with the training medians, keeps the `n_features` features with the
-        largest F value (between over within classes) and scales them to mean 0, variance 1.
-        """
-        with np.errstate(invalid="ignore", divide="ignore"):
-            usable = np.isnan(x).mean(axis=0) <= MOST_MISSING
-            middle = np.zeros(x.shape[1], np.float32)
-            middle[usable] = np.nanmedian(x[:, usable], axis=0)
-            filled = np.where(np.isnan(x), middle, x)
-            mean, sd = filled.mean(axis=0), filled.std(axis=0)
-            sizes = np.bincount(y)
-            centres = np.stack([filled[y == k].mean(axis=0) for k in np.flatnonzero(sizes)])
-            between = sizes[sizes > 0] @ (centres - mean) ** 2
-            score = between / (len(x) * sd**2 - between)
-        score[~usable | (sd <= 1e-6) | np.isnan(score)] = -1
-        best = np.argsort(-score, kind="stable")[: self.n_features]
-        best = best[score[best] >= 0]
-
-        def transform(a):
-            out = np.zeros((len(a), self.n_features), np.float32)
-            picked = a[:, best]
-            picked = np.where(np.isnan(picked), middle[best], picked)
-            out[:, : len(best)] = (picked - mean[best]) / sd[best]
-            return out
-
-        return transform
+POOLED = "pooled logits"
 
 
-@dataclass
-class Folds:
-    """Training and held-out rows of many folds, and the prepared modalities of each.
-
-    Attributes
-    ----------
-    train : ndarray of int [d, m]
-    test : list of d ndarrays of int
-    seeds : list of d int
-        The repeat each fold belongs to.
-    x : dict of str to ndarray [d, n, features]
-        All rows, prepared on the training rows of the fold.
-    logits : dict of str to ndarray [d, n, classes]
-        Of the undistilled networks, by modality; trained on `train`.
-    """
-
-    dataset: Multimodal
-    recipe: Recipe
-    train: NDArray
-    test: list[NDArray]
-    seeds: list[int]
-    x: dict[str, NDArray] = field(default_factory=dict)
-    logits: dict[str, NDArray] = field(default_factory=dict)
-    networks: dict = field(default_factory=dict)
-    _soft: dict = field(default_factory=dict)
-
-    def __post_init__(self):
-        y = self.dataset.labels
-        for name, raw in self.dataset.modalities.items():
-            fitted = [self.recipe.prepare(raw[rows], y[rows]) for rows in self.train]
-            self.x[name] = np.stack([transform(raw) for transform in fitted])
-            self.networks[name] = self.fit(self.x[name], self.members)
-            self.logits[name] = self.networks[name].predict(self.x[name])
-
-    @property
-    def members(self):
-        """One undistilled member per fold."""
-        return [Member(seed, data=i) for i, seed in enumerate(self.seeds)]
-
-    @property
-    def n_classes(self):
-        """Number of classes."""
-        return len(self.dataset.provenance["classes"])
-
-    def rows(self, array):
-        """Return the training rows of each fold from an array [d, n, ...]."""
-        return np.stack([a[rows] for a, rows in zip(array, self.train)])
-
-    def fit(self, x, members, teacher=None):
-        """Train members on the training rows of x [d, n, features]."""
-        y = self.dataset.labels[self.train]
-        return self.recipe.train(self.rows(x), y, members, self.n_classes, teacher)
-
-    def soft(self, modality, kind, n_folds=5):
-        """Return the teacher's logits for the training rows, [d, m, classes].
-
-        Parameters
-        ----------
-        kind : {"in-sample", "cross-fitted"}
-            From the networks trained on these rows, or from networks trained on the others of
-            `n_folds` inner folds, with selection and scaling inside the inner fold as well.
-        """
-        key = modality, kind, n_folds
-        if key not in self._soft:
-            inside = kind == "in-sample"
-            self._soft[key] = (
-                self.rows(self.logits[modality]) if inside else self._crossed(modality, n_folds)
-            )
-        return self._soft[key]
-
-    def _crossed(self, modality, n_folds):
-        raw, y = self.dataset.modalities[modality], self.dataset.labels
-        out = []
-        for seed in dict.fromkeys(self.seeds):  # one repeat at a time bounds memory
-            train = self.train[np.array(self.seeds) == seed]
-            out.append(
-                out_of_fold(
-                    lambda: MLP(self.recipe.n_features, self.n_classes, self.recipe.hidden),
-                    raw[train], y[train], [Member(seed, data=i) for i in range(len(train))],
-                    n_folds=n_folds, prepare=self.recipe.prepare,
-                    **self.recipe.options(train.shape[1]),
-                )
-            )  # fmt: skip
-        return np.concatenate(out)
-
-    def score(self, logits):
-        """Score [..., d, n, classes] on the held-out rows of each fold: {metric: [..., d]}."""
-        y = self.dataset.labels
-        each = [scores(logits[..., i, rows, :], y[rows]) for i, rows in enumerate(self.test)]
-        return {name: np.stack([one[name] for one in each], axis=-1) for name in METRICS}
-
-
-def repeated(dataset: Multimodal, recipe: Recipe, seeds: Sequence[int], n_folds: int = 5) -> Folds:
-    """Split into stratified folds once per seed, prepare every modality, train its networks."""
-    splits = [folds(dataset.labels, n_folds, seed=seed) for seed in seeds]
-    size = min(train.shape[1] for train, _ in splits)
-    train = np.concatenate([train[:, :size] for train, _ in splits])
-    test = [rows for _, tests in splits for rows in tests]
-    return Folds(dataset, recipe, train, test, [s for s in seeds for _ in range(n_folds)])
-
-
-def halves(dataset: Multimodal, recipe: Recipe, seeds: Sequence[int]) -> Folds:
-    """Split in two halves once per seed and train on the first: half of the rows are held out."""
-    splits = [folds(dataset.labels, 2, seed=seed) for seed in seeds]
-    size = min(train.shape[1] for train, _ in splits)
-    train = np.stack([train[0, :size] for train, _ in splits])
-    return Folds(dataset, recipe, train, [test[0] for _, test in splits], list(seeds))
+def permuted(dataset: Multimodal, seed: int) -> Multimodal:
+    """Return the dataset with its labels shuffled: nothing is left to predict."""
+    labels = np.random.default_rng([seed, 4]).permutation(dataset.labels)
+    return replace(dataset, labels=labels)
 
 
 def teachers(cv: Folds) -> list[dict]:
-    """How often teachers are right: on held-out rows, and in the soft labels they hand on.
+    """How often the teacher of each modality is right: on held-out rows, and in its soft labels.
 
-    Returns
-    -------
-    list of dict
-        Per modality: cohort, modality, accuracy on held-out rows, then of both kinds of soft label
-        the accuracy on the training rows and the mean probability of the likeliest class.
+    Of both kinds of soft labels: accuracy on the training rows (``right``), and mean probability
+    of the likeliest class (``sure``).
     """
     y, rows = cv.dataset.labels[cv.train], []
     for name in cv.x:
@@ -219,7 +43,126 @@ def teachers(cv: Folds) -> list[dict]:
     return rows
 
 
-def permuted(dataset: Multimodal, seed: int) -> Multimodal:
-    """Return the dataset with its labels shuffled: nothing is left to predict."""
-    labels = np.random.default_rng([seed, 4]).permutation(dataset.labels)
-    return replace(dataset, labels=labels)
+def distil(
+    cv: Folds, lam: Iterable[float], temperature: Iterable[float], *, main_temperature: float
+) -> list[dict]:
+    """Distil every ordered pair of modalities; rows of the results table.
+
+    Per repeat (column seed) the mean over its folds, with the standard deviation of the gain
+    between folds (`gain_sd`) and their number (`n_folds`), for `intervals.pooled_folds`.
+    Experiments: the student alone with ``cross-fitted`` soft labels and, at `main_temperature` only
+    as the rest, with ``in-sample`` ones; and with cross-fitted ones ``late fusion``, the mean
+    log-probability of teacher and student, and ``early fusion``, one network on both modalities.
+    """
+    grid = [(weight, t) for weight in lam for t in temperature]
+    main = [point for point in grid if point[1] == main_temperature]
+    rows = []
+    for teacher, student in permutations(cv.x, 2):
+        add = partial(_rows, cv, {"teacher": teacher, "student": student})
+        inside, outside = (cv.soft(teacher, kind) for kind in SOFT)
+        alone, of_teacher = cv.logits[student], cv.logits[teacher]
+        crossed = _students(cv, cv.x[student], outside, grid)
+        rows += add("cross-fitted", grid, alone, crossed)
+        rows += add("in-sample", main, alone, _students(cv, cv.x[student], inside, main))
+        late = _mean_log(of_teacher, crossed[[grid.index(point) for point in main]])
+        rows += add("late fusion", main, _mean_log(of_teacher, alone), late)
+        both = np.concatenate([cv.x[student], cv.x[teacher]], axis=-1)
+        early = _students(cv, both, outside, [(0.0, 1.0), *main])
+        rows += add("early fusion", main, early[0], early[1:])
+    return rows
+
+
+def _students(cv, x, soft, grid):
+    """Train one student per fold and point of the grid; logits [grid, d, n, classes]."""
+    members = [
+        Member(seed, weight, t, data=i, teacher=i if weight else None)
+        for weight, t in grid
+        for i, seed in enumerate(cv.seeds)
+    ]
+    out = cv.fit(x, members, soft).predict(x)
+    return out.reshape(len(grid), len(cv.seeds), *out.shape[1:])
+
+
+def _mean_log(a, b):
+    return (log_softmax(a, axis=-1) + log_softmax(b, axis=-1)) / 2
+
+
+def _rows(cv, pair, experiment, grid, before, after):
+    old, new = cv.score(before), cv.score(after)
+    common = cv.case | pair | {"experiment": experiment, "n_train": cv.train.shape[1]}
+    rows = []
+    repeats = {seed: np.array(cv.seeds) == seed for seed in cv.seeds}
+    for metric in METRICS:
+        for (lam, t), values in zip(grid, new[metric]):
+            for seed, own in repeats.items():
+                baseline, distilled = old[metric][own], values[own]
+                row = results.result(
+                    metric=metric, baseline=round(float(baseline.mean()), 7),
+                    distilled=round(float(distilled.mean()), 7), **common, seed=seed, lam=lam,
+                    weight=teacher_share(lam), temperature=t,
+                )  # fmt: skip
+                spread = round(float((distilled - baseline).std(ddof=1)), 7)
+                rows.append(row | {"gain_sd": spread, "n_folds": int(own.sum())})
+    return rows
+
+
+def assess_pairs(
+    half: Folds, estimators: Iterable[str], *, cv: Folds | None = None, bias_check: bool = True
+) -> list[dict]:
+    """Verdicts on every ordered pair; rows of the verdicts table.
+
+    Within one pair of networks, on the held-out half. With `cv` also by ``auto`` on the undistilled
+    logits of all participants, each from the fold that held it out: logits of different networks
+    share their axes, the classes; hidden layers do not.
+    """
+    y, rows = half.dataset.labels, []
+    for pair in permutations(half.x, 2):
+        named = half.case | dict(zip(("teacher", "student"), pair))
+        for i, (seed, test) in enumerate(zip(half.seeds, half.test)):
+            judge = partial(_verdict, named | {"seed": seed}, bias_check)
+            layers = [half.hidden[name][i, test] for name in pair]
+            logits = [half.logits[name][i, test] for name in pair]
+            rows += [judge(*layers, y[test], *logits, estimator) for estimator in estimators]
+            if cv:
+                logits = [pooled_logits(cv, name, seed) for name in pair]
+                # a constant added to all logits of a row means nothing: the first class is zero
+                layers = [z[:, 1:] - z[:, :1] for z in logits]
+                rows.append(judge(*layers, y, *logits, "auto") | {"estimator": POOLED})
+    return rows
+
+
+def _verdict(named, bias_check, h1, h2, labels, teacher_logits, student_logits, estimator):
+    """Row of the verdicts table, the 95 % interval of I(H2;Y) and the simulated bias, nats."""
+    verdict = criterion.assess(
+        h1, h2, labels, estimator=estimator, bias_check=bias_check, seed=named["seed"],
+        teacher_logits=teacher_logits, student_logits=student_logits,
+    )  # fmt: skip
+    label = verdict.estimates["student_label"]
+    reach = 1.96 * label.stderr
+    return results.verdict(verdict, **named) | {
+        "label_lo": label.nats - reach,
+        "label_hi": label.nats + reach,
+        "n_held_out": verdict.n,
+        "bias": np.nan if verdict.bias is None else verdict.bias,
+    }
+
+
+def pooled_logits(cv: Folds, modality: str, seed: int) -> NDArray:
+    """Undistilled logits [n, classes] of all participants in one repeat, each held out."""
+    out = np.empty(cv.logits[modality].shape[1:], np.float32)
+    for i, rows in enumerate(cv.test):
+        if cv.seeds[i] == seed:
+            out[rows] = cv.logits[modality][i, rows]
+    return out
+
+
+def rank(half: Folds, student: str, estimator: str = "auto") -> list[dict[str, criterion.Verdict]]:
+    """Rank the other modalities as teachers of `student`, once per repeat; best first."""
+    return [
+        criterion.rank_teachers(
+            {name: h[i, test] for name, h in half.hidden.items() if name != student},
+            half.hidden[student][i, test], half.dataset.labels[test],
+            estimator=estimator, rivals=False, bias_check=False, seed=seed,
+        )
+        for i, (seed, test) in enumerate(zip(half.seeds, half.test))
+    ]  # fmt: skip

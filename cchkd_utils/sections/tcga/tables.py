@@ -1,24 +1,27 @@
-"""What the tables of the cancer section say: pairs, their verdicts, who agreed with whom."""
+"""What the tables of the tumours say: pairs, their verdicts, who agreed with whom.
 
-from __future__ import annotations
+`gains` are rows of `intervals.pooled_folds`, `pooled` those of `pool_verdicts`.
+"""
 
 import numpy as np
 import pandas as pd
 
+from cchkd_utils import plots
 from cchkd_utils.results.intervals import pooled_folds
 from cchkd_utils.results.readable import pair_names
 from cchkd_utils.sections import cells
 
 PAIR = ["dataset", "teacher", "student"]
+OUTCOMES = ["helps", "unresolved", "hurts"]
 
 
 def at(rows: pd.DataFrame, lam: float, temperature: float, metric="accuracy") -> pd.DataFrame:
     """Pool the gains of every pair and experiment at one point of the grid."""
-    some = rows[(rows["lam"] == lam) & (rows["temperature"] == temperature)]
-    return pooled_folds(some[some["metric"] == metric], [*PAIR, "experiment"])
+    point = (rows["lam"] == lam) & (rows["temperature"] == temperature) & (rows["metric"] == metric)
+    return pooled_folds(rows[point], [*PAIR, "experiment"])
 
 
-def judge(verdicts: pd.DataFrame) -> pd.DataFrame:
+def pool_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
     """One verdict per pair and estimator: what more than half of the repeats say, else undecided.
 
     The repeats share participants, so gap, both sides and the 90 % interval are means over them,
@@ -28,65 +31,59 @@ def judge(verdicts: pd.DataFrame) -> pd.DataFrame:
     return cells.pooled(verdicts, [*PAIR, "estimator"], numbers).reset_index()
 
 
-def tally(gains: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
-    """Count the pairs whose gain (`pooled_folds`) and verdict (`judge`) agree, by estimator.
+def pair_agreement(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
+    """Count the pairs whose outcome and decision agree, disagree, or are open.
 
-    Returns
-    -------
-    DataFrame
-        `ANSWERS`; and ``same sign``: of gap and mean gain, however uncertain.
+    And those with the ``same sign`` of gap and mean gain, however uncertain.
     """
-    table = gains.merge(judged, on=PAIR)
+    table = gains.merge(pooled, on=PAIR)
     same = (np.sign(table["gain"]) == np.sign(table["gap"])).groupby(table["estimator"], sort=False)
-    out = cells.tally(table)
-    return out.assign(**{"same sign": [f"{s.sum()} of {len(s)}" for _, s in same]})
+    return cells.tally(table).assign(**{"same sign": [f"{s.sum()} of {len(s)}" for _, s in same]})
 
 
-def overview(gains: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+def overview(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
     """One line per pair, to read: gain by kind of soft label, and each estimator's verdict."""
-    gains, judged = (t.assign(pair=pair_names(t)) for t in (gains, judged))
-    text = gains.assign(text=report(gains)).pivot(index="pair", columns="experiment", values="text")
-    said = judged.pivot(index="pair", columns="estimator", values="decision")
-    order = list(dict.fromkeys(gains["pair"]))
-    return text[["in-sample", "cross-fitted"]].join(said).loc[order].rename_axis(None, axis=0)
+    pairs = pair_names(gains)
+    text = gains.assign(pair=pairs, text=report(gains)).pivot(
+        index="pair", columns="experiment", values="text"
+    )
+    decisions = pooled.assign(pair=pair_names(pooled)).pivot(
+        index="pair", columns="estimator", values="decision"
+    )
+    table = text[["in-sample", "cross-fitted"]].join(decisions)
+    return table.loc[pairs.unique()].rename_axis(None, axis=0)
 
 
 def outcomes(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Count the outcomes of all pairs, weights and temperatures in `rows`, by some columns."""
-    point = [*PAIR, "lam", "temperature", *(c for c in by if c not in ("lam", "temperature"))]
+    point = list(dict.fromkeys([*PAIR, "lam", "temperature", *by]))
     counts = pooled_folds(rows, point).groupby(by, sort=False)["outcome"].value_counts()
-    return counts.unstack(fill_value=0).reindex(
-        columns=["helps", "unresolved", "hurts"], fill_value=0
-    )
+    return counts.unstack(fill_value=0).reindex(columns=OUTCOMES, fill_value=0)
 
 
-def report(gains: pd.DataFrame) -> pd.Series:
-    """Write each gain of `pooled_folds` as text: mean and interval in points, and the outcome."""
+def report(gains: pd.DataFrame) -> list[str]:
+    """Write each gain as text: mean and interval in percentage points, and the outcome."""
     numbers = zip(*(100 * gains[c] for c in ("gain", "gain_lo", "gain_hi")), gains["outcome"])
-    return pd.Series(
-        [f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] {name}" for gain, low, high, name in numbers],
-        gains.index,
-    )
+    return [f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] {name}" for gain, low, high, name in numbers]
 
 
-def holds(gains: pd.DataFrame, judged: pd.DataFrame, estimator: str) -> pd.DataFrame:
+def holds(gains: pd.DataFrame, pooled: pd.DataFrame, estimator: str) -> pd.DataFrame:
     """Keep the pairs whose mean gap is above zero by one estimator: where CCH holds."""
-    says = judged[(judged["estimator"] == estimator) & (judged["gap"] > 0)]
-    return gains.merge(says[PAIR], on=PAIR)
+    positive = pooled[(pooled["estimator"] == estimator) & (pooled["gap"] > 0)]
+    return gains.merge(positive[PAIR], on=PAIR)
 
 
 def span(gains: pd.DataFrame) -> str:
     """Write how many of the pairs gained and lost, and the range of the mean gains."""
     if gains.empty:
         return "no pair"
-    count, points = gains["outcome"].value_counts(), 100 * gains["gain"]
-    counted = f"{count.get('helps', 0)} help, {count.get('hurts', 0)} hurt, of {len(gains)}"
-    return f"{counted}; {points.min():+.1f} … {points.max():+.1f} points"
+    points = 100 * gains["gain"]
+    return f"{plots.helped(gains)}; {points.min():+.1f} … {points.max():+.1f} points"
 
 
-def agreed(gains: pd.DataFrame, judged: pd.DataFrame) -> str:
+def agreed(gains: pd.DataFrame, pooled: pd.DataFrame) -> str:
     """Write for each estimator how many pairs agree, disagree and stay open."""
-    counts = tally(gains, judged)[list(cells.ANSWERS)]
+    counts = pair_agreement(gains, pooled)[list(cells.ANSWERS)]
     return "; ".join(
         f"{estimator}: " + ", ".join(f"{n} {answer}" for answer, n in row.items())
         for estimator, row in counts.iterrows()
@@ -96,10 +93,7 @@ def agreed(gains: pd.DataFrame, judged: pd.DataFrame) -> str:
 def first_choices(ranked: list[dict], gains: pd.DataFrame) -> dict[str, str]:
     """Compare the teachers that come first by gap with the one that gave the best mean gain.
 
-    Parameters
-    ----------
-    ranked : one {teacher: verdict} per repeat, best first; see `cancer.rank`
-    gains : rows of `pooled_folds` for this student
+    `ranked` holds what `study.rank` returns for a student, `gains` the student's own.
     """
     first = [next(iter(verdicts)) for verdicts in ranked]
     name = max(sorted(set(first)), key=first.count)

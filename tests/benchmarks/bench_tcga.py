@@ -1,6 +1,6 @@
 """Training across folds, repeats and weights at once, against one network after the other.
 
-Run with ``pytest -o addopts="" -s tests/benchmarks/bench_cancer.py``. Sizes of TCGA-BRCA.
+Run with ``pytest -o addopts="" -s tests/benchmarks/bench_tcga.py``. Sizes of TCGA-BRCA.
 """
 
 import time
@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from cchkd_utils.datasets import tcga
 from cchkd_utils.distill.losses import kd_loss
 from cchkd_utils.distill.networks import MLP
-from cchkd_utils.sections.tcga import study, verdicts
+from cchkd_utils.sections.tcga import folds, study
 
 LAM, EPOCHS = (0.2, 0.3, 0.5, 0.7, 0.8), 40
-RECIPE = study.Recipe(epochs=EPOCHS, device="cpu")
+RECIPE = folds.Recipe(epochs=EPOCHS, device="cpu")
 
 
 def plain_loop(x, y, soft, lam, temperature, batch_size):
@@ -41,12 +41,10 @@ def seconds(function):
 def test_folds_by_repeats_by_weights(record_property):
     """5 folds x 4 repeats x 5 weights = 100 students; the loop trains 10 and is scaled up."""
     cohort = tcga.load("BRCA", ["mrna", "cnv"], data="embedded")
-    cv = study.repeated(cohort, RECIPE, range(4))
+    cv = folds.repeated(cohort, RECIPE, range(4))
     soft = cv.soft("mrna", "in-sample")
     grid = [(lam, 2.0) for lam in LAM]
-    together = min(
-        seconds(lambda: verdicts._students(cv, cv.x["cnv"], soft, grid)) for _ in range(3)
-    )
+    together = min(seconds(lambda: study._students(cv, cv.x["cnv"], soft, grid)) for _ in range(3))
     x, y = torch.as_tensor(cv.rows(cv.x["cnv"])), torch.as_tensor(cohort.labels[cv.train])
     soft = torch.as_tensor(soft)
 
