@@ -14,11 +14,7 @@ STUDENTS = {"linear": "Linear student", "mlp": "Network"}
 
 
 def gain_against_true_gap(points: pd.DataFrame, curves: Mapping[float, tuple]) -> Figure:
-    """Draw the gain against the true gap, a panel per kind of student.
-
-    `points` are those of `study.gains` with a decision; `curves` lead from λ to gaps and the exact
-    gains of the linear student, drawn on both panels.
-    """
+    """Draw gain against true gap, a panel per student, with the exact `curves` of linear ones."""
     fig, axes = plots.figure(2, width=9.5, height=5.2)
     for ax, (name, title) in zip(axes, STUDENTS.items()):
         own = points[points["experiment"] == name]
@@ -37,10 +33,7 @@ def gain_against_true_gap(points: pd.DataFrame, curves: Mapping[float, tuple]) -
 def gain_against_rows(
     points: pd.DataFrame, world: Callable[[float], JointGaussian], gap: float
 ) -> Figure:
-    """Draw how gain (`study.gains`) and room for λ shrink with the number of training rows.
-
-    `world` leads from a true gap to its model; `gap` is that of the gains drawn, nats.
-    """
+    """Draw how the gains of one true `gap` and the room for λ shrink with the training rows."""
     fig, axes = plots.figure(3, width=11.5, height=4.8)
     sizes = sorted(set(points["n_train"]))
     model = world(gap)

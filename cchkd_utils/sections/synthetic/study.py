@@ -34,30 +34,13 @@ class Networks:
 
 
 def train(
-    world: JointGaussian,
-    lam: Sequence[float],
-    seeds: Sequence[int],
-    sizes: Sequence[int],
-    *,
-    n_teacher: int,
-    n_test: int,
-    n_information: int,
-    hidden: Sequence[int],
-    **options,
-) -> dict[int, Networks]:
+    world: JointGaussian, lam: Sequence[float], seeds: Sequence[int], sizes: Sequence[int], *,
+    n_teacher: int, n_test: int, n_information: int, hidden: Sequence[int], **options,
+) -> dict[int, Networks]:  # fmt: skip
     """Train teachers, and students on each of `sizes` rows; every seed has data of its own.
 
-    The teacher learns from `n_teacher` rows that no student sees, so its predictions on theirs are
-    honest. Students of one seed share initial weights and batches, whatever their weight.
-
-    Parameters
-    ----------
-    n_test, n_information : int
-        Held-out rows for the error, and how many of these carry representations.
-    hidden : sequence of int
-        Widths of the hidden layers of teacher and student.
-    **options
-        Of `distill.train_ensemble`, shared by teacher and student.
+    The teacher learns from rows that no student sees, so its predictions on theirs are honest.
+    `n_information` of the held-out rows carry representations; `options` are of `train_ensemble`.
     """
     first_test = n_teacher + max(sizes)
 
@@ -118,10 +101,7 @@ def verdict_rows(
     trained: Networks, gap: float, n: int, seeds: Sequence[int], estimators: Iterable[str],
     n_slow: int,
 ) -> list[dict]:  # fmt: skip
-    """Return the rows of the verdicts table, rivals included.
-
-    The estimators in `FAST` judge all seeds, the others the first `n_slow`.
-    """
+    """Return the rows of the verdicts table; estimators not in `FAST` judge `n_slow` seeds."""
     rows = []
     for estimator in estimators:
         for i, seed in enumerate(seeds if estimator in FAST else seeds[:n_slow]):
@@ -133,9 +113,6 @@ def verdict_rows(
     return rows
 
 
-# ---------------------------------------------------------------- reading the tables
-
-
 def gains(table: pd.DataFrame) -> pd.DataFrame:
     """Mean gain in per cent of the undistilled error, 95 % interval and outcome, per cell."""
     relative = table.assign(gain=100 * table["gain"] / table["baseline"])
@@ -143,10 +120,7 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gaps(verdicts: pd.DataFrame, n: int) -> pd.DataFrame:
-    """Mean estimated gap over seeds with a 95 % interval and the commonest verdict.
-
-    One row per estimator and true gap (`knob`), of the networks trained on `n` rows.
-    """
+    """Mean estimated gap of networks trained on `n` rows, per estimator and true gap (`knob`)."""
     judged = verdicts[verdicts["condition"].str.endswith(f", n {n}")]
     by = ["estimator", "knob"]
     out = intervals.summarise(judged, by, "gap").drop(columns=["outcome", "repeats"])
@@ -162,11 +136,7 @@ def both_sides(estimated: pd.DataFrame, estimators: Sequence[str]) -> pd.DataFra
 
 
 def beside_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Set the paper's claim beside what tables of results say, a column each by name.
-
-    By sign of the true gap and kind of student: cells (gap, λ) that help, and the range of mean
-    gains, of the students with most training rows.
-    """
+    """Set the paper's claim beside what `tables` say at the most rows, by the sign of the gap."""
     out = {"the paper says": {(s, g): PAPER[s] for s in PAPER for g in ("linear", "mlp")}}
     for name, table in tables.items():
         cells = gains(table[table["n_train"] == table["n_train"].max()])
@@ -180,16 +150,13 @@ def beside_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def against_truth(estimated: pd.DataFrame) -> pd.DataFrame:
-    """Say how each estimator ranks the worlds and where it puts the sign change of the gap.
-
-    Per estimator of `gaps`: Spearman's correlation of its mean gaps with the true gaps of t and s,
-    the true gap at which the estimate changes sign, and the largest distance of the two.
-    """
-    out = {}
-    for name, group in estimated.sort_values("knob").groupby("estimator", sort=False):
-        out[name] = {
+    """Set the estimates in `gaps` beside the true gaps of t and s (`knob`), per estimator."""
+    compared = {
+        name: {
             "rank correlation": group["gap"].corr(group["knob"], method="spearman"),
             "estimate changes sign at (nats)": crossing(group["knob"], group["gap"]),
             "largest distance (nats)": (group["gap"] - group["knob"]).abs().max(),
         }
-    return pd.DataFrame(out).T
+        for name, group in estimated.sort_values("knob").groupby("estimator", sort=False)
+    }
+    return pd.DataFrame(compared).T
