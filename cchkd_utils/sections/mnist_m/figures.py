@@ -58,12 +58,12 @@ def _heat_map(ax: Axes, grid: pd.DataFrame, text: pd.DataFrame, title: str, norm
     return ax.imshow(grid, cmap="PuOr", norm=norm, aspect="auto")
 
 
-def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
+def heat_maps(table: pd.DataFrame) -> Figure:
     """Draw the mean gain in points over λ and T, one panel per blur, the number in each cell."""
     grids = table.pivot_table(index=["knob", "lam"], columns="temperature", values="gain")
     blurs = sorted(table["knob"].unique())
+    columns = min(4, len(blurs))
     rows = -(-len(blurs) // columns)
-    columns = min(columns, len(blurs))
     fig, axes = figure(columns, rows, width=2.4 * columns + 0.8, height=2.5 * rows + 0.5)
     axes = np.reshape(axes, (rows, columns))
     limit = max(1.0, float(np.abs(grids.to_numpy()).max()))
@@ -86,10 +86,7 @@ def heat_maps(table: pd.DataFrame, columns: int = 4) -> Figure:
 
 
 def confusion_differences(changes: Mapping[str, NDArray]) -> Figure:
-    """Draw what distillation changed in the confusion matrix, one panel per teacher.
-
-    `changes` by title: differences [true class, predicted class], per cent of the true class.
-    """
+    """Draw changes of the confusion matrix [true, said] by title, per cent of the true class."""
     fig, axes = figure(len(changes), 1, width=4.6 * len(changes) + 0.6, height=4.3)
     limit = max(float(np.abs(grid).max()) for grid in changes.values())
     scale = mpl.colors.Normalize(-limit, limit)

@@ -1,11 +1,7 @@
-"""What notebook 02 computes: teachers, students and their controls, verdicts, both tables.
-
-Everything about one seed (patches, initial weights, order of batches) is shared by its students:
-they differ in the teacher, its weight and its temperature only.
-"""
+"""What notebook 02 computes: teachers, students and their controls, verdicts, both tables."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -18,19 +14,15 @@ from cchkd_utils.datasets import Multimodal, mnist_m
 from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.sections.grid import near
 
-CLASSES = range(10)
 MAIN = "distillation"
 NAMES = {"embedded": "digits → digits-M", "real": "MNIST → MNIST-M"}
 
 
 def inputs(sets: Sequence[Multimodal], modality: str, blur: float = 0.0) -> list[NDArray]:
-    """Return one modality's training and test images, [seeds, rows, 3, size, size] each.
-
-    Standardised by mean and standard deviation of the training images (a blurred image is nearly
-    grey; networks fed with it as it is often died). Grey images get three equal channels.
-    """
+    """Return one modality's training and test images, [seeds, rows, 3, size, size] each."""
 
     def standardised(data: Multimodal) -> list[NDArray]:
+        # by the training images: blurred ones are nearly grey, and networks fed with them died
         parts = [mnist_m.blur(data.take(split)[0][modality], blur) for split in ("train", "test")]
         mean, scale = parts[0].mean(), parts[0].std()
         return [((part - mean) / scale).repeat(3 // part.shape[1], axis=1) for part in parts]
@@ -50,18 +42,15 @@ def partners(sets: Sequence[Multimodal], seeds: Sequence[int], split: str) -> ND
 
 
 def variants(logits: NDArray, sets: Sequence[Multimodal], seeds: Sequence[int]) -> dict:
-    """Return the teacher's logits and those of the controls, by name, each [blurs, seeds, n, 10].
-
-    ``smoothing``: the same for every class, which at T = 1 is label smoothing by λ; it is the
-    same at each blur. ``shuffled``: each row has the logits of a random other row: no information
-    on the image or its class, the teacher's confidence kept. ``class``: those of another image of
-    the same class: what the teacher knows about this image, beyond its class, is lost.
-    """
+    """Return the teacher's and the controls' logits by name, each [blurs, seeds, n, 10]."""
     orders = [np.random.default_rng([s, 1]).permutation(logits.shape[2]) for s in seeds]
     return {
         MAIN: logits,
+        # the same for every class and blur: at T = 1 this is label smoothing by λ
         "smoothing": np.zeros_like(logits[:1]),
+        # of a random other row: the teacher's confidence without information on image or class
         "shuffled": np.take_along_axis(logits, np.stack(orders)[None, :, :, None], 2),
+        # of another image of the class: what the teacher knows beyond the class is lost
         "class": np.take_along_axis(logits, partners(sets, seeds, "train")[None, :, :, None], 2),
     }
 
@@ -70,15 +59,11 @@ def plan(
     n_blurs: int, n_seeds: int, lam: Sequence[float], temperature: Sequence[float],
     controls: Iterable[str], at: tuple[float, float],
 ) -> pd.DataFrame:  # fmt: skip
-    """List the students to train: the whole grid, and the controls at one λ and T.
-
-    Label smoothing has no teacher and no blur, and runs at every λ with T = 1. Columns:
-    experiment, blur (its number), run (number of the seed), lam, temperature.
-    """
+    """List the students to train: the grid, and the controls `at` one λ and T."""
     blurs, runs = range(n_blurs), range(n_seeds)
     rows = [(MAIN, *cell) for cell in product(blurs, runs, lam, temperature)]
     for name in controls:
-        if name == "smoothing":
+        if name == "smoothing":  # no teacher, no blur
             rows += [(name, 0, i, weight, 1.0) for i in runs for weight in lam]
         else:
             rows += [(name, b, i, *at) for b in blurs for i in runs]
@@ -87,41 +72,33 @@ def plan(
 
 @dataclass
 class Study:
-    """Trains teachers and students; keeps what they say of the rows.
+    """Trains teachers and students; keeps what they say of the rows."""
 
-    `sets` has one data set per seed, `network` builds the one architecture, `options` are those of
-    `distill.train_ensemble`.
-    """
-
-    network: Callable
-    sets: Sequence[Multimodal]
+    network: Callable  # builds the one architecture
+    sets: Sequence[Multimodal]  # one per seed
     seeds: Sequence[int]
     blurs: Sequence[float]
     pairing: str
-    options: dict
+    options: dict  # of `distill.train_ensemble`
 
     def __post_init__(self):
         self.members = [distill.Member(s, data=i) for i, s in enumerate(self.seeds)]
         self.y = labels(self.sets, "test")
 
     def train_teachers(self) -> None:
-        """Train one teacher per blur and seed on the clean digits.
-
-        Keeps `soft` [blurs, seeds, n, 10], logits on training rows; `teacher_logits` and
-        `teacher_features` on test rows.
-        """
+        """Train a teacher per blur and seed; its logits [blurs, seeds, n, 10] are `soft` labels."""
         y, kept = labels(self.sets, "train"), []
         for blur in self.blurs:
             train, test = inputs(self.sets, "mnist", blur)
             teachers = distill.train_ensemble(self.network, train, y, self.members, **self.options)
             kept.append((teachers.predict(train), teachers.predict(test), teachers.represent(test)))
+        # the last two are those of test rows
         self.soft, self.teacher_logits, self.teacher_features = map(np.stack, zip(*kept))
 
     def train_students(self, planned: pd.DataFrame) -> None:
         """Train the undistilled student of each seed and all planned ones.
 
-        Keeps, on test rows, `student_logits` and `student_features` [seeds, n, ...] and predicted
-        classes `alone` [seeds, n] of the undistilled, and `taught` [students, n] of the planned.
+        Keeps the classes they say on test rows, `alone` [seeds, n] and `taught` [students, n].
         """
         offered = variants(self.soft, self.sets, self.seeds)
         first = dict(zip(offered, np.cumsum([0, *map(len, offered.values())])))
@@ -143,14 +120,11 @@ class Study:
         self.alone, self.taught = np.split(logits.argmax(-1), [n])
 
     def confusion_change(self, planned: pd.DataFrame, blur: int, at: tuple) -> NDArray:
-        """Return what one teacher changed in the confusion matrix, mean over seeds.
-
-        At the planned λ and T nearest to `at`; [true, said], per cent of the true class.
-        """
+        """Return the mean change in confusion [true, said], per cent, nearest to λ and T `at`."""
         own = planned[(planned["experiment"] == MAIN) & (planned["blur"] == blur)]
         runs = near(own, lam=at[0], temperature=at[1])["run"]
         before, after = (
-            [confusion_matrix(y, said, labels=CLASSES, normalize="true")
+            [confusion_matrix(y, said, labels=range(10), normalize="true")
              for y, said in zip(self.y[runs], answers)]
             for answers in (self.alone[runs], self.taught[runs.index])
         )  # fmt: skip
@@ -166,7 +140,7 @@ class Study:
 
     def result_rows(self, planned: pd.DataFrame) -> list[dict]:
         """Return the rows of the results table, in the order of the plan."""
-        baseline = (self.alone == self.y).mean(axis=1)
+        baseline = (self.alone == self.y).mean(axis=1)[planned["run"]]
         accuracy = (self.taught == self.y[planned["run"]]).mean(axis=1)
         ways = {
             MAIN: (MAIN, f"paired by {self.pairing}"),
@@ -175,26 +149,22 @@ class Study:
             "smoothing": ("label smoothing", ""),
         }
         rows = []
-        for row, after in zip(planned.itertuples(), accuracy):
+        for row, before, after in zip(planned.itertuples(), baseline, accuracy):
             experiment, way = ways[row.experiment]
             own = self.columns(way, row.blur, row.run)
             if row.experiment == "smoothing":
                 own |= {"teacher": "none", "condition": experiment, "knob": 0.0}
             own |= {"experiment": experiment, "n_train": self.soft.shape[2], "lam": row.lam}
             own |= {"weight": teacher_share(row.lam), "temperature": row.temperature}
-            before = baseline[row.run]
             rows.append(results.result(**own, metric="accuracy", baseline=before, distilled=after))
         return rows
 
     def verdict_rows(self, estimators: list[str], pairings: list[str], n_mi: int) -> list[dict]:
-        """Return the rows of the verdicts table: every teacher, under every pairing.
-
-        On the first `n_mi` test rows; rivals do not depend on the estimator and are computed once.
-        """
+        """Return the verdicts on every teacher and pairing, from the first `n_mi` test rows."""
         partner, out = partners(self.sets, self.seeds, "test"), []
         for pairing, b, i in product(pairings, range(len(self.blurs)), range(len(self.seeds))):
             rows = (np.arange(self.y.shape[1]) if pairing == self.pairing else partner[i])[:n_mi]
-            rivals: dict = {}
+            rivals: dict = {}  # they do not depend on the estimator: computed once
             for estimator in estimators:
                 said = criterion.assess(
                     self.teacher_features[b, i][rows], self.student_features[i][:n_mi],
@@ -203,7 +173,6 @@ class Study:
                     rivals=not rivals, bias_check=False, seed=self.seeds[i],
                 )  # fmt: skip
                 rivals = rivals or said.rivals
-                said = replace(said, rivals=rivals)
                 row = results.verdict(said, **self.columns(f"paired by {pairing}", b, i))
-                out.append(row | {"n_mi": said.n})
+                out.append(row | rivals | {"n_mi": said.n})
         return out

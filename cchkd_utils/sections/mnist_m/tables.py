@@ -1,14 +1,6 @@
-"""What the tables of notebook 02 say: gains beside verdicts, controls, rank correlations.
+"""What the tables of notebook 02, of this run or recorded, say: gains in points, gaps in nats."""
 
-All functions take the two tidy tables, of this run or of the recorded one. Gains in percentage
-points, information in nats.
-"""
-
-from functools import partial
-
-import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from cchkd_utils.results import intervals
 from cchkd_utils.sections.cells import pooled, tally
@@ -35,19 +27,16 @@ def by_blur(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Set the verdicts of each estimator beside what became of the students, blur by blur.
+    """Count the outcomes of all (λ, T), blur by blur, beside each estimator's gap and decision.
 
-    The number of (λ, T) cells that helps, hurts, unresolved; a column per estimator with its mean
-    gap and decision, as text. In the last row, ``right``: among cells with an outcome, the share
-    that the decisions foretold (undecided foretells none).
+    Last row: the share of the cells with an outcome that was foretold (by undecided: none).
     """
     cells = intervals.summarise(table, ["knob", "lam", "temperature"])
     counts = pd.crosstab(cells["knob"], cells["outcome"])
     counts = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0)
-    said = by_blur(verdicts).reset_index()
-    text = said["gap"].map("{:+.2f} ".format) + said["decision"]
-    text = said.assign(text=text).pivot(index="knob", columns="estimator", values="text")
-    agreed = tally(cells.merge(said, on="knob"))["agree"]
+    said = by_blur(verdicts)
+    text = (said["gap"].map("{:+.2f} ".format) + said["decision"]).unstack("estimator")
+    agreed = tally(cells.merge(said.reset_index(), on="knob"))["agree"]
     right = agreed / max(1, (cells["outcome"] != "unresolved").sum())
     last = right.map("{:.0%}".format).to_frame("right").T
     beside = pd.concat([counts.join(text).astype(object), last])
@@ -55,36 +44,27 @@ def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 1000):
-    """Spearman's correlation of what was known beforehand with the gain, and its interval.
+    """Spearman's correlation of each gap, then of each rival, with the mean gain over λ and T.
 
-    One row per blur and seed: the gain is the mean over λ and T. The interval resamples blurs,
-    which is what varies; seeds of one blur stay together. A row per predictor: the gap by each
-    estimator, then the rivals.
+    The interval resamples blurs, which is what varies; seeds of one blur stay together.
     """
-    gains = table.groupby(["knob", "seed"])["gain"].mean()
-    wide = verdicts.pivot(index=["knob", "seed"], columns="estimator", values="gap")
+    case = ["knob", "seed"]
+    wide = verdicts.pivot(index=case, columns="estimator", values="gap").add_prefix("gap, ")
     first = verdicts[verdicts["estimator"] == verdicts["estimator"].iloc[0]]
-    wide = wide.add_prefix("gap, ").join(first.set_index(["knob", "seed"])[RIVALS])
-    gain, units = gains.loc[wide.index].to_numpy(), wide.index.get_level_values("knob")
-    rows = []
+    wide = wide.join(first.set_index(case)[RIVALS])
+    gains, ranked = table.groupby(case)["gain"].mean(), []
     for name in wide:
-        rho = partial(_spearman, wide[name].to_numpy(), gain)
-        rows.append((name, *intervals.cluster_interval(rho, units, draws=draws)))
-    return pd.DataFrame(rows, columns=["predictor", "rho", "low", "high"])
-
-
-def _spearman(a: np.ndarray, b: np.ndarray, rows: np.ndarray) -> float:
-    """Spearman's correlation over `rows`; NaN where either does not vary."""
-    with np.errstate(invalid="ignore"):
-        return float(np.corrcoef(rankdata(a[rows]), rankdata(b[rows]))[0, 1])
+        pair = wide[[name]].assign(gain=gains)
+        interval = intervals.cluster_interval(
+            lambda rows, pair=pair: pair.iloc[rows].corr("spearman").iloc[0, 1],
+            wide.index.get_level_values("knob"), draws=draws,
+        )  # fmt: skip
+        ranked.append((name, *interval))
+    return pd.DataFrame(ranked, columns=["predictor", "rho", "low", "high"])
 
 
 def contrasts(table: pd.DataFrame, lam: float, temperature: float) -> pd.DataFrame:
-    """Gains of the controls and of distillation at one λ and T, with intervals over seeds.
-
-    The column ``what`` is distillation, paired by class, shuffled teacher or label smoothing; the
-    last (T = 1) has its λ of the largest gain.
-    """
+    """Gains of distillation and controls (``what``) at one λ, T; label smoothing at its best λ."""
     groups = {
         "distillation": paired(table),
         "paired by class": paired(table, "class"),
