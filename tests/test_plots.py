@@ -108,7 +108,7 @@ def test_one_section_one_score():
 
 def test_ranking_without_intervals_is_drawn():
     table = pd.DataFrame({"estimator": "ksg", "modality": ["text", "audio", "vision"]})
-    table = table.assign(nats=0.1, lo=np.nan, hi=np.nan)
+    table = table.assign(nats=0.1, nats_lo=np.nan, nats_hi=np.nan)
     assert "text 0.10" in mosei.ranking(table).get_suptitle()
 
 

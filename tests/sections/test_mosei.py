@@ -34,7 +34,7 @@ def folds(one_set):
 @pytest.fixture(scope="module")
 def trained(folds):
     warnings.filterwarnings("ignore", message=".*constant column")
-    experiment = study.Study(folds, list(range(10)), width=8, options=OPTIONS)
+    experiment = study.Study(folds, list(range(10)), "pool", 8, OPTIONS)
     cases = study.cases(["in-sample", "cross-fitted"], [0.0, 2.0])
     for case in cases:
         experiment.prepare(case)

@@ -20,18 +20,16 @@ def _gained(points: pd.DataFrame) -> str:
 def ranking(table: pd.DataFrame) -> Figure:
     """Draw `tables.ranking`: I(H;Y) of every modality, one marker per estimator; nats."""
     fig, ax = figure(width=6.0, height=3.4)
-    names = list(MODALITIES)
-    table = table.rename(columns={"lo": "nats_lo", "hi": "nats_hi"})
     estimators = list(table["estimator"].unique())
     for j, estimator in enumerate(estimators):
-        own = table[table["estimator"] == estimator].set_index("modality").loc[names]
+        own = table[table["estimator"] == estimator].set_index("modality").loc[list(MODALITIES)]
         colour, marker = ESTIMATORS[estimator]
-        at = np.arange(len(names)) + 0.14 * (j - (len(estimators) - 1) / 2)
+        at = np.arange(len(MODALITIES)) + 0.14 * (j - (len(estimators) - 1) / 2)
         with_intervals(ax, at, own, "nats", fmt=marker, color=colour, ms=5, label=estimator)
     ax.axhline(0, color="0.2", lw=1)
-    ax.set_xticks(range(len(names)), names)
+    ax.set_xticks(range(len(MODALITIES)), MODALITIES)
     means = table.groupby("modality")["nats"].mean()
-    told = ", ".join(f"{name} {means[name]:.2f}" for name in names)
+    told = ", ".join(f"{name} {means[name]:.2f}" for name in MODALITIES)
     plots.headline(fig, f"I(H;Y), mean of the estimators: {told} nats")
     ax.set_ylabel("I(H;Y), nats")
     if table["nats_hi"].notna().any():

@@ -1,11 +1,9 @@
 """What notebook 03 computes: teachers of other modalities, their noise, and students, fold by fold.
 
-Repeats stand in the first axis of every array: simulated data sets of their own, or repeated folds
-of the same videos. Within a repeat the teacher of a modality and the undistilled student of that
-modality are the same network, trained once.
+Within a repeat, a modality's teacher and undistilled student are one network, trained once.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import permutations, product
 
@@ -23,7 +21,7 @@ LARGEST = 5.0  # standardised features are cut there: a few audio features have 
 
 
 class Repeats:
-    """Prepared data of all repeats, [r] first; rows of all splits together."""
+    """Prepared data of all repeats, data sets or folds, [r] first; rows of all splits together."""
 
     def __init__(self, sets, train, test, encoder):
         self.train, self.test = np.stack(train), test  # row numbers: [r, m], and of each repeat
@@ -48,30 +46,21 @@ def repeats_of_sets(sets, encoder):
 
 
 def repeats_of_folds(data, n_repeats, encoder, seed=0):
-    """Prepare repeated folds over the videos of one data set.
-
-    Every `FOLDS` of the `n_repeats` folds share out all rows once. Training parts are trimmed at
-    random to the smallest, so that all can train at once.
-    """
+    """Prepare repeated folds over the videos of one data set; every `FOLDS` hold all rows once."""
     train, test = [], []
     for i in range(-(-n_repeats // FOLDS)):
         rows, held = crossfit.folds(data.labels, FOLDS, seed=seed + i, groups=videos(data))
         train += list(rows)
         test += list(held)
-    smallest = min(map(len, train))
-    train = [rows[:smallest] for rows in train[:n_repeats]]  # rows are shuffled
+    smallest = min(map(len, train))  # cut to it, shuffled as they are, all can train at once
+    train = [rows[:smallest] for rows in train[:n_repeats]]
     return Repeats([data] * n_repeats, train, test[:n_repeats], encoder)
 
 
 def standardised(x, train, pooled):
-    """Standardise features [n, steps, d + 1] by the measured steps of the training rows.
-
-    The last channel is the mask. With `pooled` features are averaged over the steps first, to
-    [n, 1, d + 1]: the pooling encoder starts with that average, which has no weights, so it is
-    taken once and not in every training step.
-    """
+    """Standardise features [n, steps, d + 1], the mask last, by measured steps of training rows."""
     values, mask = x[..., :-1], x[..., -1:]
-    if pooled:
+    if pooled:  # the pooling encoder starts so, without weights: done once, not in every step
         values = (values * mask).sum(1, keepdims=True) / mask.sum(1, keepdims=True).clip(1)
         mask = mask.max(1, keepdims=True)
     seen = values[train][mask[train][..., 0] > 0]
@@ -81,10 +70,8 @@ def standardised(x, train, pooled):
 
 
 def disturbed(x, level, rng):
-    """Add Gaussian noise of standard deviation `level`, one draw per row and feature.
-
-    The draw is the same at all steps of a row: averaging over time does not take it away.
-    """
+    """Add Gaussian noise of standard deviation `level`, one draw per row and feature."""
+    # the same at all steps of a row: averaging over time does not take it away
     noise = rng.standard_normal((*x.shape[:-2], 1, x.shape[-1] - 1), np.float32)
     return np.concatenate([x[..., :-1] + level * noise * x[..., -1:], x[..., -1:]], -1)
 
@@ -109,16 +96,13 @@ def cases(soft, noise):
 
 @dataclass
 class Study:
-    """Trains what the cases need; keeps logits and hidden layers of every network.
-
-    `options` are those of `distill.train_ensemble`.
-    """
+    """Trains what the cases need; keeps logits and hidden layers of every network."""
 
     repeats: Repeats
     seeds: list[int]
-    encoder: str = "pool"
-    width: int = 32
-    options: dict = field(default_factory=dict)
+    encoder: str
+    width: int
+    options: dict  # of `distill.train_ensemble`
 
     def __post_init__(self):
         self.logits, self.hidden, self.soft = {}, {}, {}
@@ -128,9 +112,10 @@ class Study:
 
     def columns(self, case):
         """Return the columns of both tables that name the case."""
-        condition = f"{self.encoder}, {case.soft}, noise {case.noise:g}"
-        named = {"teacher": case.teacher, "student": case.student, "condition": condition}
-        return named | {"knob": case.noise}
+        return {
+            "teacher": case.teacher, "student": case.student, "knob": case.noise,
+            "condition": f"{self.encoder}, {case.soft}, noise {case.noise:g}",
+        }  # fmt: skip
 
     def training(self, x):
         """Return what builds the one architecture for `x`, its training rows and their labels."""
@@ -166,10 +151,7 @@ class Study:
             self.hidden[key] = np.concatenate([self.hidden[k] for k in keys], -1)
 
     def students(self, student, own, lam, temperature):
-        """Train one modality's students of all its cases `own` at once.
-
-        Returns their grid, a list of (case, repeat, λ, T), and their outputs [len(grid), n, k].
-        """
+        """Train the students of all cases `own`; return (case, repeat, λ, T), outputs [s, n, k]."""
         soft = np.concatenate([self.soft[c.teacher, c.noise, c.soft] for c in own])
         n, x = len(self.seeds), self.repeats.x[student]
         grid = list(product(own, range(n), lam, temperature))

@@ -25,12 +25,7 @@ PAPER = {
 
 
 def result_rows(study, cases, lam, temperature, common, draws=1000):
-    """Train every student and return the rows of the results table.
-
-    Where all repeats are folds of one data set, rows of accuracy also carry ``video_gain``,
-    ``video_lo`` and ``video_hi``: the gain over all held-out utterances and its 95 % interval by a
-    bootstrap over videos with that many `draws`. `common` holds the columns dataset and kind.
-    """
+    """Train every student; return the rows of results, `common` (dataset, kind) in each."""
     out = []
     for student in dict.fromkeys(case.student for case in cases):
         own = [case for case in cases if case.student == student]
@@ -64,7 +59,7 @@ def _scores(study, outputs, i):
 
 
 def _over_videos(study, alone, grid, outputs, draws):
-    """Gain in accuracy of every cell over all held-out rows, with its interval over videos."""
+    """Gain in accuracy of every cell over all held-out rows of folds, and its 95 % interval."""
     r = study.repeats
     if study.task != "classification" or not r.shared:
         return {}
@@ -85,11 +80,8 @@ def _over_videos(study, alone, grid, outputs, draws):
 
 
 def verdict_rows(study, cases, estimators, common, **options):
-    """Return the rows of the verdicts table; `options` of `criterion.assess`.
-
-    How the soft labels arose changes neither representation: both conditions share one estimate.
-    """
-    out, done = [], {}
+    """Return the rows of the verdicts table; `options` of `criterion.assess`."""
+    out, done = [], {}  # how soft labels arose changes no representation: they share an estimate
     for case, (i, seed), name in product(cases, enumerate(study.seeds), estimators):
         key = (case.teacher, case.student, case.noise, i, name)
         if key not in done:
@@ -105,31 +97,27 @@ def _gains(rows, test_share):
 
 
 def judged(verdicts, test_share=None):
-    """One verdict per case and estimator from those of all repeats.
-
-    Gap and informations are averaged over repeats; "distil" where the 95 % interval of the gap
-    lies above zero.
-    """
+    """One verdict per case and estimator, by the 95 % interval of the mean gap over repeats."""
     means = verdicts.groupby(PAIR)[["mi_teacher_student", "mi_student_label"]].mean()
-    gaps = _over_repeats(verdicts, PAIR, "gap", ["gap", "gap_lo", "gap_hi"], test_share)
+    gaps = _over_repeats(verdicts, PAIR, "gap", test_share)
     signs = [gaps["gap_lo"] > 0, gaps["gap_hi"] < 0]
     decision = np.select(signs, ["distil", "do not distil"], "undecided")
     return gaps.assign(decision=decision).merge(means, on=PAIR)
 
 
-def _over_repeats(table, by, value, names, test_share):
-    """Mean of a column over repeats and the ends of its 95 % interval, called `names`."""
+def _over_repeats(table, by, value, test_share):
+    """Mean of a column over repeats and, under its name with _lo and _hi, its 95 % interval."""
     grouped = table.groupby(by)[value]
     rows = [(*key, *intervals.over_repeats(group, test_share)) for key, group in grouped]
-    return pd.DataFrame(rows, columns=[*by, *names])
+    return pd.DataFrame(rows, columns=[*by, value, f"{value}_lo", f"{value}_hi"])
 
 
 def ranking(verdicts, test_share=None):
     """I(H;Y) of every modality with its 95 % interval over repeats, per estimator; nats."""
     each = verdicts.drop_duplicates(["student", "estimator", "seed"])
-    each, by = each.rename(columns={"student": "modality"}), ["estimator", "modality"]
-    ranked = _over_repeats(each, by, "mi_student_label", ["nats", "lo", "hi"], test_share)
-    return ranked.assign(lo=ranked["lo"].clip(lower=0))
+    each = each.rename(columns={"student": "modality", "mi_student_label": "nats"})
+    ranked = _over_repeats(each, ["estimator", "modality"], "nats", test_share)
+    return ranked.assign(nats_lo=ranked["nats_lo"].clip(lower=0))
 
 
 def ordering(verdicts, estimator, test_share=None):
@@ -145,10 +133,7 @@ def ordering(verdicts, estimator, test_share=None):
 
 
 def points(rows, verdicts, lam, temperature, test_share=None, metric="accuracy"):
-    """Join gain (of an accuracy in percentage points) and verdict of every case at one λ and T.
-
-    The column ``soft`` says how the soft labels arose. Single teachers come first.
-    """
+    """Join gain (points, if of an accuracy) and verdict at one λ and T; single teachers first."""
     own = rows[(rows["metric"] == metric) & (rows["lam"] == lam)]
     gains = _gains(own[own["temperature"] == temperature], test_share)
     gains[["gain", "gain_lo", "gain_hi"]] *= 1 if metric in UNSCALED else 100
@@ -160,10 +145,7 @@ def points(rows, verdicts, lam, temperature, test_share=None, metric="accuracy")
 
 
 def noise_where_it_turns(sweep):
-    """Say up to which level of noise a gain surely helps, and from which on it surely harms.
-
-    `sweep` has a row per level: knob, gain_lo, gain_hi (95 % interval).
-    """
+    """Say up to which level of noise (``knob``) a gain surely helps, from which on it harms."""
     helps = sweep.loc[sweep["gain_lo"] > 0, "knob"]
     harms = sweep.loc[sweep["gain_hi"] < 0, "knob"]
     first = f"helps up to noise {helps.max():g}" if len(helps) else "helps nowhere for sure"
@@ -177,10 +159,7 @@ def text(row):
 
 
 def beside_the_paper(points, verdicts, estimator, test_share=None):
-    """Write, by the keys of `PAPER`, what stands beside the paper's statements on CMU-MOSEI.
-
-    `points` holds all levels of noise at one λ and T; the ranking is that of `estimator`.
-    """
+    """Write, by the keys of `PAPER`, what `points` of all levels of noise say beside it."""
     out = {"I(H;Y)": ordering(verdicts, estimator, test_share)}
     cells = points.drop_duplicates(["teacher", "student", "soft", "knob"])
     for student in ("vision", "audio"):
@@ -193,12 +172,11 @@ def beside_the_paper(points, verdicts, estimator, test_share=None):
     return out
 
 
-def over_the_grid(rows, test_share=None):
+def over_the_grid(rows):
     """Outcomes of every pair over all λ and T: how many help, hurt or stay unresolved."""
-    gains = _gains(rows[(rows["metric"] == "accuracy") & (rows["knob"] == 0)], test_share)
-    by = ["soft", "teacher", "student"]
-    counts = pd.crosstab([gains[name] for name in by], gains["outcome"])
+    gains = _gains(rows[(rows["metric"] == "accuracy") & (rows["knob"] == 0)], None)
+    pairs = gains.assign(gain=100 * gains["gain"]).groupby(["soft", "teacher", "student"])
+    counts = pairs["outcome"].value_counts().unstack(fill_value=0)
     counts = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0)
-    gained = (100 * gains["gain"]).groupby([gains[name] for name in by])
-    spans = gained.agg(lambda group: f"{group.min():+.1f} … {group.max():+.1f}")
+    spans = pairs["gain"].agg(lambda gains: f"{gains.min():+.1f} … {gains.max():+.1f}")
     return counts.assign(**{"gain (points)": spans})
