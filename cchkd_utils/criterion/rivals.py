@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import softmax
 
-from cchkd_utils.mi.cca import FOLDS, held_out_posterior, lda
-from cchkd_utils.mi.held_out import folds
-from cchkd_utils.mi.normal import leading
+from cchkd_utils.mi.base import folds
+from cchkd_utils.mi.normal import FOLDS, held_out_posterior, lda, leading
 
 RIDGE = 1.0
 SMALLEST = 2e-9  # probability, or share of a variance, so that logarithms stay finite

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 
 from cchkd_utils.mi import MIEstimate, estimate
 from cchkd_utils.mi.base import MIN_ROWS, check_same_length
-from cchkd_utils.mi.manifold import intrinsic_dimension, is_sheet
+from cchkd_utils.mi.codes import intrinsic_dimension, is_sheet
 from cchkd_utils.mi.normal import canonical_log_ratio, full_rank
 from cchkd_utils.mi.tasks import Representations, random_layer
 

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from . import auto, cca, knn
+from . import auto, knn, normal
 from .base import (
     MIEstimate,
     check_labels,
@@ -42,7 +42,7 @@ def _lmi(x, y, **options):
 REGISTRY = {
     "auto": auto.auto,
     "ksg": knn.ksg,
-    "gaussian": cca.gaussian,
+    "gaussian": normal.gaussian,
     "mine": _mine,
     "lmi": _lmi,
 }
@@ -63,16 +63,16 @@ def estimate(
     x, y : array_like
         `[n, dx]` and `[n, dy]`, or `[n]`, continuous.
     method : {"auto", "ksg", "gaussian", "mine", "lmi"}
-        `ksg` and `gaussian` do not import torch.
+        Only `mine` and `lmi` import torch.
     discrete_y : bool
         `y` holds class labels `[n]` (or one-hot): each method uses its form for labels.
     seed : int
         Of folds, initial weights and batches. Same seed, same result.
     groups : array_like, optional
-        Class labels `[n]` of the rows, a hint that `auto` may use to model clusters when both
-        sides are continuous. Other methods ignore it.
+        Class labels `[n]` of the rows: a hint from which `auto` may model clusters when both
+        sides are continuous.
     **options
-        Passed to the method: `ksg` takes `k` (3); `mine` and `lmi` take `epochs` and the like.
+        `ksg` takes `k` (3); `mine` and `lmi` take `epochs` and the like.
 
     Raises
     ------

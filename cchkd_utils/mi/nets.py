@@ -57,9 +57,9 @@ def train_network(
     epochs: int,
     patience: int,
 ) -> int:
-    """Adam until `valid_loss` has not fallen for `patience` epochs; best weights restored.
+    """Adam until `valid_loss` has not fallen for `patience` epochs: how many epochs it ran.
 
-    Returns the number of epochs run.
+    The best weights are restored.
     """
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.Adam(params, lr=learning_rate)
