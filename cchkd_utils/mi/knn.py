@@ -25,10 +25,9 @@ def ksg(x, y, *, discrete: bool, seed: int, groups=None, k: int = 3) -> Pointwis
 def ksg_rows(x: np.ndarray, y: np.ndarray, k: int = 3) -> np.ndarray:
     """Row-wise terms `[n]` of I(X;Y), nats: Kraskov, Stögbauer, Grassberger (2004), eq. 8.
 
-    Distances are the maximum norm within x and within y where dx + dy <= 10 and the Euclidean
-    norm beyond (the derivation admits any norm in each); max over the two. Columns should be on
-    one scale. Rows with ties at the k-th neighbour are treated by the mixture rule of Gao,
-    Kannan, Oh, Viswanath (2017).
+    Columns should be on one scale. Distances within x and y are the maximum norm where
+    dx + dy <= 10, Euclidean beyond (the derivation admits any). Rows with ties at the k-th
+    neighbour follow the mixture rule of Gao, Kannan, Oh, Viswanath (2017).
     """
     n = len(x)
     if not 1 <= k < n:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -46,20 +45,11 @@ def split_rows(n: int, shares: tuple[float, ...], seed: int) -> list[np.ndarray]
 
 
 def train_network(
-    params: list[torch.Tensor],
-    step_loss: Callable[[np.ndarray], torch.Tensor],
-    valid_loss: Callable[[], float],
-    train: np.ndarray,
-    seed: int,
-    *,
-    learning_rate: float,
-    batch: int,
-    epochs: int,
-    patience: int,
+    params, step_loss, valid_loss, train, seed: int, *, learning_rate, batch, epochs, patience
 ) -> int:
-    """Adam until `valid_loss` has not fallen for `patience` epochs: how many epochs it ran.
+    """Adam until `valid_loss()` has not fallen for `patience` epochs; best weights restored.
 
-    The best weights are restored.
+    `step_loss(rows)` is the loss on a batch of the rows `train`. Returns the number of epochs.
     """
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.Adam(params, lr=learning_rate)
