@@ -33,12 +33,12 @@ class MIEstimate:
     nats: float
     stderr: float
     method: str
-    n: int  # rows given
+    n: int  #: Rows given.
     seconds: float
     pointwise: np.ndarray = field(repr=False, compare=False)
-    # Which parts of the method were used, and what a reader should know of their limits.
+    #: Which parts of the method were used, and what a reader should know of their limits.
     notes: tuple[str, ...] = field(default=(), compare=False)
-    # The same rows chose the codes measured on them: an error that `pointwise` does not show.
+    #: The same rows chose the codes measured on them: an error that `pointwise` does not show.
     rows_chose_codes: bool = field(default=False, compare=False)
 
     @property
