@@ -22,14 +22,7 @@ def read(path: Path | str) -> Arrays:
     The file is written by ``numpy.savez`` with `teacher` [n, d1], `student` [n, d2], `labels` [n]
     (or [n, p]) and, if wanted, `teacher_logits`, `student_logits` and `units` [n]: integers or
     text that name the independent unit of each row (participant, video). Other arrays in it are
-    not looked at.
-
-    Raises
-    ------
-    ValueError
-        One line that names the file and says what to do: no such file, not an ``.npz``, damaged,
-        an array missing, pickled objects, not numbers, too large, of another length, or units
-        that are not one name per row.
+    not looked at. Whatever is wrong with it, a `ValueError` names the file and says what to do.
     """
     arrays = npz.read(path, _wanted, kinds=_kinds)
     try:

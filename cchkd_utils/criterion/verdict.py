@@ -1,14 +1,13 @@
 """The verdict: is I(teacher; student) above I(student; label), and how sure is that?
 
 The Cross-modal Complementarity Hypothesis (arXiv 2510.13182) distils a teacher of modality 1
-into a student of modality 2 when I(H1;H2) > I(H2;Y). Here the two sides are estimated on the same
-held-out rows and the answer carries its uncertainty.
+into a student of modality 2 when I(H1;H2) > I(H2;Y).
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from scipy.stats import norm
@@ -31,49 +30,31 @@ ALPHA = 0.025  # a sign is called when its opposite has at most this probability
 
 @dataclass(frozen=True)
 class Verdict:
-    """Both sides of the criterion, their difference and what follows from it; nats.
+    """Both sides of the criterion, their difference and what follows from it; nats."""
 
-    Attributes
-    ----------
-    mi_teacher_student, mi_student_label, gap : float
-        I(H1;H2), I(H2;Y), and the first minus the second.
-    stderr, ci : float, tuple of float
-        Of the gap: standard error, and confidence interval at `level`.
-    p_wrong : float
-        Probability that the sign of the gap is wrong, under a flat prior on the gap.
-    decision : {"distil", "do not distil", "undecided"}
-        "distil" iff P(gap <= 0) <= .025, "do not distil" iff P(gap >= 0) <= .025.
-    rivals : dict
-        Rival criteria by name; empty when not asked for.
-    bias : float or None
-        Bias of the gap found by simulation at the same n and d; None when not asked for.
-    estimates : dict
-        The two `MIEstimate` values, keys "teacher_student" and "student_label".
-    """
-
-    mi_teacher_student: float
-    mi_student_label: float
-    gap: float
-    ci: tuple[float, float]
-    p_wrong: float
+    mi_teacher_student: float  #: I(H1;H2).
+    mi_student_label: float  #: I(H2;Y).
+    gap: float  #: The first minus the second.
+    ci: tuple[float, float]  #: Confidence interval of the gap at `level`.
+    p_wrong: float  #: Probability that the sign of the gap is wrong, under a flat prior on it.
+    #: "distil" iff P(gap <= 0) <= .025, "do not distil" iff P(gap >= 0) <= .025, else "undecided".
     decision: str
-    stderr: float
+    stderr: float  #: Of the gap.
     level: float
     estimator: str
     task: str
     n: int
     seconds: float
-    rivals: dict[str, float] = field(default_factory=dict)
-    bias: float | None = None
+    rivals: dict[str, float] = field(default_factory=dict)  #: Empty when not asked for.
+    bias: float | None = None  #: Of the gap, by simulation at the same n and d, if asked for.
+    #: The two informations, "teacher_student" and "student_label".
     estimates: dict[str, MIEstimate] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict:
         """Plain numbers and strings, ready for JSON."""
-        names = ("mi_teacher_student", "mi_student_label", "gap", "p_wrong", "decision", "stderr")
-        out = {name: getattr(self, name) for name in names}
-        out |= {"gap_lo": self.ci[0], "gap_hi": self.ci[1], "level": self.level}
-        out |= {"estimator": self.estimator, "task": self.task, "n": self.n}
-        return out | {"bias": self.bias, "rivals": dict(self.rivals), "seconds": self.seconds}
+        out = {part.name: getattr(self, part.name) for part in fields(self)}
+        del out["ci"], out["estimates"]
+        return out | {"gap_lo": self.ci[0], "gap_hi": self.ci[1], "rivals": dict(self.rivals)}
 
     def __str__(self) -> str:
         """A small table."""
@@ -113,8 +94,8 @@ def assess(
     Parameters
     ----------
     teacher, student : array_like
-        Representations H1 `[n, d1]` and H2 `[n, d2]` on held-out rows, in the same order. H2 is
-        of the student trained without distillation.
+        Representations H1 `[n, d1]` and H2 `[n, d2]` on held-out rows, in the same order; H2 of
+        the student trained without distillation.
     labels : array_like
         `[n]` class labels, or `[n]` / `[n, p]` regression targets.
     task : {"auto", "classification", "regression"}
@@ -125,19 +106,17 @@ def assess(
         Predictions `[n, K]` or `[n]` for the rivals that need them; a held-out probe stands in.
         Labels 0 to K - 1 name their columns, whether or not every class has a row here.
     units : array_like, optional
-        `[n]`, the independent unit of each row: participant, video, document. By default each
-        row is its own. Rows of one unit may vary together; the interval is then over units.
+        `[n]`, the independent unit of each row: participant, video, document. Rows of one unit
+        may vary together. By default each row is its own.
     n_subsamples : int, optional
         0: the interval comes from the influence function of the difference (paired rows).
         Otherwise from that many (2 or more) paired subsamples of half the units, without
         replacement. Default: 16 where `auto` chose codes of hidden layers on the same rows, which
         the influence function does not see; else 0.
     level : float
-        Of the confidence interval, between 0 and 1.
+        Of the confidence interval, in (0, 1).
     rivals, bias_check : bool
         Compute the rival criteria, and the bias of the gap by simulation at the same n and d.
-    seed : int
-        Same seed, same verdict.
 
     Raises
     ------
@@ -218,8 +197,8 @@ def _call(gap, stderr):
 def rank_teachers(candidates: dict, student, labels, **options) -> dict[str, Verdict]:
     """Verdicts of several candidate teachers of one student, largest gap first.
 
-    `candidates` is `{name: representation [n, d]}`, rows in the student's order; `student`,
-    `labels`, options and errors are those of `assess`. No candidate is an error too.
+    `candidates` is `{name: representation [n, d]}`, at least one, rows in the student's order;
+    `student`, `labels`, options and errors are those of `assess`.
     """
     if not candidates:
         raise ValueError("No candidate teachers; pass {name: representation [n, d]}.")
