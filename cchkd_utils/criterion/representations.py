@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -73,10 +72,3 @@ def _check_lengths(arrays: Arrays) -> None:
             f"the arrays differ in their number of rows ({lengths}); "
             "all must hold the same samples in the same order"
         )
-
-
-def finite(value: object) -> object:
-    """Return `value` (dicts, numbers, text) with None for NaN and inf, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: finite(part) for key, part in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -94,10 +94,9 @@ def subsampled_stderr(
 def simulated_bias(teacher, student, labels, discrete, mi_ts, mi_sy, method, seed) -> float:
     """Bias in nats of the estimated gap on simulated data that resemble the given ones.
 
-    Same n, widths and about the same two informations: jointly normal for regression, Gaussian
-    classes and a shared nuisance for classification; near a sheet of few factors where the data
-    are. The reference is the sample mean of the true pointwise information, which takes most of
-    the sampling noise out of the difference.
+    Same n, widths, about the same informations: jointly normal for regression, Gaussian classes
+    and a shared nuisance for labels; near a sheet of few factors where the data are. The sample
+    mean of the true pointwise information takes most of the noise out of the difference.
     """
     rng = np.random.default_rng(seed + 11)
     factors = _factors(teacher), _factors(student)

@@ -15,15 +15,8 @@ from scipy.stats import norm
 from cchkd_utils.mi import MIEstimate
 from cchkd_utils.mi.base import check_labels, check_matrix, check_same_length, is_one_hot
 
+from . import uncertainty
 from .rivals import rival_criteria
-from .uncertainty import (
-    both_sides,
-    check_units,
-    default_subsamples,
-    paired_stderr,
-    simulated_bias,
-    subsampled_stderr,
-)
 
 ALPHA = 0.025  # a sign is called when its opposite has at most this probability
 
@@ -91,6 +84,9 @@ def assess(
 ) -> Verdict:
     """Estimate both sides of the criterion on the same held-out rows and decide.
 
+    Errors are those of `cchkd_utils.mi.estimate`, an unknown task, or an interval that cannot be
+    computed.
+
     Parameters
     ----------
     teacher, student : array_like
@@ -117,38 +113,36 @@ def assess(
         Of the confidence interval, in (0, 1).
     rivals, bias_check : bool
         Compute the rival criteria, and the bias of the gap by simulation at the same n and d.
-
-    Raises
-    ------
-    ValueError
-        As `cchkd_utils.mi.estimate`, an unknown task, or an interval that cannot be computed.
     """
     start = time.perf_counter()
     discrete = _is_classification(labels, task)
     columns = _logit_columns(labels) if discrete else None
     data = _checked(teacher, student, labels, discrete)
-    units = check_units(units, labels)
-    _check_interval(level, n_subsamples)
+    units = uncertainty.check_units(units, labels)
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1, such as 0.9.")
+    if n_subsamples is not None and (n_subsamples < 0 or n_subsamples == 1):
+        raise ValueError(f"n_subsamples is {n_subsamples}; 0, or at least 2, is needed.")
     how = discrete, estimator, seed
-    shared, label = both_sides(*data, *how)
+    shared, label = uncertainty.both_sides(*data, *how)
     gap = shared.nats - label.nats
-    repeats = default_subsamples(shared, units) if n_subsamples is None else n_subsamples
+    repeats = (
+        uncertainty.default_subsamples(shared, units) if n_subsamples is None else n_subsamples
+    )
     if repeats:
 
         def gap_of(rows):
-            shared, label = both_sides(*(a[rows] for a in data), *how)
+            shared, label = uncertainty.both_sides(*(a[rows] for a in data), *how)
             return shared.nats - label.nats
 
-        stderr = subsampled_stderr(gap_of, units, repeats, seed)
+        stderr = uncertainty.subsampled_stderr(gap_of, units, repeats, seed)
     else:
-        stderr = paired_stderr(shared.pointwise, label.pointwise, units)
-    bias = None
-    if bias_check:
-        bias = simulated_bias(*data, discrete, shared.nats, label.nats, estimator, seed)
-    rival_values = {}
-    if rivals:
-        logits = teacher_logits, student_logits
-        rival_values = rival_criteria(*data, discrete, *logits, seed, columns)
+        stderr = uncertainty.paired_stderr(shared.pointwise, label.pointwise, units)
+    nats, logits = (shared.nats, label.nats), (teacher_logits, student_logits)
+    bias = (
+        uncertainty.simulated_bias(*data, discrete, *nats, estimator, seed) if bias_check else None
+    )
+    rival_values = rival_criteria(*data, discrete, *logits, seed, columns) if rivals else {}
     z = float(norm.ppf(0.5 + level / 2))
     return Verdict(
         mi_teacher_student=shared.nats,
@@ -240,10 +234,3 @@ def _logit_columns(labels) -> np.ndarray | None:
         return np.flatnonzero(y.any(axis=0))
     whole = y.dtype.kind in "iu" or (y.dtype.kind == "f" and (y == np.round(y)).all())
     return np.unique(y).astype(int) if whole else None
-
-
-def _check_interval(level: float, n_subsamples: int | None) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; it must lie between 0 and 1, such as 0.9.")
-    if n_subsamples is not None and (n_subsamples < 0 or n_subsamples == 1):
-        raise ValueError(f"n_subsamples is {n_subsamples}; 0, or at least 2, is needed.")

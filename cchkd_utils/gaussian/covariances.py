@@ -87,19 +87,3 @@ def check_correlations(r: float, q: float, g: float, teacher_sd: float | str) ->
     if isinstance(teacher_sd, str) or not 0 <= teacher_sd < np.inf:
         raise ValueError(f'teacher_sd must be a number >= 0 or "calibrated", got {teacher_sd!r}')
     return teacher_sd
-
-
-def covariance_from_correlations(
-    r: float, q: float, g: float, p: int, p1: int, nuisance: float
-) -> NDArray:
-    """Covariance of (x1, x2, y), unit variances; coordinates 0 carry t and s, 1 the nuisance."""
-    if p < 1 or p1 < 1:
-        raise ValueError(f"p and p1 must be at least 1, got p={p}, p1={p1}")
-    if not -1 < nuisance < 1 or (nuisance and min(p, p1) < 2):
-        raise ValueError(f"nuisance must lie in (-1, 1) and needs p, p1 >= 2, got {nuisance}")
-    cov = np.eye(p1 + p + 1)
-    for i, j, value in ((0, p1, q), (0, -1, g), (p1, -1, r)):
-        cov[i, j] = cov[j, i] = value
-    if nuisance:
-        cov[1, p1 + 1] = cov[p1 + 1, 1] = nuisance
-    return cov

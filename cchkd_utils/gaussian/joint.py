@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import block_diag
 
-from .covariances import check_correlations, check_positive_definite, covariance_from_correlations
+from .covariances import check_correlations, check_positive_definite
 
 _RELATIVE_ZERO = 1e-12  # below this share of Var y, the best linear student counts as constant
 
@@ -82,7 +82,7 @@ class JointGaussian:
             corr(s, y) in (0, 1), where s = E[y | x2] is the best linear student; corr(t, s) in
             (-1, 1); corr(y, t), inside ``admissible_g(r, q)``.
         p, p1 : int
-            Dimensions of x2 and of x1; by default equal.
+            Dimensions of x2 and x1; by default equal.
         teacher_sd : float or "calibrated"
             Standard deviation of t; 0 is the constant teacher (then I(t;s) = 0 whatever q). With
             "calibrated" it is g, so that t = E[y | x1], what a well-trained teacher predicts.
@@ -95,7 +95,15 @@ class JointGaussian:
         """
         p1 = p if p1 is None else p1
         teacher_sd = check_correlations(r, q, g, teacher_sd)
-        cov = covariance_from_correlations(r, q, g, p, p1, nuisance)
+        if p < 1 or p1 < 1:
+            raise ValueError(f"p and p1 must be at least 1, got p={p}, p1={p1}")
+        if not -1 < nuisance < 1 or (nuisance and min(p, p1) < 2):
+            raise ValueError(f"nuisance must lie in (-1, 1) and needs p, p1 >= 2, got {nuisance}")
+        cov = np.eye(p1 + p + 1)
+        for i, j, value in ((0, p1, q), (0, -1, g), (p1, -1, r)):
+            cov[i, j] = cov[j, i] = value
+        if nuisance:
+            cov[1, p1 + 1] = cov[p1 + 1, 1] = nuisance
         w1 = np.eye(1, p1)[0] * teacher_sd
         if rotate is not None:
             rng = np.random.default_rng(rotate)

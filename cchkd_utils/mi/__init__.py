@@ -15,15 +15,8 @@ import time
 
 import numpy as np
 
-from . import auto, knn, normal
-from .base import (
-    MIEstimate,
-    check_labels,
-    check_matrix,
-    check_not_labels,
-    check_same_length,
-    label_entropy,
-)
+from . import auto, base, knn, normal
+from .base import MIEstimate, label_entropy
 
 
 def _mine(x, y, **options):
@@ -56,14 +49,16 @@ def estimate(
 ) -> MIEstimate:
     """Estimate the mutual information I(X;Y) in nats, clipped to >= 0 (and <= H(Y) for classes).
 
-    Constant columns (dead units) are dropped with a `UserWarning`.
+    Constant columns (dead units) are dropped with a `UserWarning`. A `ValueError`: NaN or inf,
+    different lengths, fewer than 50 rows, only constant columns, one class only, integer-valued
+    `y` without `discrete_y`, an unknown method or option.
 
     Parameters
     ----------
     x, y : array_like
         `[n, dx]` and `[n, dy]`, or `[n]`, continuous.
     method : {"auto", "ksg", "gaussian", "mine", "lmi"}
-        Only `mine` and `lmi` import torch.
+        See above; only `mine` and `lmi` import torch.
     discrete_y : bool
         `y` holds class labels `[n]` (or one-hot): each method uses its form for labels.
     seed : int
@@ -73,24 +68,18 @@ def estimate(
         sides are continuous.
     **options
         `ksg` takes `k` (3); `mine` and `lmi` take `epochs` and the like.
-
-    Raises
-    ------
-    ValueError
-        NaN or inf, different lengths, fewer than 50 rows, only constant columns, one class only,
-        integer-valued `y` without `discrete_y`, an unknown method or option.
     """
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
     start = time.perf_counter()
-    check_same_length(x, y)
+    base.check_same_length(x, y)
     if not discrete_y:
-        check_not_labels(y)
-    x = check_matrix(x, "x")
-    y = check_labels(y) if discrete_y else check_matrix(y, "y")
+        base.check_not_labels(y)
+    x = base.check_matrix(x, "x")
+    y = base.check_labels(y) if discrete_y else base.check_matrix(y, "y")
     if groups is not None:
-        check_same_length(x, groups, ("x", "groups"))
-        groups = check_labels(groups, "groups")
+        base.check_same_length(x, groups, ("x", "groups"))
+        groups = base.check_labels(groups, "groups")
     try:
         terms = REGISTRY[method](x, y, discrete=discrete_y, seed=seed, groups=groups, **options)
     except TypeError as error:

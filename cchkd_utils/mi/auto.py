@@ -1,20 +1,14 @@
 """The method `auto`, the default: a few models of the dependence, the data choose among them.
 
-Continuous y:
-
-1. dx + dy <= 3: a Student-t copula, or KSG on normal scores (consistent and nearly unbiased
-   there) where the two differ significantly.
-2. Data near a low-dimensional sheet (hidden layers: many units, few factors): linear `codes`.
-3. Else a Student-t copula (the Gaussian is its limit) with its bias subtracted, unless one of two
-   richer models explains held-out rows significantly better: nonlinear `codes`, or a `mixture` of
-   Gaussian clusters.
-
-Class labels: held-out cross-entropy bounds H(Y) - CE, or k-NN where that is significantly more.
+1. dx + dy <= 3: a Student-t copula, or KSG on normal scores where the two differ significantly.
+2. Near a low-dimensional sheet (hidden layers: many units, few factors): linear `codes`.
+3. Else a Student-t copula with its bias subtracted, unless nonlinear `codes` or a `mixture` of
+   Gaussian clusters explains held-out rows significantly better.
+4. Class labels: held-out bounds H(Y) - CE, or k-NN where that is significantly more.
 
 Failure modes. Dependence that is neither elliptical, nor clustered, nor carried by the features
-of `codes` is missed in more than a few dimensions: the estimate is then too low. Heavy ties
-outside a sheet are treated as continuous. More than n / 8 directions per side are reduced to the
-leading n / 8, which can lose information carried by small variances.
+of `codes` is missed in more than a few dimensions: the estimate is too low. Heavy ties outside a
+sheet count as continuous. Of each side only the leading n / 8 directions are used.
 """
 
 from __future__ import annotations
@@ -100,11 +94,7 @@ def _held_out_copula(ux, uy, dof, seed, *, bound=False):
 
 
 def _best_for_labels(x, codes, seed):
-    """Linear discriminant, curved discriminant, or Ross's k-NN in few (intrinsic) dimensions.
-
-    A later candidate replaces an earlier one where it is significantly more on the same rows:
-    all of them err to the low side.
-    """
+    """Linear discriminant, or a richer model with significantly more: all err to the low side."""
     principal = leading(x)
     best = _balanced(lda, principal, codes, seed)
     note = "linear discriminant, H(Y) - CE"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import entropy
 
 MIN_ROWS = 50
 
@@ -136,9 +137,7 @@ def is_one_hot(y: np.ndarray) -> bool:
 
 def label_entropy(codes: np.ndarray) -> float:
     """Plug-in entropy H(Y) in nats of class codes `[n]`."""
-    p = np.bincount(codes) / len(codes)
-    p = p[p > 0]
-    return float(-(p * np.log(p)).sum())
+    return float(entropy(np.bincount(codes)))
 
 
 def folds(n: int, k: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,18 +1,13 @@
-"""Part of `auto`: few canonical codes of each side, measured by KSG.
-
-`canonical_codes` are linear, for hidden layers: many units, few factors. `nonlinear_codes` are
-learned on other rows than those they are measured on.
-"""
+"""Part of `auto`: few canonical codes of each side, linear or nonlinear, measured by KSG."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.polynomial import Legendre
-from scipy.spatial import cKDTree
 
 from .base import Pointwise, folds, info_nce_rows
 from .copula import fit_normal, gaussian_ranks, uniform_ranks
-from .knn import TREE_DIMS, ksg_rows, squared_distances
+from .knn import ksg_rows
 from .mixture import best_cluster_count, fit_clusters
 from .normal import canonical_log_ratio
 
@@ -29,21 +24,18 @@ BOUND_ROWS = 1200
 
 
 def intrinsic_dimension(a: np.ndarray) -> float:
-    """Maximum-likelihood dimension of rows `[n, d]` (Levina & Bickel 2004; MacKay's mean).
+    """Maximum-likelihood dimension of rows `[n, d]` as given (Levina & Bickel 2004; MacKay's mean).
 
-    Distances are those of the data as given: whitening would blow the smallest directions up.
     With k - 2 in place of k - 1 it is a ninth low, so that rounding up gives the whole number.
     """
+    from sklearn.neighbors import NearestNeighbors
+
     a = np.unique(a[:PROBE_ROWS], axis=0)
     a = a - a.mean(0)  # far from zero, distances would be differences of large numbers
     k = min(NEIGHBOURS, len(a) - 1)
     if k < 3:
         return 0.0
-    if a.shape[1] <= TREE_DIMS:
-        distance = cKDTree(a).query(a, k + 1)[0][:, 1:]
-    else:
-        squared = squared_distances(a, slice(0, len(a)))
-        distance = np.sqrt(np.partition(squared, range(k + 1), axis=1)[:, 1 : k + 1])
+    distance = NearestNeighbors(n_neighbors=k).fit(a).kneighbors()[0]
     logs = np.log(distance[:, -1:] / np.maximum(distance[:, :-1], 1e-300))
     return float((k - 2) / logs.sum(1).mean())
 
@@ -64,10 +56,9 @@ def _main_components(a):
 def canonical_codes(x, y, dim_x: float, dim_y: float, seed: int) -> Pointwise:
     """Information of rows near sheets of `dim_x` and `dim_y` dimensions, through linear codes.
 
-    The units are a rich basis of functions of the few factors, so the leading canonical variates
-    of their principal components, as many as the smaller sheet has dimensions, follow the shared
-    factors. Subtracted are KSG's bias on rows simulated from Gaussian clusters fitted to the same
-    codes, and the first-order gain of fitting on the same rows, r (dx + dy - r) / 2n.
+    The units are a rich basis of functions of the few factors: as many canonical variates as the
+    smaller sheet has dimensions follow the shared ones. Subtracted are KSG's bias on rows
+    simulated from clusters fitted to the codes, and the first-order gain of fitting on these rows.
     """
     px, py = _main_components(x), _main_components(y)
     n, dx, dy = len(x), px.shape[1], py.shape[1]
@@ -87,10 +78,7 @@ def canonical_codes(x, y, dim_x: float, dim_y: float, seed: int) -> Pointwise:
 
 
 def _features(s, degree):
-    """Scores `[n, d]`, their products with Legendre polynomials of the radius, and squares.
-
-    They span linear maps that turn or stretch with the radius, and even dependence of columns.
-    """
+    """Scores `[n, d]` times polynomials of their radius, for maps that turn with it; squares."""
     u = 2.0 * uniform_ranks((s**2).sum(1, keepdims=True)) - 1.0
     return np.hstack([*(s * Legendre.basis(k)(u) for k in range(degree + 1)), s**2])
 
@@ -100,9 +88,8 @@ def nonlinear_codes(
 ) -> tuple[Pointwise | None, np.ndarray | None]:
     """I(X;Y) through held-out codes, without and with KSG's bias; None where none is significant.
 
-    Canonical variates of nonlinear features are learned on two of three folds and KSG measures
-    the leading ones on the third. Data processing makes that a lower bound up to KSG's error,
-    which is estimated on a Gaussian sample of the same n and correlations, and subtracted.
+    Canonical variates of nonlinear features are learned on two of three folds and measured on the
+    third: a lower bound up to KSG's bias, which a Gaussian sample of the same correlations tells.
     """
     sx, sy = gaussian_ranks(x), gaussian_ranks(y)
     width = max(sx.shape[1], sy.shape[1])

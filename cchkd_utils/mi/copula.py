@@ -10,11 +10,10 @@ from scipy.stats import norm, rankdata
 from scipy.stats import t as student_t
 
 from .base import Pointwise
-from .normal import canonical_log_ratio, wishart_bias
+from .normal import canonical_log_ratio, whitening, wishart_bias
 
 DOFS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, np.inf)
 EM_STEPS = 12
-SINGULAR = 1e-6  # noise, as a share of the variance, against a singular scatter
 
 
 def uniform_ranks(a: np.ndarray) -> np.ndarray:
@@ -83,16 +82,7 @@ def fit_scatter(u: np.ndarray, dof: float) -> np.ndarray:
 
 def _squared_radius(s, cov):
     """Mahalanobis radius of rows, squared `[n]`."""
-    return ((s @ _whitening(cov)) ** 2).sum(1)
-
-
-def _whitening(cov):
-    """Return the matrix `[d, d]` that turns rows of covariance `cov` into white ones."""
-    try:
-        root = np.linalg.cholesky(cov)
-    except np.linalg.LinAlgError:  # some columns are copies: a trace of noise parts them
-        root = np.linalg.cholesky(cov + SINGULAR * np.diag(np.diag(cov)))
-    return np.linalg.inv(root).T
+    return ((s @ whitening(cov)) ** 2).sum(1)
 
 
 def choose_dof(u: np.ndarray) -> float:
@@ -126,7 +116,7 @@ def canonical(cov: np.ndarray, dx: int, dof: float, n: int, truncate: bool) -> C
     With `truncate` only correlations above what chance gives on n rows are kept, the edge of
     the null distribution (Wachter 1980), and those are shrunk towards their true size.
     """
-    wx, wy = _whitening(cov[:dx, :dx]), _whitening(cov[dx:, dx:])
+    wx, wy = whitening(cov[:dx, :dx]), whitening(cov[dx:, dx:])
     u, rho, vt = np.linalg.svd(wx.T @ cov[:dx, dx:] @ wy)
     rho = np.clip(rho, 0.0, 0.999999)
     if truncate:

@@ -66,7 +66,7 @@ def _dense_counts(x, y, k):
     n = len(x)
     kk, nx, ny = (np.full(n, k) for _ in range(3))
     for rows in _chunks(n):
-        dx, dy = squared_distances(x, rows), squared_distances(y, rows)
+        dx, dy = _squared_distances(x, rows), _squared_distances(y, rows)
         at = np.arange(len(dx))
         dx[at, at + rows.start] = dy[at, at + rows.start] = -1.0  # itself: never a neighbour
         both = np.maximum(dx, dy)
@@ -85,7 +85,7 @@ def _chunks(n: int):
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
-def squared_distances(a: np.ndarray, rows: slice) -> np.ndarray:
+def _squared_distances(a, rows):
     """Squared Euclidean distances of a chunk of rows to all rows; exact copies give exactly 0."""
     norm = np.einsum("ij,ij->i", a, a)
     d = norm[rows, None] + norm[None] - 2.0 * (a[rows] @ a.T)
@@ -120,13 +120,13 @@ def ross_rows(x: np.ndarray, codes: np.ndarray, k: int = 3) -> np.ndarray:
 def _kth_distance(a, k, low):
     if low:
         return cKDTree(a).query(a, k + 1, p=np.inf, workers=-1)[0][:, -1]
-    parts = [np.partition(squared_distances(a, rows), k, axis=1)[:, k] for rows in _chunks(len(a))]
+    parts = [np.partition(_squared_distances(a, rows), k, axis=1)[:, k] for rows in _chunks(len(a))]
     return np.concatenate(parts)
 
 
 def _dense_inside(x, radius):
     out = np.empty(len(x), dtype=int)
     for rows in _chunks(len(x)):
-        d, r = squared_distances(x, rows), radius[rows, None]
+        d, r = _squared_distances(x, rows), radius[rows, None]
         out[rows] = np.where(r == 0, d <= r, d < r).sum(1)
     return np.maximum(out, 1)
