@@ -25,9 +25,7 @@ def read(path: Path | str) -> Arrays:
     """
     arrays = npz.read(path, _wanted, kinds=_kinds)
     try:
-        _check_lengths(arrays)
-        if "units" in arrays:
-            _check_units(arrays["units"])
+        _check(arrays)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return arrays
@@ -47,7 +45,17 @@ def _kinds(name: str) -> str:
     return npz.NUMBERS + npz.TEXT if name in ("labels", "units") else npz.NUMBERS
 
 
-def _check_units(units: np.ndarray) -> None:
+def _check(arrays: Arrays) -> None:
+    if scalars := [name for name, array in arrays.items() if array.ndim == 0]:
+        raise ValueError(f"{', '.join(scalars)} has no rows; save one row per sample")
+    if len({len(array) for array in arrays.values()}) > 1:
+        lengths = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
+        raise ValueError(
+            f"the arrays differ in their number of rows ({lengths}); "
+            "all must hold the same samples in the same order"
+        )
+    if (units := arrays.get("units")) is None:
+        return
     if units.ndim != 1 or units.dtype.kind not in "iuUS":
         raise ValueError(
             f"units is {units.dtype} {list(units.shape)}; save one integer or text per row [n], "
@@ -60,15 +68,4 @@ def _check_units(units: np.ndarray) -> None:
         raise ValueError(
             f"units has no name in {rows.size} rows, row {rows[0]} first; name the unit of every "
             "row, or leave these rows out of all arrays"
-        )
-
-
-def _check_lengths(arrays: Arrays) -> None:
-    if scalars := [name for name, array in arrays.items() if array.ndim == 0]:
-        raise ValueError(f"{', '.join(scalars)} has no rows; save one row per sample")
-    if len({len(array) for array in arrays.values()}) > 1:
-        lengths = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
-        raise ValueError(
-            f"the arrays differ in their number of rows ({lengths}); "
-            "all must hold the same samples in the same order"
         )

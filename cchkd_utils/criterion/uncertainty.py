@@ -70,9 +70,8 @@ def subsampled_stderr(
 ) -> float:
     """Standard error from `gap(rows)` on all rows of random halves of the units (codes `[n]`).
 
-    Without replacement (Politis & Romano 1994): duplicates would break k-NN. A subsample of b of
-    n units varies around the full sample by sqrt((1 - b/n) / b) per unit standard deviation, the
-    full sample around the truth by sqrt(1 / n).
+    Without replacement (Politis & Romano 1994): duplicates would break k-NN. Per unit standard
+    deviation b of n units vary around all by sqrt((1 - b/n) / b), all around the truth by n^-1/2.
     """
     rng, n = np.random.default_rng(seed), units.max() + 1
     half, gaps, reason = n // 2, [], ""

@@ -126,22 +126,22 @@ def assess(
     how = discrete, estimator, seed
     shared, label = uncertainty.both_sides(*data, *how)
     gap = shared.nats - label.nats
-    repeats = (
-        uncertainty.default_subsamples(shared, units) if n_subsamples is None else n_subsamples
-    )
-    if repeats:
+    if n_subsamples is None:
+        n_subsamples = uncertainty.default_subsamples(shared, units)
+    if n_subsamples:
 
         def gap_of(rows):
             shared, label = uncertainty.both_sides(*(a[rows] for a in data), *how)
             return shared.nats - label.nats
 
-        stderr = uncertainty.subsampled_stderr(gap_of, units, repeats, seed)
+        stderr = uncertainty.subsampled_stderr(gap_of, units, n_subsamples, seed)
     else:
         stderr = uncertainty.paired_stderr(shared.pointwise, label.pointwise, units)
-    nats, logits = (shared.nats, label.nats), (teacher_logits, student_logits)
-    bias = (
-        uncertainty.simulated_bias(*data, discrete, *nats, estimator, seed) if bias_check else None
-    )
+    bias = None
+    if bias_check:
+        nats = shared.nats, label.nats
+        bias = uncertainty.simulated_bias(*data, discrete, *nats, estimator, seed)
+    logits = teacher_logits, student_logits
     rival_values = rival_criteria(*data, discrete, *logits, seed, columns) if rivals else {}
     z = float(norm.ppf(0.5 + level / 2))
     return Verdict(

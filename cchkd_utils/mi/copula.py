@@ -89,13 +89,11 @@ def choose_dof(u: np.ndarray) -> float:
     """The degrees of freedom with the largest copula likelihood of ranks `[n, d]`."""
     best, chosen, falls = -np.inf, np.inf, 0
     for dof in DOFS[::-1]:  # until the likelihood has fallen twice: it has one peak
-        value = _log_likelihood(u, dof)
+        value, falls = _log_likelihood(u, dof), falls + 1
         if value > best:
             best, chosen, falls = value, dof, 0
-        else:
-            falls += 1
-            if falls == 2:
-                break
+        elif falls == 2:
+            break
     return chosen
 
 

@@ -25,14 +25,11 @@ def lmi(
     reconstruct each side from its own code and, with dropout, from the other's. One half of the
     rows fits the weights; the other stops the training by its reconstruction and goes into KSG.
 
-    Two things differ from the published implementation. To each encoder a linear map is added,
-    which starts at the canonical directions of the training rows, the network at zero. And the
-    networks are narrower, hence fast (published: width 1024, learning_rate 1e-4, epochs 300,
-    patience 30).
-
-    For class labels the k-NN form measures the codes of x, or the bound H(Y) - CE of the decoder
-    of y where significantly more. Failure mode: where few dimensions are informative the other
-    codes are noise, and KSG on 8 + 8 coordinates is biased low.
+    Unlike the published ones, encoders are the sum of a linear map, which starts at the canonical
+    directions of the training rows, and a network, which starts at zero; and they are narrower
+    (published: width 1024, learning_rate 1e-4, epochs 300, patience 30). For class labels the
+    bound H(Y) - CE of the decoder of y replaces KSG where significantly more. Failure mode: where
+    few dimensions are informative, KSG on 8 + 8 coordinates is biased low.
     """
     train, held = split_rows(len(x), (0.5, 0.5), seed)
     tx, ty = side(x), side(y, discrete)
