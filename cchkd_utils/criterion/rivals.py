@@ -32,34 +32,27 @@ def residual_alignment(target: np.ndarray, teacher: np.ndarray, student: np.ndar
 
 
 def rival_criteria(
-    teacher,
-    student,
-    labels,
-    discrete,
-    teacher_logits=None,
-    student_logits=None,
-    seed=0,
-    classes=None,
+    teacher, student, labels, discrete, logits=(None, None), seed=0, classes=None
 ) -> dict[str, float]:
     """All rivals of one teacher–student pair, by name.
 
     Of representations `[n, d1]`, `[n, d2]` without constant columns, class codes `[n]` or targets
-    `[n, p]`, and logits `[n, K]` or predictions `[n]` / `[n, p]`. `classes` holds the column of
-    the logits that belongs to each code, where a class has no row; else 0 to K - 1.
+    `[n, p]`. `logits` are the teacher's and the student's, `[n, K]`, or predictions `[n]` /
+    `[n, p]`; `classes` the column of each code in them, where a class has no row, else 0 to K - 1.
     """
     probe = _class_probe if discrete else _target_probe
-    place = _places(labels, classes, teacher_logits, student_logits) if discrete else None
+    place = _places(labels, classes, *logits) if discrete else None
     target = place[labels] if discrete else labels
 
-    def prediction(h, logits, name):
-        if logits is not None:
-            return _given(logits, target, discrete, name)
+    def prediction(h, given, name):
+        if given is not None:
+            return _given(given, target, discrete, name)
         probed = probe(h, labels, seed)
         return probed @ place if discrete else probed
 
     h1, h2 = leading(teacher), leading(student)
-    t = prediction(h1, teacher_logits, "teacher_logits")
-    s = prediction(h2, student_logits, "student_logits")
+    t = prediction(h1, logits[0], "teacher_logits")
+    s = prediction(h2, logits[1], "student_logits")
     alone, joint = probe(h2, labels, seed), probe(leading(np.hstack([h1, h2])), labels, seed)
     return {
         "teacher accuracy" if discrete else "teacher R2": _skill(target, t, discrete),

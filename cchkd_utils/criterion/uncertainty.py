@@ -65,9 +65,7 @@ def paired_stderr(a: NDArray, b: NDArray, units: NDArray | None = None) -> float
     return float(np.sqrt(g / (g - 1) * (sums**2).sum()) / len(difference))
 
 
-def subsampled_stderr(
-    gap: Callable[[NDArray], float], units: NDArray, repeats: int, seed: int
-) -> float:
+def subsampled_stderr(gap: Callable, units: NDArray, repeats: int, seed: int) -> float:
     """Standard error from `gap(rows)` on all rows of random halves of the units (codes `[n]`).
 
     Without replacement (Politis & Romano 1994): duplicates would break k-NN. Per unit standard
@@ -126,10 +124,7 @@ def _correlation(nats: float) -> float:
 
 
 def _normal(factors, labels, mi_ts, mi_sy, rng):
-    """Jointly normal factors; each target follows one of them, the first the shared one.
-
-    Targets beyond the number of factors are noise.
-    """
+    """Jointly normal factors; each target follows one, the first the shared one, else is noise."""
     z1, z2 = (rng.standard_normal((len(labels), d)) for d in factors)
     m = min(labels.shape[1], factors[1])
     q, r = _correlation(mi_ts), _correlation(mi_sy / m)
@@ -158,13 +153,11 @@ def _classes(factors, labels, mi_ts, mi_sy, rng):
     simulated = model(scale1, scale2, rho)
     z1, z2, y = simulated.latents(len(labels), rng)
     shared, label = simulated.pointwise(z1, z2, y)
-    z1, z2 = (_padded(z, f, rng) for z, f in zip((z1, z2), factors))
+    z1, z2 = (  # the remaining factors are noise
+        np.hstack([z, rng.standard_normal((len(z), max(width - z.shape[1], 0)))])
+        for z, width in zip((z1, z2), factors)
+    )
     return z1, z2, y, shared - label
-
-
-def _padded(z, width, rng):
-    """Noise beside the columns of z, up to `width`."""
-    return np.hstack([z, rng.standard_normal((len(z), max(width - z.shape[1], 0)))])
 
 
 def _solve(information, target) -> float:

@@ -142,7 +142,7 @@ def assess(
         nats = shared.nats, label.nats
         bias = uncertainty.simulated_bias(*data, discrete, *nats, estimator, seed)
     logits = teacher_logits, student_logits
-    rival_values = rival_criteria(*data, discrete, *logits, seed, columns) if rivals else {}
+    rival_values = rival_criteria(*data, discrete, logits, seed, columns) if rivals else {}
     z = float(norm.ppf(0.5 + level / 2))
     return Verdict(
         mi_teacher_student=shared.nats,

@@ -49,7 +49,7 @@ def estimate(
 ) -> MIEstimate:
     """Estimate the mutual information I(X;Y) in nats, clipped to >= 0 (and <= H(Y) for classes).
 
-    Constant columns (dead units) are dropped with a `UserWarning`. A `ValueError`: NaN or inf,
+    Constant columns (dead units) are dropped with a `UserWarning`. A `ValueError` names NaN or inf,
     different lengths, fewer than 50 rows, only constant columns, one class only, integer-valued
     `y` without `discrete_y`, an unknown method or option.
 
@@ -61,8 +61,6 @@ def estimate(
         See above; only `mine` and `lmi` import torch.
     discrete_y : bool
         `y` holds class labels `[n]` (or one-hot): each method uses its form for labels.
-    seed : int
-        Of folds, initial weights and batches. Same seed, same result.
     groups : array_like, optional
         Class labels `[n]` of the rows: a hint from which `auto` may model clusters when both
         sides are continuous.

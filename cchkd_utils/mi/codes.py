@@ -83,9 +83,7 @@ def _features(s, degree):
     return np.hstack([*(s * Legendre.basis(k)(u) for k in range(degree + 1)), s**2])
 
 
-def nonlinear_codes(
-    x: np.ndarray, y: np.ndarray, seed: int
-) -> tuple[Pointwise | None, np.ndarray | None]:
+def nonlinear_codes(x, y, seed: int) -> tuple[Pointwise | None, np.ndarray | None]:
     """I(X;Y) through held-out codes, without and with KSG's bias; None where none is significant.
 
     Canonical variates of nonlinear features are learned on two of three folds and measured on the

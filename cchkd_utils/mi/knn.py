@@ -96,8 +96,7 @@ def _squared_distances(a, rows):
 def ross_rows(x: np.ndarray, codes: np.ndarray, k: int = 3) -> np.ndarray:
     """Row-wise terms `[n]` of I(X;Y), nats, for class codes `[n]`: Ross (2014), eq. 4.
 
-    The case of the mixture estimator of Gao et al. (2017) with discrete Y. In a class of fewer
-    than k + 1 rows all its rows are neighbours; a row alone in its class contributes 0.
+    In a class of fewer than k + 1 rows all are neighbours; a row alone in its class contributes 0.
     """
     n, low = len(x), x.shape[1] <= TREE_DIMS
     radius, kk, size = np.zeros(n), np.ones(n), np.ones(n)

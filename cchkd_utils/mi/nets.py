@@ -25,12 +25,9 @@ def init_mlp(sizes, generator: torch.Generator) -> list[torch.Tensor]:
 
 
 def run_mlp(params, a, *, slope: float = 0.2, last: bool = False, drop=None) -> torch.Tensor:
-    """Apply the layers with leaky ReLU between them, and after the last one if `last`.
-
-    `drop` is a generator: then half of each layer's inputs are dropped (Srivastava et al. 2014).
-    """
+    """Apply the layers with leaky ReLU between them, and after the last one if `last`."""
     for i in range(0, len(params), 2):
-        if drop is not None:
+        if drop is not None:  # a generator: half of each layer's inputs (Srivastava et al. 2014)
             a = a * torch.empty_like(a).bernoulli_(0.5, generator=drop).mul_(2.0)
         a = functional.linear(a, params[i], params[i + 1])
         if last or i + 2 < len(params):
