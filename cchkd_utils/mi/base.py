@@ -39,7 +39,7 @@ class MIEstimate:
     pointwise: np.ndarray = field(repr=False, compare=False)
     #: Which parts of the method were used, and what a reader should know of their limits.
     notes: tuple[str, ...] = field(default=(), compare=False)
-    #: The same rows chose the codes measured on them: an error that `pointwise` does not show.
+    #: The same rows chose the codes measured on them, an error that `pointwise` does not show.
     rows_chose_codes: bool = field(default=False, compare=False)
 
     @property
