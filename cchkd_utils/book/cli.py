@@ -227,8 +227,9 @@ def _assess(arguments: argparse.Namespace) -> None:
             raise ValueError(f"{arguments.file}: {error}") from None
     for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
         print(f"cchkd: warning: {message}", file=sys.stderr)
-    values = verdict.to_dict()
-    print(json.dumps(representations.finite(values), indent=1) if arguments.json else verdict)
+    # JSON has no NaN nor inf: null instead.
+    values = json.loads(json.dumps(verdict.to_dict()), parse_constant=lambda constant: None)
+    print(json.dumps(values, indent=1) if arguments.json else verdict)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +21,11 @@ def read(path: Path | str) -> Arrays:
     The file is written by ``numpy.savez`` with `teacher` [n, d1], `student` [n, d2], `labels` [n]
     (or [n, p]) and, if wanted, `teacher_logits`, `student_logits` and `units` [n]: integers or
     text that name the independent unit of each row (participant, video). Other arrays in it are
-    not looked at.
-
-    Raises
-    ------
-    ValueError
-        One line that names the file and says what to do: no such file, not an ``.npz``, damaged,
-        an array missing, pickled objects, not numbers, too large, of another length, or units
-        that are not one name per row.
+    not looked at. Whatever is wrong with it, a `ValueError` names the file and says what to do.
     """
     arrays = npz.read(path, _wanted, kinds=_kinds)
     try:
-        _check_lengths(arrays)
-        if "units" in arrays:
-            _check_units(arrays["units"])
+        _check(arrays)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return arrays
@@ -55,7 +45,17 @@ def _kinds(name: str) -> str:
     return npz.NUMBERS + npz.TEXT if name in ("labels", "units") else npz.NUMBERS
 
 
-def _check_units(units: np.ndarray) -> None:
+def _check(arrays: Arrays) -> None:
+    if scalars := [name for name, array in arrays.items() if array.ndim == 0]:
+        raise ValueError(f"{', '.join(scalars)} has no rows; save one row per sample")
+    if len({len(array) for array in arrays.values()}) > 1:
+        lengths = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
+        raise ValueError(
+            f"the arrays differ in their number of rows ({lengths}); "
+            "all must hold the same samples in the same order"
+        )
+    if (units := arrays.get("units")) is None:
+        return
     if units.ndim != 1 or units.dtype.kind not in "iuUS":
         raise ValueError(
             f"units is {units.dtype} {list(units.shape)}; save one integer or text per row [n], "
@@ -69,21 +69,3 @@ def _check_units(units: np.ndarray) -> None:
             f"units has no name in {rows.size} rows, row {rows[0]} first; name the unit of every "
             "row, or leave these rows out of all arrays"
         )
-
-
-def _check_lengths(arrays: Arrays) -> None:
-    if scalars := [name for name, array in arrays.items() if array.ndim == 0]:
-        raise ValueError(f"{', '.join(scalars)} has no rows; save one row per sample")
-    if len({len(array) for array in arrays.values()}) > 1:
-        lengths = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
-        raise ValueError(
-            f"the arrays differ in their number of rows ({lengths}); "
-            "all must hold the same samples in the same order"
-        )
-
-
-def finite(value: object) -> object:
-    """Return `value` (dicts, numbers, text) with None for NaN and inf, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: finite(part) for key, part in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

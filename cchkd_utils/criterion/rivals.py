@@ -9,69 +9,50 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import softmax
 
-from cchkd_utils.mi.cca import FOLDS, held_out_posterior, lda
-from cchkd_utils.mi.held_out import folds
-from cchkd_utils.mi.normal import leading
+from cchkd_utils.mi.base import folds
+from cchkd_utils.mi.normal import FOLDS, held_out_posterior, lda, leading
 
 RIDGE = 1.0
 SMALLEST = 2e-9  # probability, or share of a variance, so that logarithms stay finite
 
 
 def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
-    """Linear centred kernel alignment of `[n, d1]` and `[n, d2]`, in [0, 1].
-
-    Kornblith et al. (2019), eq. 3 with linear kernels.
-    """
+    """Linear centred kernel alignment of `[n, d1]`, `[n, d2]`: Kornblith et al. (2019), eq. 3."""
     a, b = a - a.mean(0), b - b.mean(0)
     cross = np.linalg.norm(a.T @ b) ** 2
     return float(cross / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)))
 
 
 def residual_alignment(target: np.ndarray, teacher: np.ndarray, student: np.ndarray) -> float:
-    """Mean inner product of the residuals, E<y - t, y - s>, of predictions `[n, K]`.
+    """E<y - t, y - s> of predictions `[n, K]`.
 
-    Positive where distillation with a small weight lowers the risk of the linear Gaussian
-    student (theory page, "Exact risk").
+    Positive where a small weight lowers the risk of the linear Gaussian student (theory page).
     """
     return float(((target - teacher) * (target - student)).sum(1).mean())
 
 
 def rival_criteria(
-    teacher,
-    student,
-    labels,
-    discrete: bool,
-    teacher_logits=None,
-    student_logits=None,
-    seed: int = 0,
-    classes: np.ndarray | None = None,
+    teacher, student, labels, discrete, logits=(None, None), seed=0, classes=None
 ) -> dict[str, float]:
     """All rivals of one teacher–student pair, by name.
 
-    Parameters
-    ----------
-    teacher, student : ndarray
-        Representations `[n, d1]`, `[n, d2]` without constant columns.
-    labels : ndarray
-        Class codes `[n]`, or regression targets `[n, p]`.
-    teacher_logits, student_logits : array_like, optional
-        Logits `[n, K]`, or predictions `[n]` / `[n, p]` for regression.
-    classes : ndarray, optional
-        Column of the logits that belongs to each code, where a class has no row; else 0 to K - 1.
+    Of representations `[n, d1]`, `[n, d2]` without constant columns, class codes `[n]` or targets
+    `[n, p]`. `logits` are the teacher's and the student's, `[n, K]`, or predictions `[n]` /
+    `[n, p]`; `classes` the column of each code in them, where a class has no row, else 0 to K - 1.
     """
     probe = _class_probe if discrete else _target_probe
-    place = _places(labels, classes, teacher_logits, student_logits) if discrete else None
+    place = _places(labels, classes, *logits) if discrete else None
     target = place[labels] if discrete else labels
 
-    def prediction(h, logits, name):
-        if logits is not None:
-            return _given(logits, target, discrete, name)
+    def prediction(h, given, name):
+        if given is not None:
+            return _given(given, target, discrete, name)
         probed = probe(h, labels, seed)
         return probed @ place if discrete else probed
 
     h1, h2 = leading(teacher), leading(student)
-    t = prediction(h1, teacher_logits, "teacher_logits")
-    s = prediction(h2, student_logits, "student_logits")
+    t = prediction(h1, logits[0], "teacher_logits")
+    s = prediction(h2, logits[1], "student_logits")
     alone, joint = probe(h2, labels, seed), probe(leading(np.hstack([h1, h2])), labels, seed)
     return {
         "teacher accuracy" if discrete else "teacher R2": _skill(target, t, discrete),

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 
 from cchkd_utils.mi import MIEstimate, estimate
 from cchkd_utils.mi.base import MIN_ROWS, check_same_length
-from cchkd_utils.mi.manifold import intrinsic_dimension, is_sheet
+from cchkd_utils.mi.codes import intrinsic_dimension, is_sheet
 from cchkd_utils.mi.normal import canonical_log_ratio, full_rank
 from cchkd_utils.mi.tasks import Representations, random_layer
 
@@ -22,14 +22,11 @@ CALIBRATION_ROWS = 4000
 CEILING = 4.0  # nats; beyond, the simulation would say little
 
 
-def both_sides(
-    teacher, student, labels, discrete: bool, method: str, seed: int
-) -> tuple[MIEstimate, MIEstimate]:
+def both_sides(teacher, student, labels, discrete, method, seed) -> tuple[MIEstimate, MIEstimate]:
     """I(H1;H2) and I(H2;Y), on the same rows."""
-    return (
-        estimate(teacher, student, method, seed=seed, groups=labels if discrete else None),
-        estimate(student, labels, method, discrete_y=discrete, seed=seed),
-    )
+    groups = labels if discrete else None
+    shared = estimate(teacher, student, method, seed=seed, groups=groups)
+    return shared, estimate(student, labels, method, discrete_y=discrete, seed=seed)
 
 
 def check_units(units: ArrayLike | None, like: NDArray) -> NDArray:
@@ -55,9 +52,8 @@ def default_subsamples(teacher_student: MIEstimate, units: NDArray) -> int:
 
 
 def paired_stderr(a: NDArray, b: NDArray, units: NDArray | None = None) -> float:
-    """Standard error of mean(a) - mean(b) over the rows that both evaluated.
+    """Standard error of mean(a) - mean(b), row-wise terms `[n]`, over the rows that both have.
 
-    `a`, `b` `[n]` are the row-wise terms of the two informations: their influence functions.
     Rows of one unit (codes `[n]`) may vary together (Liang & Zeger 1986).
     """
     kept = np.isfinite(a) & np.isfinite(b)
@@ -69,14 +65,11 @@ def paired_stderr(a: NDArray, b: NDArray, units: NDArray | None = None) -> float
     return float(np.sqrt(g / (g - 1) * (sums**2).sum()) / len(difference))
 
 
-def subsampled_stderr(
-    gap: Callable[[NDArray], float], units: NDArray, repeats: int, seed: int
-) -> float:
-    """Subsampling without replacement (Politis & Romano 1994): duplicates would break k-NN.
+def subsampled_stderr(gap: Callable, units: NDArray, repeats: int, seed: int) -> float:
+    """Standard error from `gap(rows)` on all rows of random halves of the units (codes `[n]`).
 
-    A subsample of b of n units varies around the full sample by sqrt((1 - b/n) / b) per unit
-    standard deviation, the full sample around the truth by sqrt(1 / n). `gap(rows)` is estimated
-    on all rows of half of the units (codes `[n]`).
+    Without replacement (Politis & Romano 1994): duplicates would break k-NN. Per unit standard
+    deviation b of n units vary around all by sqrt((1 - b/n) / b), all around the truth by n^-1/2.
     """
     rng, n = np.random.default_rng(seed), units.max() + 1
     half, gaps, reason = n // 2, [], ""
@@ -95,16 +88,12 @@ def subsampled_stderr(
     return float(np.std(gaps, ddof=1) * np.sqrt(half / (n - half)))
 
 
-def simulated_bias(
-    teacher, student, labels, discrete: bool, mi_ts: float, mi_sy: float, method: str, seed: int
-) -> float:
+def simulated_bias(teacher, student, labels, discrete, mi_ts, mi_sy, method, seed) -> float:
     """Bias in nats of the estimated gap on simulated data that resemble the given ones.
 
-    Same n, same numbers of units, about the same two informations: jointly normal for regression,
-    Gaussian classes and a shared nuisance for classification. Where the data lie near a
-    low-dimensional sheet (few factors, many units), so do the simulated ones: as many factors
-    behind a random ReLU layer. The sample mean of the true pointwise information is the
-    reference, which takes most of the sampling noise out of the difference.
+    Same n, widths, about the same informations: jointly normal for regression, Gaussian classes
+    and a shared nuisance for labels; near a sheet of few factors where the data are. The sample
+    mean of the true pointwise information takes most of the noise out of the difference.
     """
     rng = np.random.default_rng(seed + 11)
     factors = _factors(teacher), _factors(student)
@@ -127,9 +116,7 @@ def _factors(h) -> int:
 
 
 def _expand(z, width, rng):
-    if z.shape[1] >= width:
-        return z
-    return np.maximum(random_layer(z, width, rng), 0.0)
+    return z if z.shape[1] >= width else np.maximum(random_layer(z, width, rng), 0.0)
 
 
 def _correlation(nats: float) -> float:
@@ -137,11 +124,7 @@ def _correlation(nats: float) -> float:
 
 
 def _normal(factors, labels, mi_ts, mi_sy, rng):
-    """Jointly normal factors; y follows the one shared factor, and the next ones, equally.
-
-    Targets beyond the number of factors are noise: two that followed one factor would share what
-    they know of it.
-    """
+    """Jointly normal factors; each target follows one, the first the shared one, else is noise."""
     z1, z2 = (rng.standard_normal((len(labels), d)) for d in factors)
     m = min(labels.shape[1], factors[1])
     q, r = _correlation(mi_ts), _correlation(mi_sy / m)
@@ -170,13 +153,11 @@ def _classes(factors, labels, mi_ts, mi_sy, rng):
     simulated = model(scale1, scale2, rho)
     z1, z2, y = simulated.latents(len(labels), rng)
     shared, label = simulated.pointwise(z1, z2, y)
-    z1, z2 = (_padded(z, f, rng) for z, f in zip((z1, z2), factors))
+    z1, z2 = (  # the remaining factors are noise
+        np.hstack([z, rng.standard_normal((len(z), max(width - z.shape[1], 0)))])
+        for z, width in zip((z1, z2), factors)
+    )
     return z1, z2, y, shared - label
-
-
-def _padded(z, width, rng):
-    """Noise beside the columns of z, up to `width`."""
-    return np.hstack([z, rng.standard_normal((len(z), max(width - z.shape[1], 0)))])
 
 
 def _solve(information, target) -> float:

@@ -1,14 +1,13 @@
 """The verdict: is I(teacher; student) above I(student; label), and how sure is that?
 
 The Cross-modal Complementarity Hypothesis (arXiv 2510.13182) distils a teacher of modality 1
-into a student of modality 2 when I(H1;H2) > I(H2;Y). Here the two sides are estimated on the same
-held-out rows and the answer carries its uncertainty.
+into a student of modality 2 when I(H1;H2) > I(H2;Y).
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from scipy.stats import norm
@@ -16,64 +15,39 @@ from scipy.stats import norm
 from cchkd_utils.mi import MIEstimate
 from cchkd_utils.mi.base import check_labels, check_matrix, check_same_length, is_one_hot
 
+from . import uncertainty
 from .rivals import rival_criteria
-from .uncertainty import (
-    both_sides,
-    check_units,
-    default_subsamples,
-    paired_stderr,
-    simulated_bias,
-    subsampled_stderr,
-)
 
 ALPHA = 0.025  # a sign is called when its opposite has at most this probability
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Both sides of the criterion, their difference and what follows from it; nats.
+    """Both sides of the criterion, their difference and what follows from it; nats."""
 
-    Attributes
-    ----------
-    mi_teacher_student, mi_student_label, gap : float
-        I(H1;H2), I(H2;Y), and the first minus the second.
-    stderr, ci : float, tuple of float
-        Of the gap: standard error, and confidence interval at `level`.
-    p_wrong : float
-        Probability that the sign of the gap is wrong, under a flat prior on the gap.
-    decision : {"distil", "do not distil", "undecided"}
-        "distil" iff P(gap <= 0) <= .025, "do not distil" iff P(gap >= 0) <= .025.
-    rivals : dict
-        Rival criteria by name; empty when not asked for.
-    bias : float or None
-        Bias of the gap found by simulation at the same n and d; None when not asked for.
-    estimates : dict
-        The two `MIEstimate` values, keys "teacher_student" and "student_label".
-    """
-
-    mi_teacher_student: float
-    mi_student_label: float
-    gap: float
-    ci: tuple[float, float]
-    p_wrong: float
+    mi_teacher_student: float  #: I(H1;H2).
+    mi_student_label: float  #: I(H2;Y).
+    gap: float  #: The first minus the second.
+    ci: tuple[float, float]  #: Confidence interval of the gap at `level`.
+    p_wrong: float  #: Probability that the sign of the gap is wrong, under a flat prior on it.
+    #: "distil" iff P(gap <= 0) <= .025, "do not distil" iff P(gap >= 0) <= .025, else "undecided".
     decision: str
-    stderr: float
+    stderr: float  #: Of the gap.
     level: float
     estimator: str
     task: str
     n: int
     seconds: float
-    rivals: dict[str, float] = field(default_factory=dict)
-    bias: float | None = None
+    rivals: dict[str, float] = field(default_factory=dict)  #: Empty when not asked for.
+    bias: float | None = None  #: Of the gap, by simulation at the same n and d, if asked for.
+    #: The two informations, "teacher_student" and "student_label".
     estimates: dict[str, MIEstimate] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict:
         """Plain numbers and strings, ready for JSON."""
-        names = ("mi_teacher_student", "mi_student_label", "gap", "p_wrong", "decision", "stderr")
-        out = {name: getattr(self, name) for name in names}
-        out |= {"gap_lo": self.ci[0], "gap_hi": self.ci[1], "level": self.level}
-        out |= {"estimator": self.estimator, "task": self.task, "n": self.n}
-        return out | {"bias": self.bias, "rivals": dict(self.rivals), "seconds": self.seconds}
+        out = {part.name: getattr(self, part.name) for part in fields(self)}
+        del out["ci"], out["estimates"]
+        return out | {"gap_lo": self.ci[0], "gap_hi": self.ci[1], "rivals": dict(self.rivals)}
 
     def __str__(self) -> str:
         """A small table."""
@@ -110,11 +84,14 @@ def assess(
 ) -> Verdict:
     """Estimate both sides of the criterion on the same held-out rows and decide.
 
+    Errors are those of `cchkd_utils.mi.estimate`, an unknown task, or an interval that cannot be
+    computed.
+
     Parameters
     ----------
     teacher, student : array_like
-        Representations H1 `[n, d1]` and H2 `[n, d2]` on held-out rows, in the same order. H2 is
-        of the student trained without distillation.
+        Representations H1 `[n, d1]` and H2 `[n, d2]` on held-out rows, in the same order; H2 of
+        the student trained without distillation.
     labels : array_like
         `[n]` class labels, or `[n]` / `[n, p]` regression targets.
     task : {"auto", "classification", "regression"}
@@ -125,51 +102,47 @@ def assess(
         Predictions `[n, K]` or `[n]` for the rivals that need them; a held-out probe stands in.
         Labels 0 to K - 1 name their columns, whether or not every class has a row here.
     units : array_like, optional
-        `[n]`, the independent unit of each row: participant, video, document. By default each
-        row is its own. Rows of one unit may vary together; the interval is then over units.
+        `[n]`, the independent unit of each row: participant, video, document. Rows of one unit
+        may vary together. By default each row is its own.
     n_subsamples : int, optional
         0: the interval comes from the influence function of the difference (paired rows).
         Otherwise from that many (2 or more) paired subsamples of half the units, without
         replacement. Default: 16 where `auto` chose codes of hidden layers on the same rows, which
         the influence function does not see; else 0.
     level : float
-        Of the confidence interval, between 0 and 1.
+        Of the confidence interval, in (0, 1).
     rivals, bias_check : bool
         Compute the rival criteria, and the bias of the gap by simulation at the same n and d.
-    seed : int
-        Same seed, same verdict.
-
-    Raises
-    ------
-    ValueError
-        As `cchkd_utils.mi.estimate`, an unknown task, or an interval that cannot be computed.
     """
     start = time.perf_counter()
     discrete = _is_classification(labels, task)
     columns = _logit_columns(labels) if discrete else None
     data = _checked(teacher, student, labels, discrete)
-    units = check_units(units, labels)
-    _check_interval(level, n_subsamples)
+    units = uncertainty.check_units(units, labels)
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1, such as 0.9.")
+    if n_subsamples is not None and (n_subsamples < 0 or n_subsamples == 1):
+        raise ValueError(f"n_subsamples is {n_subsamples}; 0, or at least 2, is needed.")
     how = discrete, estimator, seed
-    shared, label = both_sides(*data, *how)
+    shared, label = uncertainty.both_sides(*data, *how)
     gap = shared.nats - label.nats
-    repeats = default_subsamples(shared, units) if n_subsamples is None else n_subsamples
-    if repeats:
+    if n_subsamples is None:
+        n_subsamples = uncertainty.default_subsamples(shared, units)
+    if n_subsamples:
 
         def gap_of(rows):
-            shared, label = both_sides(*(a[rows] for a in data), *how)
+            shared, label = uncertainty.both_sides(*(a[rows] for a in data), *how)
             return shared.nats - label.nats
 
-        stderr = subsampled_stderr(gap_of, units, repeats, seed)
+        stderr = uncertainty.subsampled_stderr(gap_of, units, n_subsamples, seed)
     else:
-        stderr = paired_stderr(shared.pointwise, label.pointwise, units)
+        stderr = uncertainty.paired_stderr(shared.pointwise, label.pointwise, units)
     bias = None
     if bias_check:
-        bias = simulated_bias(*data, discrete, shared.nats, label.nats, estimator, seed)
-    rival_values = {}
-    if rivals:
-        logits = teacher_logits, student_logits
-        rival_values = rival_criteria(*data, discrete, *logits, seed, columns)
+        nats = shared.nats, label.nats
+        bias = uncertainty.simulated_bias(*data, discrete, *nats, estimator, seed)
+    logits = teacher_logits, student_logits
+    rival_values = rival_criteria(*data, discrete, logits, seed, columns) if rivals else {}
     z = float(norm.ppf(0.5 + level / 2))
     return Verdict(
         mi_teacher_student=shared.nats,
@@ -218,8 +191,8 @@ def _call(gap, stderr):
 def rank_teachers(candidates: dict, student, labels, **options) -> dict[str, Verdict]:
     """Verdicts of several candidate teachers of one student, largest gap first.
 
-    `candidates` is `{name: representation [n, d]}`, rows in the student's order; `student`,
-    `labels`, options and errors are those of `assess`. No candidate is an error too.
+    `candidates` is `{name: representation [n, d]}`, at least one, rows in the student's order;
+    `student`, `labels`, options and errors are those of `assess`.
     """
     if not candidates:
         raise ValueError("No candidate teachers; pass {name: representation [n, d]}.")
@@ -261,10 +234,3 @@ def _logit_columns(labels) -> np.ndarray | None:
         return np.flatnonzero(y.any(axis=0))
     whole = y.dtype.kind in "iu" or (y.dtype.kind == "f" and (y == np.round(y)).all())
     return np.unique(y).astype(int) if whole else None
-
-
-def _check_interval(level: float, n_subsamples: int | None) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; it must lie between 0 and 1, such as 0.9.")
-    if n_subsamples is not None and (n_subsamples < 0 or n_subsamples == 1):
-        raise ValueError(f"n_subsamples is {n_subsamples}; 0, or at least 2, is needed.")

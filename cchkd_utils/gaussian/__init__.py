@@ -1,19 +1,6 @@
 """The exact theory of a jointly Gaussian teacher, student and label."""
 
-from .covariances import (
-    admissible_g,
-    block_mi,
-    covariance_from_correlations,
-    q_for_gap,
-    random_rotation,
-)
+from .covariances import admissible_g, block_mi, q_for_gap
 from .joint import JointGaussian
 
-__all__ = [
-    "JointGaussian",
-    "admissible_g",
-    "block_mi",
-    "covariance_from_correlations",
-    "q_for_gap",
-    "random_rotation",
-]
+__all__ = ["JointGaussian", "admissible_g", "block_mi", "q_for_gap"]

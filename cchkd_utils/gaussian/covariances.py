@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import block_diag
 
 _SMALLEST_EIGENVALUE = 1e-12  # of a correlation matrix we still call positive definite
 
@@ -21,12 +20,8 @@ def admissible_g(r: float, q: float) -> tuple[float, float]:
 def q_for_gap(gap: ArrayLike, r: ArrayLike) -> NDArray | float:
     """Correlation q = corr(t, s) >= 0 at which I(t;s) - I(s;y) equals `gap` nats.
 
-    `r` is corr(s, y) and broadcasts with `gap`.
-
-    Raises
-    ------
-    ValueError
-        If r is outside (0, 1), or `gap` would need I(t;s) < 0 or q = 1 in floating point.
+    `r` is corr(s, y) and broadcasts with `gap`. A `ValueError` where r is outside (0, 1), or `gap`
+    would need I(t;s) < 0 or q = 1 in floating point.
     """
     gap, r = np.asarray(gap, float), np.asarray(r, float)
     if not np.all((r > 0) & (r < 1)):
@@ -47,12 +42,7 @@ def block_mi(cov: ArrayLike, a: ArrayLike, b: ArrayLike) -> float:
     """Mutual information in nats between two blocks of coordinates of one Gaussian vector.
 
     I(A;B) = (log det S_aa + log det S_bb - log det S_ab,ab) / 2, where `a` and `b` hold the
-    coordinates of the blocks and `cov` `[d, d]` is positive definite.
-
-    Raises
-    ------
-    ValueError
-        If the blocks share a coordinate.
+    coordinates, none in both (`ValueError`), and `cov` `[d, d]` is positive definite.
     """
     cov, a, b = np.asarray(cov, float), np.atleast_1d(a), np.atleast_1d(b)
     if np.intersect1d(a, b).size:
@@ -97,25 +87,3 @@ def check_correlations(r: float, q: float, g: float, teacher_sd: float | str) ->
     if isinstance(teacher_sd, str) or not 0 <= teacher_sd < np.inf:
         raise ValueError(f'teacher_sd must be a number >= 0 or "calibrated", got {teacher_sd!r}')
     return teacher_sd
-
-
-def covariance_from_correlations(
-    r: float, q: float, g: float, p: int, p1: int, nuisance: float
-) -> NDArray:
-    """Covariance of (x1, x2, y), unit variances; coordinates 0 carry t and s, 1 the nuisance."""
-    if p < 1 or p1 < 1:
-        raise ValueError(f"p and p1 must be at least 1, got p={p}, p1={p1}")
-    if not -1 < nuisance < 1 or (nuisance and min(p, p1) < 2):
-        raise ValueError(f"nuisance must lie in (-1, 1) and needs p, p1 >= 2, got {nuisance}")
-    cov = np.eye(p1 + p + 1)
-    for i, j, value in ((0, p1, q), (0, -1, g), (p1, -1, r)):
-        cov[i, j] = cov[j, i] = value
-    if nuisance:
-        cov[1, p1 + 1] = cov[p1 + 1, 1] = nuisance
-    return cov
-
-
-def random_rotation(p1: int, p2: int, rng: np.random.Generator) -> NDArray:
-    """Orthogonal [p1 + p2 + 1, p1 + p2 + 1] that turns x1 and x2 separately and leaves y alone."""
-    turns = [np.linalg.qr(rng.standard_normal((p, p)))[0] for p in (p1, p2)]
-    return block_diag(*turns, 1.0)

@@ -2,11 +2,10 @@
 
 Teacher modality x1, student modality x2 and label y are jointly Gaussian with mean zero. The
 teacher is linear and fixed, t = w1·x1. The student is least squares on x2, distilled with weight
-lam: argmin_w  sum (y - w·x2)^2 + lam * sum (w·x2 - t)^2. Its expected risk has a closed form,
-which the chapter "theory" of the book derives. All information is in nats.
+lam: argmin_w  sum (y - w·x2)^2 + lam * sum (w·x2 - t)^2. All information is in nats.
 
-Sources: model, objective and criterion from arXiv 2510.13182 (linear model, Theorem 1); the exact
-finite-sample risk and everything computed from it is this project's own derivation.
+Model, objective and criterion are those of arXiv 2510.13182 (Theorem 1); the exact risk at n rows
+and what follows from it is this project's own, derived in the chapter "theory" of the book.
 """
 
 from __future__ import annotations
@@ -16,13 +15,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import block_diag
 
-from .covariances import (
-    check_correlations,
-    check_positive_definite,
-    covariance_from_correlations,
-    random_rotation,
-)
+from .covariances import check_correlations, check_positive_definite
 
 _RELATIVE_ZERO = 1e-12  # below this share of Var y, the best linear student counts as constant
 
@@ -32,35 +27,21 @@ class JointGaussian:
     """Joint Gaussian (x1, x2, y), mean zero, with a fixed linear teacher t = w1·x1.
 
     Build it with :meth:`from_correlations` or :meth:`from_covariance`; both validate.
-
-    Attributes
-    ----------
-    cov : array [p1 + p2 + 1, p1 + p2 + 1]
-        Covariance of (x1, x2, y), in this order. Read-only.
-    p1, p2 : int
-        Dimensions of the teacher's and of the student's modality.
-    w1 : array [p1]
-        Teacher weights. Read-only.
     """
 
-    cov: NDArray
-    p1: int
-    p2: int
-    w1: NDArray
+    cov: NDArray  #: Covariance of (x1, x2, y) [p1 + p2 + 1, p1 + p2 + 1]; read-only.
+    p1: int  #: Dimension of the teacher's modality.
+    p2: int  #: Dimension of the student's modality.
+    w1: NDArray  #: Weights of the teacher [p1]; read-only.
 
     @classmethod
     def from_covariance(
         cls, cov: ArrayLike, p1: int, p2: int, w1: ArrayLike | None = None
     ) -> JointGaussian:
-        """Build the model from the full covariance of (x1, x2, y), in this order.
+        """Build the model from the covariance `[p1 + p2 + 1, p1 + p2 + 1]` of (x1, x2, y).
 
-        `cov` is `[p1 + p2 + 1, p1 + p2 + 1]`, `w1` `[p1]`; by default the teacher is calibrated,
-        t = E[y | x1].
-
-        Raises
-        ------
-        ValueError
-            If a shape is wrong, or `cov` is not finite, symmetric and positive definite.
+        By default the teacher is calibrated, t = E[y | x1]. A `cov` that is not finite, symmetric
+        and positive definite, or a wrong shape, is a `ValueError`.
         """
         cov = np.array(cov, float)
         d = p1 + p2 + 1
@@ -92,7 +73,8 @@ class JointGaussian:
         """Build the model from three correlations; Var y = 1 and E[t|x2] is collinear with s.
 
         x1 and x2 are standard normal. The first coordinate of x2 carries s, the first of x1 carries
-        t; the others are noise.
+        t; the others are noise. A correlation out of range is a `ValueError`; for g the message
+        gives the admissible interval.
 
         Parameters
         ----------
@@ -100,28 +82,33 @@ class JointGaussian:
             corr(s, y) in (0, 1), where s = E[y | x2] is the best linear student; corr(t, s) in
             (-1, 1); corr(y, t), inside ``admissible_g(r, q)``.
         p, p1 : int
-            Dimensions of x2 and of x1; by default equal.
+            Dimensions of x2 and x1; by default equal.
         teacher_sd : float or "calibrated"
             Standard deviation of t; 0 is the constant teacher (then I(t;s) = 0 whatever q). With
             "calibrated" it is g, so that t = E[y | x1], what a well-trained teacher predicts.
         nuisance : float
-            Correlation in (-1, 1) of the second coordinates of x1 and x2: content the modalities
-            share and that leaves t, s and y untouched. Not 0 needs p, p1 >= 2.
+            Correlation in (-1, 1) of the second coordinates of x1 and x2: shared content that
+            leaves t, s and y untouched. Not 0 needs p, p1 >= 2.
         rotate : int, optional
-            Seed of a random rotation of x1 and another of x2, so that no axis is special. None of
-            the exact quantities changes.
-
-        Raises
-        ------
-        ValueError
-            If a correlation is out of range; for g the message gives the admissible interval.
+            Seed of random rotations of x1 and x2, so that no axis is special. None of the exact
+            quantities changes.
         """
         p1 = p if p1 is None else p1
         teacher_sd = check_correlations(r, q, g, teacher_sd)
-        cov = covariance_from_correlations(r, q, g, p, p1, nuisance)
+        if p < 1 or p1 < 1:
+            raise ValueError(f"p and p1 must be at least 1, got p={p}, p1={p1}")
+        if not -1 < nuisance < 1 or (nuisance and min(p, p1) < 2):
+            raise ValueError(f"nuisance must lie in (-1, 1) and needs p, p1 >= 2, got {nuisance}")
+        cov = np.eye(p1 + p + 1)
+        for i, j, value in ((0, p1, q), (0, -1, g), (p1, -1, r)):
+            cov[i, j] = cov[j, i] = value
+        if nuisance:
+            cov[1, p1 + 1] = cov[p1 + 1, 1] = nuisance
         w1 = np.eye(1, p1)[0] * teacher_sd
         if rotate is not None:
-            turn = random_rotation(p1, p, np.random.default_rng(rotate))
+            rng = np.random.default_rng(rotate)
+            turns = [np.linalg.qr(rng.standard_normal((size, size)))[0] for size in (p1, p)]
+            turn = block_diag(*turns, 1.0)  # y stays as it is
             cov, w1 = turn @ cov @ turn.T, turn[:p1, :p1] @ w1
         return cls.from_covariance(cov, p1, p, w1)
 
@@ -192,17 +179,9 @@ class JointGaussian:
     def risk(self, n: ArrayLike, lam: ArrayLike) -> NDArray | float:
         """Exact expected squared error E R(lam) on a fresh row, over training sets of n rows.
 
-        Parameters
-        ----------
-        n : array_like
-            Training rows, > p2 + 1; ``np.inf`` is the population.
-        lam : array_like
-            Distillation weight >= 0; ``np.inf`` copies the teacher. Broadcasts with n.
-
-        Raises
-        ------
-        ValueError
-            If n <= p2 + 1 (the expectation is infinite or the fit not unique) or lam < 0.
+        `n` may be ``np.inf``, the population, and `lam` too, which copies the teacher; they
+        broadcast. A `ValueError` where n <= p2 + 1 (the expectation is infinite or the fit not
+        unique) or lam < 0.
         """
         (undistilled, bend, drop), m = self._parabola(n), _share(lam)
         return (undistilled + bend * m**2 - 2 * drop * m)[()]
@@ -228,16 +207,16 @@ class JointGaussian:
         """Draw n independent rows: x1 [n, p1], x2 [n, p2], y [n]."""
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
-        rows = rng.standard_normal((n, len(self.cov))) @ self._cholesky.T
+        rows = rng.standard_normal((n, len(self.cov))) @ np.linalg.cholesky(self.cov).T
         return rows[:, : self.p1], rows[:, self.p1 : -1], rows[:, -1]
 
     def simulate_risk(
         self, n: int, lam: ArrayLike, draws: int, rng: np.random.Generator
     ) -> NDArray:
-        """Fit the distilled student on fresh training sets of n rows; return each fit's true risk.
+        """True risks `[draws, k]` of students fitted to fresh training sets of n rows.
 
-        Each draw fits all weights `lam` `[k]`, finite and >= 0, on the same rows. The risk
-        `[draws, k]` is that on a fresh row; its mean over draws estimates ``risk(n, lam)``.
+        Each draw fits all weights `lam` `[k]`, finite and >= 0, on the same rows; the mean over
+        draws estimates ``risk(n, lam)``.
         """
         self._parabola(n)  # refuses too few rows
         m = np.atleast_1d(_share(lam))
@@ -251,16 +230,13 @@ class JointGaussian:
         return risks
 
     def _parabola(self, n: ArrayLike) -> tuple[NDArray, NDArray, NDArray]:
-        """Return R(0), a and b of R = R(0) + a m^2 - 2 b m in the teacher's share m of the label.
-
-        kappa = p2 / (n - p2 - 1) is the price of few rows.
-        """
+        """Return R(0), a and b of R = R(0) + a m^2 - 2 b m in the teacher's share m."""
         n = np.asarray(n, float)
         if not np.all(n > self.p2 + 1):
             raise ValueError(
                 f"n must exceed p + 1 = {self.p2 + 1} for a finite expected risk, got {n.min():g}"
             )
-        kappa = self.p2 / (n - self.p2 - 1)
+        kappa = self.p2 / (n - self.p2 - 1)  # the price of few rows
         # Var(y - t | x2) > 0 because cov is positive definite, so `bend` is > 0 for finite n.
         bend = self.delta + kappa * (self.sigma2 - 2 * self.c + self.tau2)
         return self.sigma2 * (1 + kappa), bend, kappa * (self.sigma2 - self.c)
@@ -283,10 +259,6 @@ class JointGaussian:
         weights[: self.p1, 1] = self.w1
         weights[-1, 2] = 1.0
         return weights.T @ self.cov @ weights
-
-    @cached_property
-    def _cholesky(self) -> NDArray:
-        return np.linalg.cholesky(self.cov)
 
 
 def _share(lam: ArrayLike) -> NDArray:

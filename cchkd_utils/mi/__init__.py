@@ -15,15 +15,8 @@ import time
 
 import numpy as np
 
-from . import auto, cca, knn
-from .base import (
-    MIEstimate,
-    check_labels,
-    check_matrix,
-    check_not_labels,
-    check_same_length,
-    label_entropy,
-)
+from . import auto, base, knn, normal
+from .base import MIEstimate, label_entropy
 
 
 def _mine(x, y, **options):
@@ -42,7 +35,7 @@ def _lmi(x, y, **options):
 REGISTRY = {
     "auto": auto.auto,
     "ksg": knn.ksg,
-    "gaussian": cca.gaussian,
+    "gaussian": normal.gaussian,
     "mine": _mine,
     "lmi": _lmi,
 }
@@ -56,41 +49,35 @@ def estimate(
 ) -> MIEstimate:
     """Estimate the mutual information I(X;Y) in nats, clipped to >= 0 (and <= H(Y) for classes).
 
-    Constant columns (dead units) are dropped with a `UserWarning`.
+    Constant columns (dead units) are dropped with a `UserWarning`. A `ValueError` names NaN or inf,
+    different lengths, fewer than 50 rows, only constant columns, one class only, integer-valued
+    `y` without `discrete_y`, an unknown method or option.
 
     Parameters
     ----------
     x, y : array_like
         `[n, dx]` and `[n, dy]`, or `[n]`, continuous.
     method : {"auto", "ksg", "gaussian", "mine", "lmi"}
-        `ksg` and `gaussian` do not import torch.
+        See above; only `mine` and `lmi` import torch.
     discrete_y : bool
         `y` holds class labels `[n]` (or one-hot): each method uses its form for labels.
-    seed : int
-        Of folds, initial weights and batches. Same seed, same result.
     groups : array_like, optional
-        Class labels `[n]` of the rows, a hint that `auto` may use to model clusters when both
-        sides are continuous. Other methods ignore it.
+        Class labels `[n]` of the rows: a hint from which `auto` may model clusters when both
+        sides are continuous.
     **options
-        Passed to the method: `ksg` takes `k` (3); `mine` and `lmi` take `epochs` and the like.
-
-    Raises
-    ------
-    ValueError
-        NaN or inf, different lengths, fewer than 50 rows, only constant columns, one class only,
-        integer-valued `y` without `discrete_y`, an unknown method or option.
+        `ksg` takes `k` (3); `mine` and `lmi` take `epochs` and the like.
     """
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
     start = time.perf_counter()
-    check_same_length(x, y)
+    base.check_same_length(x, y)
     if not discrete_y:
-        check_not_labels(y)
-    x = check_matrix(x, "x")
-    y = check_labels(y) if discrete_y else check_matrix(y, "y")
+        base.check_not_labels(y)
+    x = base.check_matrix(x, "x")
+    y = base.check_labels(y) if discrete_y else base.check_matrix(y, "y")
     if groups is not None:
-        check_same_length(x, groups, ("x", "groups"))
-        groups = check_labels(groups, "groups")
+        base.check_same_length(x, groups, ("x", "groups"))
+        groups = base.check_labels(groups, "groups")
     try:
         terms = REGISTRY[method](x, y, discrete=discrete_y, seed=seed, groups=groups, **options)
     except TypeError as error:

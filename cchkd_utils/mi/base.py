@@ -1,12 +1,14 @@
-"""What an estimator returns, and the checks that every input passes."""
+"""What every method shares: the result, the checks of its input, held-out rows."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import entropy
 
 MIN_ROWS = 50
 
@@ -21,33 +23,23 @@ class Pointwise(NamedTuple):
 
 @dataclass(frozen=True)
 class MIEstimate:
-    """A mutual information with its uncertainty.
+    """A mutual information in nats, with its standard error from the spread of the rows' terms.
 
-    Attributes
-    ----------
-    nats, stderr : float
-        The estimate, and its standard error from the spread of the row-wise contributions.
-    n, seconds : int, float
-        Number of rows given, and wall-clock time.
-    pointwise : ndarray
-        Row-wise contributions `[n]` whose mean over the finite entries is the unclipped estimate;
-        NaN in rows used for fitting only. The influence function of I(X;Y) is the pointwise
-        mutual information minus its mean: hence paired differences of these rows give the
-        standard error of a difference of two informations.
-    notes : tuple of str
-        Which parts of the method were used, and what a reader should know of their limits.
-    rows_chose_codes : bool
-        The same rows chose the codes that were measured on them: an uncertainty that `pointwise`
-        does not show.
+    `pointwise` holds the terms `[n]` whose mean over the finite ones is the unclipped estimate;
+    NaN in rows used for fitting only. They are the pointwise mutual information, and that minus
+    its mean is the influence function of I(X;Y): paired differences of such rows give the
+    standard error of a difference of two informations.
     """
 
     nats: float
     stderr: float
     method: str
-    n: int
+    n: int  #: Rows given.
     seconds: float
     pointwise: np.ndarray = field(repr=False, compare=False)
+    #: Which parts of the method were used, and what a reader should know of their limits.
     notes: tuple[str, ...] = field(default=(), compare=False)
+    #: The same rows chose the codes measured on them, an error that `pointwise` does not show.
     rows_chose_codes: bool = field(default=False, compare=False)
 
     @property
@@ -110,19 +102,19 @@ def _check_count(a, name):
         raise ValueError(f"{name} has {len(a)} rows; at least {MIN_ROWS} are needed.")
 
 
-def check_not_labels(y, name: str = "y") -> None:
+def check_not_labels(y) -> None:
     """Refuse class labels where a continuous variable is wanted."""
     y = np.asarray(y)
     if y.dtype.kind not in "fiub":
-        raise ValueError(f"{name} is not numeric; for class labels pass discrete_y=True.")
+        raise ValueError("y is not numeric; for class labels pass discrete_y=True.")
     single = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
     if single and y.size and np.isfinite(y).all() and (y == np.round(y)).all():
         raise ValueError(
-            f"{name} is integer-valued; for class labels pass discrete_y=True, "
+            "y is integer-valued; for class labels pass discrete_y=True, "
             "for counts add uniform noise in [-0.5, 0.5] first (no information is lost)."
         )
     if is_one_hot(y):
-        raise ValueError(f"{name} is one-hot; pass the class labels [n] with discrete_y=True.")
+        raise ValueError("y is one-hot; pass the class labels [n] with discrete_y=True.")
 
 
 def check_same_length(x, y, names: tuple[str, str] = ("x", "y")) -> None:
@@ -145,6 +137,32 @@ def is_one_hot(y: np.ndarray) -> bool:
 
 def label_entropy(codes: np.ndarray) -> float:
     """Plug-in entropy H(Y) in nats of class codes `[n]`."""
-    p = np.bincount(codes) / len(codes)
-    p = p[p > 0]
-    return float(-(p * np.log(p)).sum())
+    return float(entropy(np.bincount(codes)))
+
+
+def folds(n: int, k: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield k pairs (train, test) of row numbers; the random test sets part the n rows."""
+    for test in np.array_split(np.random.default_rng(seed).permutation(n), k):
+        test.sort()
+        yield np.setdiff1d(np.arange(n), test), test
+
+
+def beats(candidate, incumbent, min_z: float, min_gain: float = 0.01) -> bool:
+    """Whether row-wise terms `[n]` average to significantly more nats than the simpler model's."""
+    gain = candidate - incumbent
+    return gain.mean() > max(min_gain, min_z * gain.std() / np.sqrt(len(gain)))
+
+
+def info_nce_rows(pairs: np.ndarray) -> np.ndarray:
+    """Row-wise terms `[m]` of the symmetric InfoNCE bound of finite log ratios `[m, m]`.
+
+    van den Oord et al. (2018), eq. 4, averaged over both directions; at most ln m.
+    """
+    both = _log_sum_exp(pairs, 1) + _log_sum_exp(pairs, 0)
+    return np.diag(pairs) - 0.5 * both + np.log(len(pairs))
+
+
+def _log_sum_exp(a, axis):
+    """As `scipy.special.logsumexp` for finite numbers, in half its time."""
+    top = a.max(axis, keepdims=True)
+    return np.log(np.exp(a - top).sum(axis)) + top.squeeze(axis)

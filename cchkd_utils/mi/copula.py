@@ -10,11 +10,10 @@ from scipy.stats import norm, rankdata
 from scipy.stats import t as student_t
 
 from .base import Pointwise
-from .normal import canonical_log_ratio, wishart_bias
+from .normal import canonical_log_ratio, whitening, wishart_bias
 
 DOFS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, np.inf)
 EM_STEPS = 12
-SINGULAR = 1e-6  # noise, as a share of the variance, against a singular scatter
 
 
 def uniform_ranks(a: np.ndarray) -> np.ndarray:
@@ -29,26 +28,20 @@ def gaussian_ranks(a: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Copula:
-    """Log density ratio of a t copula in canonical coordinates.
+    """A t copula; in its canonical coordinates only a_k and b_k are related, by `rho[k]`."""
 
-    `project_x`, `project_y` take scores to whitened coordinates `a`, `b` in which only a_k and
-    b_k are related, with correlation `rho[k]`; `dof` may be infinite (Gaussian).
-    """
-
-    project_x: np.ndarray
-    project_y: np.ndarray
+    project_x: np.ndarray  # scores to white coordinates [dx, dx]
+    project_y: np.ndarray  # [dy, dy]
     rho: np.ndarray
-    dof: float
-    dx: int
-    dy: int
+    dof: float  # inf: Gaussian
 
     def coordinates(self, sx: np.ndarray, sy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Whitened canonical coordinates of scores `[n, dx]`, `[n, dy]`."""
         return sx @ self.project_x, sy @ self.project_y
 
-    def log_ratio(self, a, b, *, pairs: bool = False) -> np.ndarray:
-        """Log p(a,b)/p(a)p(b) of coordinates: of the rows `[n]`, or of all pairs `[n, m]`."""
-        r = len(self.rho)
+    def log_ratio(self, sx, sy, *, pairs: bool = False) -> np.ndarray:
+        """Log p(x,y)/p(x)p(y) of scores: of the rows `[n]`, or of all pairs `[n, n]`."""
+        (a, b), r = self.coordinates(sx, sy), len(self.rho)
         normal = canonical_log_ratio(a[:, :r], b[:, :r], self.rho, pairs=pairs)
         if np.isinf(self.dof):
             return normal
@@ -56,9 +49,9 @@ class Copula:
         qa = qa[:, None] if pairs else qa
         constant = -0.5 * np.log(1.0 - self.rho**2).sum()
         q = np.maximum(qa + qb - 2.0 * (normal - constant), 0.0)
-        joint = _t_kernel(q, self.dx + self.dy, self.dof)
-        alone = _t_kernel(qa, self.dx, self.dof) + _t_kernel(qb, self.dy, self.dof)
-        return constant + joint - alone
+        dx, dy = a.shape[1], b.shape[1]
+        alone = _t_kernel(qa, dx, self.dof) + _t_kernel(qb, dy, self.dof)
+        return constant + _t_kernel(q, dx + dy, self.dof) - alone
 
 
 def _t_kernel(q, d, v):
@@ -76,10 +69,7 @@ def scores(u: np.ndarray, dof: float) -> np.ndarray:
 
 
 def fit_scatter(u: np.ndarray, dof: float) -> np.ndarray:
-    """Maximum-likelihood scatter of a centred multivariate t, from uniform ranks `[n, d]`.
-
-    EM (Liu & Rubin 1995), started at the normal scores.
-    """
+    """Maximum-likelihood scatter of a centred t, from uniform ranks: EM (Liu & Rubin 1995)."""
     g, (n, d) = scores(u, np.inf), u.shape
     cov = g.T @ g / n
     if np.isinf(dof):
@@ -92,38 +82,25 @@ def fit_scatter(u: np.ndarray, dof: float) -> np.ndarray:
 
 def _squared_radius(s, cov):
     """Mahalanobis radius of rows, squared `[n]`."""
-    return ((s @ _whitening(cov)) ** 2).sum(1)
-
-
-def _whitening(cov):
-    """Return the matrix `[d, d]` that turns rows of covariance `cov` into white ones."""
-    try:
-        root = np.linalg.cholesky(cov)
-    except np.linalg.LinAlgError:  # some columns are copies: a trace of noise parts them
-        root = np.linalg.cholesky(cov + SINGULAR * np.diag(np.diag(cov)))
-    return np.linalg.inv(root).T
+    return ((s @ whitening(cov)) ** 2).sum(1)
 
 
 def choose_dof(u: np.ndarray) -> float:
-    """The degrees of freedom with the largest copula likelihood of ranks `[n, d]`.
-
-    From light tails to heavy, until the likelihood has fallen twice: it has one peak.
-    """
+    """The degrees of freedom with the largest copula likelihood of ranks `[n, d]`."""
     best, chosen, falls = -np.inf, np.inf, 0
-    for dof in DOFS[::-1]:
-        s, cov = scores(u, dof), fit_scatter(u, dof)
-        scale = np.sqrt(np.diag(cov))
-        value = _log_likelihood(s / scale, cov / np.outer(scale, scale), dof)
+    for dof in DOFS[::-1]:  # until the likelihood has fallen twice: it has one peak
+        value, falls = _log_likelihood(u, dof), falls + 1
         if value > best:
             best, chosen, falls = value, dof, 0
-        else:
-            falls += 1
-            if falls == 2:
-                break
+        elif falls == 2:
+            break
     return chosen
 
 
-def _log_likelihood(s, cov, dof):
+def _log_likelihood(u, dof):
+    s, cov = scores(u, dof), fit_scatter(u, dof)
+    scale = np.sqrt(np.diag(cov))
+    s, cov = s / scale, cov / np.outer(scale, scale)
     d, q = s.shape[1], _squared_radius(s, cov)
     logdet = np.linalg.slogdet(cov)[1]
     if np.isinf(dof):
@@ -137,18 +114,17 @@ def canonical(cov: np.ndarray, dx: int, dof: float, n: int, truncate: bool) -> C
     With `truncate` only correlations above what chance gives on n rows are kept, the edge of
     the null distribution (Wachter 1980), and those are shrunk towards their true size.
     """
-    dy = len(cov) - dx
-    wx, wy = _whitening(cov[:dx, :dx]), _whitening(cov[dx:, dx:])
+    wx, wy = whitening(cov[:dx, :dx]), whitening(cov[dx:, dx:])
     u, rho, vt = np.linalg.svd(wx.T @ cov[:dx, dx:] @ wy)
     rho = np.clip(rho, 0.0, 0.999999)
     if truncate:
-        p, q = dx / n, dy / n
+        p, q = dx / n, (len(cov) - dx) / n
         edge = (np.sqrt(p * (1 - q)) + np.sqrt(q * (1 - p))) ** 2
         kept = rho[rho**2 > 1.15 * edge + 4.0 / n] ** 2
         # A sample correlation in p + q directions exceeds the true one as an R^2 does.
-        adjusted = 1.0 - (1.0 - kept) * (n - 1) / max(n - dx - dy - 1, 1)
+        adjusted = 1.0 - (1.0 - kept) * (n - 1) / max(n - len(cov) - 1, 1)
         rho = np.sqrt(np.clip(adjusted, 0.0, None))
-    return Copula(wx @ u, wy @ vt.T, rho, dof, dx, dy)
+    return Copula(wx @ u, wy @ vt.T, rho, dof)
 
 
 def fit_normal(z: np.ndarray, dx: int, *, truncate: bool, ridge: float = 0.0) -> Copula:
@@ -157,7 +133,7 @@ def fit_normal(z: np.ndarray, dx: int, *, truncate: bool, ridge: float = 0.0) ->
     return canonical(cov, dx, np.inf, len(z), truncate)
 
 
-def fit_copula(ux, uy, dof: float, *, truncate: bool = False) -> Copula:
+def fit_copula(ux, uy, dof: float, *, truncate: bool) -> Copula:
     """Fit a t copula of given `dof` to ranks `[n, dx]`, `[n, dy]`."""
     scatter = fit_scatter(np.hstack([ux, uy]), dof)
     return canonical(scatter, ux.shape[1], dof, len(ux), truncate)
@@ -165,8 +141,7 @@ def fit_copula(ux, uy, dof: float, *, truncate: bool = False) -> Copula:
 
 def copula(ux, uy, dof: float) -> Pointwise:
     """Log ratios with the chance part of the fit subtracted."""
-    model = fit_copula(ux, uy, dof)
-    ratio = model.log_ratio(*model.coordinates(scores(ux, dof), scores(uy, dof)))
+    ratio = fit_copula(ux, uy, dof, truncate=False).log_ratio(scores(ux, dof), scores(uy, dof))
     student = f"Student-t copula, {dof:g} degrees of freedom"
     note = "Gaussian copula" if np.isinf(dof) else student
     return Pointwise(ratio - wishart_bias(len(ux), ux.shape[1], uy.shape[1]), (note,))

@@ -25,10 +25,9 @@ def ksg(x, y, *, discrete: bool, seed: int, groups=None, k: int = 3) -> Pointwis
 def ksg_rows(x: np.ndarray, y: np.ndarray, k: int = 3) -> np.ndarray:
     """Row-wise terms `[n]` of I(X;Y), nats: Kraskov, Stögbauer, Grassberger (2004), eq. 8.
 
-    Distances are the maximum norm within x and within y where dx + dy <= 10 and the Euclidean
-    norm beyond (the derivation admits any norm in each); max over the two. Columns should be on
-    one scale. Rows with ties at the k-th neighbour are treated by the mixture rule of Gao,
-    Kannan, Oh, Viswanath (2017).
+    Columns should be on one scale. Distances within x and y are the maximum norm where
+    dx + dy <= 10, Euclidean beyond (the derivation admits any). Rows with ties at the k-th
+    neighbour follow the mixture rule of Gao, Kannan, Oh, Viswanath (2017).
     """
     n = len(x)
     if not 1 <= k < n:
@@ -67,7 +66,7 @@ def _dense_counts(x, y, k):
     n = len(x)
     kk, nx, ny = (np.full(n, k) for _ in range(3))
     for rows in _chunks(n):
-        dx, dy = squared_distances(x, rows), squared_distances(y, rows)
+        dx, dy = _squared_distances(x, rows), _squared_distances(y, rows)
         at = np.arange(len(dx))
         dx[at, at + rows.start] = dy[at, at + rows.start] = -1.0  # itself: never a neighbour
         both = np.maximum(dx, dy)
@@ -86,7 +85,7 @@ def _chunks(n: int):
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
-def squared_distances(a: np.ndarray, rows: slice) -> np.ndarray:
+def _squared_distances(a, rows):
     """Squared Euclidean distances of a chunk of rows to all rows; exact copies give exactly 0."""
     norm = np.einsum("ij,ij->i", a, a)
     d = norm[rows, None] + norm[None] - 2.0 * (a[rows] @ a.T)
@@ -97,8 +96,7 @@ def squared_distances(a: np.ndarray, rows: slice) -> np.ndarray:
 def ross_rows(x: np.ndarray, codes: np.ndarray, k: int = 3) -> np.ndarray:
     """Row-wise terms `[n]` of I(X;Y), nats, for class codes `[n]`: Ross (2014), eq. 4.
 
-    The case of the mixture estimator of Gao et al. (2017) with discrete Y. In a class of fewer
-    than k + 1 rows all its rows are neighbours; a row alone in its class contributes 0.
+    In a class of fewer than k + 1 rows all are neighbours; a row alone in its class contributes 0.
     """
     n, low = len(x), x.shape[1] <= TREE_DIMS
     radius, kk, size = np.zeros(n), np.ones(n), np.ones(n)
@@ -121,13 +119,13 @@ def ross_rows(x: np.ndarray, codes: np.ndarray, k: int = 3) -> np.ndarray:
 def _kth_distance(a, k, low):
     if low:
         return cKDTree(a).query(a, k + 1, p=np.inf, workers=-1)[0][:, -1]
-    parts = [np.partition(squared_distances(a, rows), k, axis=1)[:, k] for rows in _chunks(len(a))]
+    parts = [np.partition(_squared_distances(a, rows), k, axis=1)[:, k] for rows in _chunks(len(a))]
     return np.concatenate(parts)
 
 
 def _dense_inside(x, radius):
     out = np.empty(len(x), dtype=int)
     for rows in _chunks(len(x)):
-        d, r = squared_distances(x, rows), radius[rows, None]
+        d, r = _squared_distances(x, rows), radius[rows, None]
         out[rows] = np.where(r == 0, d <= r, d < r).sum(1)
     return np.maximum(out, 1)

@@ -6,12 +6,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from .base import Pointwise
-from .cca import label_terms
+from .base import Pointwise, beats
 from .copula import fit_normal
-from .held_out import beats
 from .knn import ksg_rows, ross_rows
 from .nets import init_mlp, run_mlp, side, split_rows, train_network
+from .normal import label_terms
 
 RIDGE = 0.01
 TRAINING = {"learning_rate": 5e-4, "batch": 256, "epochs": 20, "patience": 4}
@@ -22,21 +21,15 @@ def lmi(
 ) -> Pointwise:
     """Terms of KSG on codes; NaN in the rows used for training. Options also as in `TRAINING`.
 
-    Encoders of three hidden layers (width, width/2, width/4) compress each side to `latent`
-    coordinates; decoders reconstruct each side from its own code and, with dropout, from the
-    other's. Weights are fitted on one half of the rows and KSG is run on the codes of the other
-    half, which also decides when to stop: the stopping rule sees reconstruction, not information.
+    Encoders of three hidden layers compress each side to `latent` coordinates; decoders
+    reconstruct each side from its own code and, with dropout, from the other's. One half of the
+    rows fits the weights; the other stops the training by its reconstruction and goes into KSG.
 
-    Two things differ from the published implementation. Each encoder is a linear map plus the
-    network; the map starts at the canonical directions of the training rows and the network at
-    zero, so that training begins where linear analysis ends instead of searching for the shared
-    directions among many. And the networks are narrower (width 1024, learning_rate 1e-4, epochs
-    300, patience 30 are the published values; all are options), which is what makes it fast.
-
-    For class labels the decoder of y is a softmax and the k-NN form for labels measures the codes
-    of x; the held-out bound H(Y) - CE replaces it where significantly more. Failure mode: with
-    few informative among many dimensions the remaining codes are noise, and KSG on 8 + 8
-    coordinates is biased low.
+    Unlike the published ones, encoders are the sum of a linear map, which starts at the canonical
+    directions of the training rows, and a network, which starts at zero; and they are narrower
+    (published: width 1024, learning_rate 1e-4, epochs 300, patience 30). For class labels the
+    bound H(Y) - CE of the decoder of y replaces KSG where significantly more. Failure mode: where
+    few dimensions are informative, KSG on 8 + 8 coordinates is biased low.
     """
     train, held = split_rows(len(x), (0.5, 0.5), seed)
     tx, ty = side(x), side(y, discrete)
@@ -64,9 +57,8 @@ class _Nets:
         self.fit_y = functional.cross_entropy if discrete else functional.mse_loss
         inner, dx, dy = [width, width // 2, width // 4], x.shape[1], y.shape[1]
         self.encode_x, self.encode_y = (init_mlp([d, *inner, latent], generator) for d in (dx, dy))
-        self.decode = [  # x to x, y to y, x to y, y to x
-            init_mlp([latent, *inner[::-1], d], generator) for d in (dx, dy, dy, dx)
-        ]
+        # Decoders x to x, y to y, x to y, y to x.
+        self.decode = [init_mlp([latent, *inner[::-1], d], generator) for d in (dx, dy, dy, dx)]
         for encoder in (self.encode_x, self.encode_y):
             encoder[-2].data.zero_()
         self.linear_x, self.linear_y = _canonical_start(x, y, latent)
@@ -114,7 +106,7 @@ def _measure(nets, x, y, codes, discrete):
 
 
 def _live(z: torch.Tensor) -> np.ndarray:
-    """Codes `[n, latent]` as learned, without dead ones."""
+    """Codes `[n, latent]`, centred, without dead ones."""
     z = z.double().numpy()
     scale = z.std(0)
     alive = scale > 1e-6 * max(scale.max(), 1e-300)

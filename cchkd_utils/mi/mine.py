@@ -18,13 +18,10 @@ def mine(
     """Terms of the bound; NaN outside the evaluation rows. Options also as in `TRAINING`.
 
     A critic T of two hidden layers maximises E[T(x,y)] - ln E[exp T(x,y')]; the gradient's
-    denominator is an exponential moving average (eq. 12 of the paper), which removes its bias.
-    55 % of the rows train, 15 % stop the training, 30 % evaluate: the estimate is a lower bound
-    in expectation up to the noise of the last average. Large informations need e^I rows.
-
-    For class labels the critic sees the one-hot label. Summed over all classes it gives a
-    classifier, p(c|x) proportional to p(c) exp T(x,c), and its bound H(Y) - CE is reported: never
-    below the Donsker–Varadhan bound of the same critic, and never above H(Y).
+    denominator is a moving average (eq. 12 of the paper), which removes its bias. 55 % of the
+    rows train, 15 % stop the training, 30 % evaluate. Large informations need e^I rows. For class
+    labels the critic makes a classifier, p(c|x) proportional to p(c) exp T(x,c), and its bound
+    H(Y) - CE is reported: never below the Donsker–Varadhan bound of T, nor above H(Y).
     """
     train, valid, held = split_rows(len(x), (0.55, 0.15, 0.30), seed)
     tx, ty = side(x), side(y, discrete)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from .base import Pointwise
+from .base import Pointwise, folds, info_nce_rows
 from .copula import canonical
-from .held_out import folds, info_nce_rows
-from .normal import held_out_bias, wishart_bias
+from .normal import held_out_bias, whitening, wishart_bias
 
 CLUSTERS = (2, 4, 8)
 MAX_COLUMNS = 40  # unsupervised clustering is hopeless beyond
@@ -27,35 +26,32 @@ class Clusters:
     cov: np.ndarray
     dx: int
 
-    def log_density(self, z: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
-        """Log density `[n]` of the given columns, up to the powers of 2 pi."""
-        factor = np.linalg.cholesky(self.cov[columns, columns])
-        white, centre = (np.linalg.solve(factor, v.T).T for v in (z, self.means[:, columns]))
+    def _log_density(self, z, columns):
+        """Log density `[n]` of these columns, up to the powers of 2 pi."""
+        root = whitening(self.cov[columns, columns])
+        white, centre = z @ root, self.means[:, columns] @ root
         q = (white**2).sum(1)[:, None] + (centre**2).sum(1)[None] - 2.0 * white @ centre.T
-        parts = np.log(self.weights) - 0.5 * q - np.log(np.diag(factor)).sum()
-        return logsumexp(parts, axis=1)
+        return logsumexp(np.log(self.weights) - 0.5 * q, axis=1) + np.log(np.diag(root)).sum()
 
     def _log_alone(self, x, y):
-        return self.log_density(x, slice(0, self.dx)), self.log_density(y, slice(self.dx, None))
+        return self._log_density(x, slice(0, self.dx)), self._log_density(y, slice(self.dx, None))
 
     def log_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Rows' ln p(x,y)/p(x)p(y) `[n]`."""
         lx, ly = self._log_alone(x, y)
-        return self.log_density(np.hstack([x, y])) - lx - ly
+        return self._log_density(np.hstack([x, y]), slice(None)) - lx - ly
 
     def pair_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The same for all pairs of rows `[n, m]`."""
-        precision = np.linalg.inv(self.cov)
-        pxx, pyy = precision[: self.dx, : self.dx], precision[self.dx :, self.dx :]
-        cross, half = precision[: self.dx, self.dx :], 0.5 * np.linalg.slogdet(self.cov)[1]
+        root, dx = whitening(self.cov), self.dx
         joint = np.full((len(x), len(y)), -np.inf)
         for weight, mean in zip(self.weights, self.means):
-            cx, cy = x - mean[: self.dx], y - mean[self.dx :]
-            qx, qy = ((c @ p * c).sum(1) for c, p in ((cx, pxx), (cy, pyy)))
-            part = -0.5 * (qx[:, None] + qy[None]) - cx @ cross @ cy.T + np.log(weight) - half
-            np.logaddexp(joint, part, out=joint)
+            # The white row of a pair is the sum of what x and y give to it.
+            a, b = (x - mean[:dx]) @ root[:dx], (y - mean[dx:]) @ root[dx:]
+            q = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] + 2.0 * a @ b.T
+            np.logaddexp(joint, np.log(weight) - 0.5 * q, out=joint)
         lx, ly = self._log_alone(x, y)
-        return joint - lx[:, None] - ly
+        return joint + np.log(np.diag(root)).sum() - lx[:, None] - ly
 
     def truncated(self, n: int) -> Clusters:
         """The same with only those within-cluster correlations of x and y beyond chance."""
@@ -90,10 +86,9 @@ def _em(z, clusters, seed):
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    options = {"covariance_type": "tied", "max_iter": 100, "reg_covar": 1e-6}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return GaussianMixture(clusters, random_state=seed, **options).fit(z)
+        return GaussianMixture(clusters, covariance_type="tied", random_state=seed).fit(z)
 
 
 def best_cluster_count(z: np.ndarray, seed: int, choices=CLUSTERS) -> int:
@@ -120,27 +115,18 @@ def bounded_clusters(x, y, seed: int, groups=None) -> tuple[int, np.ndarray | No
 def mixture(x, y, clusters: int, seed: int, groups=None) -> Pointwise:
     """Log ratios: in-sample and held-out fits mixed so that their biases cancel.
 
-    The mean log ratio of a fitted model is too high on its own rows and too low on fresh ones
-    (Takeuchi 1976). How much of each depends on the data; their proportion is taken from Gaussian
-    rows, where both are known exactly (`in_sample_share`).
+    The mean log ratio is too high on a model's own rows, too low on fresh ones (Takeuchi 1976).
+    Their proportion is that of Gaussian rows, known exactly; the first-order m / (n + m), m
+    training rows of a fold, is 0.1 nats off at dx + dy = 128.
     """
     how = clusters, seed, groups
     inside, outside = fit_clusters(x, y, *how).log_ratio(x, y), np.empty(len(x))
     for train, test in folds(len(x), FOLDS, seed):
         outside[test] = fit_clusters(x, y, *how, train).log_ratio(x[test], y[test])
-    share = in_sample_share(len(x), clusters, x.shape[1], y.shape[1])
+    rows, dims = len(x), (x.shape[1], y.shape[1])
+    too_high = wishart_bias(rows - clusters + 1, *dims)
+    too_low = held_out_bias(rows * (FOLDS - 1) // FOLDS - clusters + 1, *dims)
+    share = too_low / (too_low - too_high)
     source = "found in the data" if groups is None else "of the classes"
     note = f"mixture of {clusters} Gaussian clusters {source}"
     return Pointwise(share * inside + (1.0 - share) * outside, (note,))
-
-
-def in_sample_share(n: int, clusters: int, dx: int, dy: int) -> float:
-    """Weight of the in-sample mean at which the biases of a Gaussian fit cancel.
-
-    To first order it is m / (n + m) with m training rows of a fold, but with dx + dy = 128 and
-    n = 2000 the held-out bias is a fifth larger than that says, 0.1 nats in the mix.
-    """
-    m = n * (FOLDS - 1) // FOLDS
-    inside = wishart_bias(n - clusters + 1, dx, dy)
-    outside = held_out_bias(m - clusters + 1, dx, dy)
-    return outside / (outside - inside)

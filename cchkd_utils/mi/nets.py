@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -26,12 +25,9 @@ def init_mlp(sizes, generator: torch.Generator) -> list[torch.Tensor]:
 
 
 def run_mlp(params, a, *, slope: float = 0.2, last: bool = False, drop=None) -> torch.Tensor:
-    """Apply the layers with leaky ReLU between them, and after the last one if `last`.
-
-    `drop` is a generator: then half of each layer's inputs are dropped (Srivastava et al. 2014).
-    """
+    """Apply the layers with leaky ReLU between them, and after the last one if `last`."""
     for i in range(0, len(params), 2):
-        if drop is not None:
+        if drop is not None:  # a generator: half of each layer's inputs (Srivastava et al. 2014)
             a = a * torch.empty_like(a).bernoulli_(0.5, generator=drop).mul_(2.0)
         a = functional.linear(a, params[i], params[i + 1])
         if last or i + 2 < len(params):
@@ -46,20 +42,11 @@ def split_rows(n: int, shares: tuple[float, ...], seed: int) -> list[np.ndarray]
 
 
 def train_network(
-    params: list[torch.Tensor],
-    step_loss: Callable[[np.ndarray], torch.Tensor],
-    valid_loss: Callable[[], float],
-    train: np.ndarray,
-    seed: int,
-    *,
-    learning_rate: float,
-    batch: int,
-    epochs: int,
-    patience: int,
+    params, step_loss, valid_loss, train, seed: int, *, learning_rate, batch, epochs, patience
 ) -> int:
-    """Adam until `valid_loss` has not fallen for `patience` epochs; best weights restored.
+    """Adam until `valid_loss()` has not fallen for `patience` epochs; best weights restored.
 
-    Returns the number of epochs run.
+    `step_loss(rows)` is the loss on a batch of the rows `train`. Returns the number of epochs.
     """
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.Adam(params, lr=learning_rate)

@@ -1,8 +1,7 @@
 """Samplers with known mutual information: what the estimators are measured on.
 
 The forty tasks of the benchmark of Czyż et al. ("Beyond Normal", NeurIPS 2023), written anew from
-their definitions, and representation-like data: clusters and a shared nuisance behind an injective
-ReLU layer. A transform of x alone and of y alone leaves I(X;Y) as it was.
+their definitions, and hidden layers: clusters and a shared nuisance behind an injective layer.
 """
 
 from __future__ import annotations
@@ -26,21 +25,30 @@ class Task:
     sample: Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
-def normal(cov: np.ndarray, dx: int, name: str) -> Task:
-    """Zero-mean multivariate normal; the first `dx` of its coordinates are x."""
+def _elliptical(cov, dx, dof, name):
+    """Student-t around zero, normal at `dof` = inf; the first `dx` coordinates are x."""
     root = np.linalg.cholesky(cov)
 
     def sample(n, rng):
         z = rng.standard_normal((n, len(cov))) @ root.T
+        if np.isfinite(dof):
+            z /= np.sqrt(rng.chisquare(dof, (n, 1)) / dof)
         return z[:, :dx], z[:, dx:]
 
-    return Task(name, gaussian_information(cov, dx), sample)
+    parts = cov[:dx, :dx], cov[dx:, dx:], cov
+    nats = np.dot([1, 1, -1], [multivariate_t(shape=part, df=dof).entropy() for part in parts])
+    return Task(name, float(nats), sample)
 
 
-def gaussian_information(cov: np.ndarray, dx: int) -> float:
-    """I(X;Y) in nats of a joint normal covariance, x its first `dx` coordinates."""
-    logdet = [np.linalg.slogdet(c)[1] for c in (cov[:dx, :dx], cov[dx:, dx:], cov)]
-    return float(0.5 * (logdet[0] + logdet[1] - logdet[2]))
+def normal(cov: np.ndarray, dx: int, name: str) -> Task:
+    """Zero-mean multivariate normal; the first `dx` of its coordinates are x."""
+    return _elliptical(cov, dx, np.inf, name)
+
+
+def student(dx: int, dy: int, dof: float, rho: float = 0.0) -> Task:
+    """Multivariate Student-t, dispersion 1 and `rho` between x_1 and y_1."""
+    name = f"St {dx}x{dy} (dof={dof:g}{f', rho={rho:.2f}' if rho else ''})"
+    return _elliptical(pair_cov(dx, dy, 1, rho), dx, dof, name)
 
 
 def dense_cov(d: int, off: float = 0.5) -> np.ndarray:
@@ -56,22 +64,6 @@ def pair_cov(dx: int, dy: int, pairs: int = 2, rho: float = 0.8) -> np.ndarray:
     return cov
 
 
-def student(dx: int, dy: int, dof: float, rho: float = 0.0) -> Task:
-    """Multivariate Student-t, dispersion 1 and `rho` between x_1 and y_1."""
-    cov = pair_cov(dx, dy, 1, rho)
-    root = np.linalg.cholesky(cov)
-
-    def sample(n, rng):
-        z = rng.standard_normal((n, dx + dy)) @ root.T
-        z /= np.sqrt(rng.chisquare(dof, (n, 1)) / dof)
-        return z[:, :dx], z[:, dx:]
-
-    parts = cov[:dx, :dx], cov[dx:, dx:], cov
-    nats = np.dot([1, 1, -1], [multivariate_t(shape=part, df=dof).entropy() for part in parts])
-    name = f"St {dx}x{dy} (dof={dof:g}{f', rho={rho:.2f}' if rho else ''})"
-    return Task(name, float(nats), sample)
-
-
 def additive(epsilon: float) -> Task:
     """X uniform on [0, 1], Y = X + uniform noise on [-epsilon, epsilon]."""
 
@@ -85,11 +77,10 @@ def additive(epsilon: float) -> Task:
 
 def transformed(task: Task, label: str, fx: Callable, fy: Callable | None = None) -> Task:
     """The same information seen through injective maps of x and of y."""
-    fy = fx if fy is None else fy
 
     def sample(n, rng):
         x, y = task.sample(n, rng)
-        return fx(x), fy(y)
+        return fx(x), (fy or fx)(y)
 
     return Task(f"{label} @ {task.name}", task.nats, sample)
 
@@ -149,11 +140,8 @@ def beyond_normal() -> list[Task]:
     sparse = {d: normal(pair_cov(d, d), d, f"Mn {d}x{d} (2-pair)") for d in (2, 3, 5, 25)}
     many = [normal(dense_cov(2 * d), d, f"Mn {d}x{d} (dense)") for d in (2, 3, 5, 25, 50)]
     many += sparse.values()
-    dofs = ((2, 1), (2, 2), (3, 2), (3, 3), (5, 2), (5, 3))
-    tails = [student(d, d, dof) for d, dof in dofs]
-    tails += [
-        transformed(student(d, d, dof), "Asinh", np.arcsinh) for d, dof in ((2, 1), (3, 2), (5, 2))
-    ]
+    tails = [student(d, d, dof) for d, dof in ((2, 1), (2, 2), (3, 2), (3, 3), (5, 2), (5, 3))]
+    tails += [transformed(task, "Asinh", np.arcsinh) for task in tails[::2]]
     bent = []
     for d in (3, 5, 25):
         cdf = transformed(sparse[d], "Nm CDF", ndtr)
@@ -167,8 +155,8 @@ class Representations:
     """Two networks' hidden layers with known informations.
 
     Given the class, the latents z1, z2 are jointly normal: class means in the first coordinates,
-    a nuisance of correlation `rho` shared in the last ones. H = [ReLU](W z + b) with a tall
-    random W is injective almost surely, so I(H1;H2) = I(z1;z2).
+    a shared nuisance in the last ones. H = [ReLU](W z + b) with a tall random W is injective
+    almost surely, so I(H1;H2) = I(z1;z2).
     """
 
     means1: np.ndarray  # of the classes, [K, m1]

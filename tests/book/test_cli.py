@@ -1,7 +1,9 @@
 import json
+import math
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -115,6 +117,15 @@ def test_assess_json_is_the_verdict_and_nothing_else(reps, capsys):
     with np.load(reps) as data, pytest.warns(UserWarning, match="constant"):
         wanted = assess(**data, estimator="gaussian", task="classification").to_dict()
     assert verdict | {"seconds": 0} == wanted | {"seconds": 0}
+
+
+def test_assess_json_has_no_nan(reps, capsys, monkeypatch):
+    values = {"a": math.nan, "b": {"c": -math.inf, "d": 1.5}, "e": "x", "f": None, "g": 3}
+    wanted = {"a": None, "b": {"c": None, "d": 1.5}, "e": "x", "f": None, "g": 3}
+    verdict = SimpleNamespace(to_dict=lambda: values)
+    monkeypatch.setattr("cchkd_utils.criterion.assess", lambda **arrays: verdict)
+    assert cli.main(["assess", str(reps), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == wanted
 
 
 @pytest.mark.parametrize(

@@ -126,11 +126,11 @@ def test_given_logits_replace_the_probe():
     y = rng.integers(3, size=300)
     h1, h2 = rng.standard_normal((2, 300, 4))
     perfect = 20.0 * np.eye(3)[y]
-    with_logits = rival_criteria(h1, h2, y, True, teacher_logits=perfect)
+    with_logits = rival_criteria(h1, h2, y, True, (perfect, None))
     assert with_logits["teacher accuracy"] == 1.0
     assert rival_criteria(h1, h2, y, True)["teacher accuracy"] < 0.6
     with pytest.raises(ValueError, match="teacher_logits"):
-        rival_criteria(h1, h2, y, True, teacher_logits=perfect[:, :2])
+        rival_criteria(h1, h2, y, True, (perfect[:, :2], None))
 
 
 def test_conditional_information_of_a_gaussian_teacher():

@@ -7,13 +7,13 @@ import pytest
 
 from cchkd_utils import paths, plots, runner
 from cchkd_utils.book import cli
-from cchkd_utils.mi import METHODS, REGISTRY, auto, cca, knn, lmi, mine
+from cchkd_utils.mi import METHODS, REGISTRY, auto, knn, lmi, mine, normal
 from cchkd_utils.runner import plans
 
 LACKING = {"05_does_it_predict": {"gaussian"}}  # its recorded verdicts have none of that
 
 
-@pytest.mark.parametrize("method", [auto.auto, cca.gaussian, knn.ksg, lmi.lmi, mine.mine])
+@pytest.mark.parametrize("method", [auto.auto, normal.gaussian, knn.ksg, lmi.lmi, mine.mine])
 def test_all_methods_have_the_same_signature(method):
     parameters = inspect.signature(method).parameters
     assert method.__name__ in REGISTRY

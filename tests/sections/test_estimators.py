@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 
 from cchkd_utils import results
-from cchkd_utils.mi import tasks
+from cchkd_utils.gaussian import block_mi
 from cchkd_utils.sections.estimators import study
 
 
 def sample_information(*blocks):
     """I of two blocks of jointly normal columns, from their sample covariance."""
     columns = np.hstack([b.reshape(len(b), -1) for b in blocks])
-    first = blocks[0].shape[1]
-    return tasks.gaussian_information(np.cov(columns, rowvar=False), first)
+    first, last = np.split(np.arange(columns.shape[1]), [blocks[0].shape[1]])
+    return block_mi(np.cov(columns, rowvar=False), first, last)
 
 
 def test_shared_pairs_share_what_they_say():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from random_tasks import markov
 
-from cchkd_utils.mi import estimate, tasks
+from cchkd_utils.gaussian import block_mi
+from cchkd_utils.mi import estimate
 from cchkd_utils.sections.estimators import populations
 from cchkd_utils.sections.estimators.populations import POPULATIONS
 
@@ -12,7 +13,8 @@ from cchkd_utils.sections.estimators.populations import POPULATIONS
 def sample_information(a, b):
     """I of two blocks of jointly normal columns, from their sample covariance."""
     both = np.column_stack([a, b])
-    return tasks.gaussian_information(np.cov(both, rowvar=False), np.shape(a)[1])
+    first, last = np.split(np.arange(both.shape[1]), [np.shape(a)[1]])
+    return block_mi(np.cov(both, rowvar=False), first, last)
 
 
 @pytest.mark.parametrize("draw", [populations.one_direction, populations.several_directions])
