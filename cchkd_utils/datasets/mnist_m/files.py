@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cchkd_utils.datasets.base import not_there, visible, write_whole
+from cchkd_utils.datasets import not_there, visible, write_whole
 from cchkd_utils.untrusted import DAMAGED
 
 BSDS = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/BSR/BSR_bsds500.tgz"
@@ -33,10 +33,7 @@ PUBLISHED = {
 
 
 def fetch_mnist(folder, **options):
-    """Put MNIST's four files below ``folder/MNIST/raw``; `options` of `datasets.fetch.fetch`.
-
-    Their addresses and MD5 hashes are torchvision's.
-    """
+    """Put MNIST's four files, from torchvision's addresses, below ``folder/MNIST/raw``."""
     from torchvision.datasets import MNIST
 
     from cchkd_utils.datasets.fetch import fetch
@@ -64,11 +61,7 @@ def gunzip(path):
 
 
 def fetch_photographs(folder, url=BSDS, **options):
-    """Put the 200 BSDS500 training photographs below `folder`; `options` of `fetch.fetch`.
-
-    Each is written in one step, and unless all are there all are written: what was broken off
-    half-way becomes whole the next time.
-    """
+    """Put the 200 BSDS500 training photographs below `folder`, unless all are there."""
     from cchkd_utils.datasets.fetch import fetch
 
     folder = Path(folder)
@@ -96,10 +89,10 @@ def _is_photograph(name):
 
 
 def mnist(folder):
-    """Read the four files in ``folder/MNIST/raw``; nothing else there is looked at.
+    """Read the four files in ``folder/MNIST/raw``; a UserWarning where they are not the published.
 
     Returns the digits uint8 [n, 28, 28], training before test; their labels int64 [n]; the row of
-    the first test digit; and whether these are the published files. If not, a UserWarning says so.
+    the first test digit; and whether these are the published files, in words.
     """
     raw = Path(folder) / "MNIST" / "raw"
     digits, labels, strange = [], [], []
@@ -114,10 +107,7 @@ def mnist(folder):
 
 
 def _idx(path, ndim):
-    """Return a file's array and whether it is the published one.
-
-    The format: two zero bytes, 8 for bytes, the number of axes, their lengths, the values.
-    """
+    """Return a file's array, and whether it is the published one."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -125,7 +115,7 @@ def _idx(path, ndim):
             f"MNIST is not in {path.parent}: put its four -ubyte files there, {path.name} is not "
             "there or cannot be read (`cchkd data --get 02` fetches them)", "MNIST"
         ) from None  # fmt: skip
-    start = 4 + 4 * ndim
+    start = 4 + 4 * ndim  # two zero bytes, 8 for bytes, the number of axes; then their lengths
     shape = struct.unpack(f">{ndim}I", data[4:start]) if len(data) >= start else ()
     if data[:4] != bytes([0, 0, 8, ndim]) or len(data) != start + math.prod(shape):
         raise ValueError(f"{path}: not MNIST's, or not whole; put the published file there")
@@ -154,7 +144,7 @@ def _standing(raw, strange):
         f"{raw}: the {named} files are not the published MNIST (their SHA-256 differ; other sets "
         "have the same names): results are of another set; `cchkd data --get 02` fetches MNIST",
         UserWarning,
-        stacklevel=5,  # whoever called mnist_m.load
+        stacklevel=4,  # whoever called mnist_m.load
     )
     return f"not MNIST as published: the {named} files have another SHA-256"
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cchkd_utils.datasets.base import not_there
+from cchkd_utils.datasets import not_there
 from cchkd_utils.datasets.mnist_m.files import gunzip
 from cchkd_utils.untrusted import DAMAGED, pickles
 
-MARKS = {  # a file by which a layout is known
-    "png": "mnist_m_train_labels.txt",
-    "keras": "keras_mnistm.pkl.gz",
-    "pt": "mnist_m_train.pt",
+MARKS = {  # a file by which a layout is known, and what it holds
+    "png": "mnist_m_train_labels.txt",  # beside the folders mnist_m_train and mnist_m_test
+    "keras": "keras_mnistm.pkl.gz",  # a dict of arrays
+    "pt": "mnist_m_train.pt",  # a pair of tensors, as in mnist_m_test.pt
 }
 PLACES = (".", "mnist_m", "MNIST-M", "MNISTM", "MNISTM/processed")
 SPLITS = ("train", "test")
@@ -59,11 +59,7 @@ def _place(layout, folder):
 
 
 def read(layout, folder):
-    """Return both splits of a published set that lies in one of `PLACES` below `folder`.
-
-    ``png``: folders ``mnist_m_train`` and ``mnist_m_test`` with ``*_labels.txt``; ``keras``:
-    ``keras_mnistm.pkl.gz``; ``pt``: the tensors ``mnist_m_train.pt`` and ``mnist_m_test.pt``.
-    """
+    """Return both splits of a published set that lies in one of `PLACES` below `folder`."""
     mark, place = MARKS[layout], _place(layout, folder)
     if place is None:
         raise not_there(
@@ -96,12 +92,12 @@ def check_paired(split, images, digits, labels):
         )
 
 
-def paired_share(images, digits, labels, most=500):
+def paired_share(images, digits, labels):
     """Share of images whose edges follow their own digit more than another of its class.
 
-    Of the images [n, S, S, 3], at most `most` are looked at, spread over all.
+    Of the images [n, S, S, 3], at most 500 are looked at, spread over all.
     """
-    looked_at = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(int))
+    looked_at = np.unique(np.linspace(0, len(images) - 1, min(500, len(images))).astype(int))
     own = looked_at[np.argsort(labels[looked_at], kind="stable")]
     classmate = np.concatenate([np.roll(own[labels[own] == c], 1) for c in np.unique(labels[own])])
     paired = own != classmate
@@ -115,8 +111,7 @@ def paired_share(images, digits, labels, most=500):
 
 def _edges(grey):
     """Return the strength of edges [n, S * S], each row centred and of unit length."""
-    grey = grey.astype(float)
-    down, across = np.gradient(grey, axis=(1, 2))
+    down, across = np.gradient(grey.astype(float), axis=(1, 2))
     strength = np.hypot(down, across).reshape(len(grey), -1)
     strength -= strength.mean(1, keepdims=True)
     return strength / np.linalg.norm(strength, axis=1, keepdims=True).clip(1e-12)
@@ -145,18 +140,16 @@ def _checked(images, path):
 
 def _keras(path):
     held = pickles.loads(gunzip(path), str(path))
-    held = {_text(k): v for k, v in held.items()} if isinstance(held, dict) else {}
+    held = held if isinstance(held, dict) else {}
+    held |= {key.decode("latin-1"): held[key] for key in held if isinstance(key, bytes)}
     if not all(isinstance(held.get(split), np.ndarray) for split in SPLITS):
         raise ValueError(f"{path}: has no arrays named train and test; fetch it again")
-    checked = {split: _checked(held[split], path) for split in SPLITS}
-    return {
-        split: Split(path, np.arange(len(images)), None, lambda n, images=images: images[:n])
-        for split, images in checked.items()
-    }
+    return {split: _split(path, _checked(held[split], path)) for split in SPLITS}
 
 
-def _text(key):
-    return key.decode("latin-1") if isinstance(key, bytes) else key
+def _split(path, images, labels=None):
+    """Return the split of an array in which image i shows digit i."""
+    return Split(path, np.arange(len(images)), labels, lambda n: images[:n])
 
 
 def _pt(folder, split):
@@ -171,11 +164,11 @@ def _pt(folder, split):
     except ValueError as error:
         again = "fetch it again, or save (images, labels) anew with torch.save"
         raise ValueError(f"{error}; {again}") from None
-    return Split(path, np.arange(len(images)), labels, lambda n: images[:n])
+    return _split(path, images, labels)
 
 
 def _tensors(path):
-    """Return the pair of tensors that a file of torch.save holds, each whole and plain."""
+    """Return the pair of tensors that a file of torch.save holds."""
     import torch
 
     try:
@@ -233,9 +226,7 @@ def _png(folder, split):
         raise ValueError(f"{path}: is empty or names an image twice; unpack the set again")
     files = [folder / f"mnist_m_{split}" / name for _, name, _ in entries]
     labels = np.array([label for _, _, label in entries])
-    return Split(
-        path, np.array(rows), labels, lambda n: np.stack([_image(file) for file in files[:n]])
-    )
+    return Split(path, np.array(rows), labels, lambda n: np.stack(list(map(_image, files[:n]))))
 
 
 def _image(path):

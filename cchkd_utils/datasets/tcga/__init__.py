@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cchkd_utils.datasets.base import DATA, Multimodal, not_there, require_choice
+from cchkd_utils.datasets import DATA, Multimodal, not_there, require_choice
 from cchkd_utils.datasets.tcga import fetch, layouts, simulated
 from cchkd_utils.datasets.tcga.participants import (
     DEFAULT_LABEL,

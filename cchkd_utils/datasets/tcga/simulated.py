@@ -14,7 +14,7 @@ The blurs are set by hand so that undistilled students are about as accurate as 
 
 import numpy as np
 
-from cchkd_utils.datasets.base import Multimodal
+from cchkd_utils.datasets import Multimodal
 from cchkd_utils.datasets.tcga.participants import DEFAULT_LABEL
 
 CLASSES = {
