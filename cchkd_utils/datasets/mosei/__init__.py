@@ -202,7 +202,7 @@ def _masked(features, lengths=None):
 
 
 def _unique(ids):
-    """Number the ids that some files repeat, by names that no row has yet."""
+    """Number the ids that some files repeat, by names that no other id has."""
     count, out, taken = Counter(), [], set(ids)
     for name in ids:
         count[name] += 1

@@ -1,8 +1,8 @@
 """The files in which people have CMU-MOSEI and CMU-MOSI: one reader per layout, one shape out.
 
 Every reader returns ``{split: {"text", "audio", "vision": [n, steps, d], "labels": [n], "ids":
-[n], and where the file says them, "audio_lengths", "vision_lengths": [n]}}``. Nothing here trusts
-a file: pickles are read by `untrusted.pickles`, zips by `untrusted.npz`; in HDF5, links to elsewhere
+[n], and where the file says them, "audio_lengths", "vision_lengths": [n]}}``. Nothing trusts a
+file: pickles are read by `untrusted.pickles`, zips by `untrusted.npz`; in HDF5, links to elsewhere
 are refused, and no array is taken that lies in other files or is far larger than its file.
 """
 
@@ -167,7 +167,7 @@ def read_csd(path):
     """
     try:
         with h5py.File(path, "r") as file:
-            root = _child(file, *file, h5py.Group) if len(file) == 1 else file
+            root = _child(file, next(iter(file)), h5py.Group) if len(file) == 1 else file
             group = _child(root, "data", h5py.Group)
             room = max(npz.SMALL, npz.MAX_RATIO * Path(path).stat().st_size)
             return {key: _sequence(_child(group, key, h5py.Group), key, room) for key in group}

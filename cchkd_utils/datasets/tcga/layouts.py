@@ -11,13 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cchkd_utils.datasets.tcga import tables
 from cchkd_utils.datasets.tcga.participants import one_per_participant, participant
-from cchkd_utils.datasets.tcga.tables import (
-    MAX_BYTES,
-    features_by_samples,
-    samples_by_features,
-    text_table,
-)
 from cchkd_utils.untrusted import npz
 
 XENA = {
@@ -45,21 +40,15 @@ COLUMNS = {  # where each layout keeps a label; the first column that is there c
 
 @dataclass(frozen=True)
 class Source:
-    """One cohort in one place: its modalities, read when called, and its labels.
-
-    ``matrices[modality]()`` returns float32 [samples, features] out of ``files[modality]``, and
-    ``labels(label)`` a file and its entries by participant. `variants` says what is read as each
-    modality, the name of a file or of an npz's array: where two cohorts differ in it, the units of
-    their numbers do too. `study` is the identifier of a cBioPortal study.
-    """
+    """One cohort in one place: its modalities, read when called, and its labels."""
 
     layout: str
     place: Path
-    files: Mapping[str, Path]
-    matrices: Mapping[str, Callable[[], pd.DataFrame]]
-    labels: Callable[[str], tuple[Path, dict[str, str]]]
-    variants: Mapping[str, str]
-    study: str | None = None
+    files: Mapping[str, Path]  # by modality, as the next
+    matrices: Mapping[str, Callable[[], pd.DataFrame]]  # float32 [samples, features]
+    labels: Callable[[str], tuple[Path, dict[str, str]]]  # label: file, entries by participant
+    variants: Mapping[str, str]  # name of the file or array: where it differs, the units do too
+    study: str | None = None  # identifier of a cBioPortal study
 
 
 def find(folder: Path, cohort: str, layout: str = "auto") -> Source | None:
@@ -90,7 +79,7 @@ def _files(place, names):
 def _folder(layout, place, names, labels, study=None):
     """Return a source of one file per modality, each of features by samples."""
     files = _files(place, names)
-    matrices = {name: partial(features_by_samples, path) for name, path in files.items()}
+    matrices = {name: partial(tables.features_by_samples, path) for name, path in files.items()}
     variants = {name: path.name.removesuffix(".gz") for name, path in files.items()}
     return Source(layout, place, files, matrices, labels, variants, study)
 
@@ -103,7 +92,7 @@ def _npz(place, cohort):
         names = ", ".join(path.name for path in paths)
         raise ValueError(f"{place}: several files of {cohort} ({names}): leave one of them there")
     path = paths[0]
-    arrays = npz.read(path, _known, again="fetch it again", max_bytes=MAX_BYTES)
+    arrays = npz.read(path, _known, again="fetch it again", max_bytes=tables.MAX_BYTES)
     names = next((arrays[key] for key in NAMES if key in arrays), None)
     if names is None or names.dtype.kind != "U" or names.ndim != 1:
         raise ValueError(f"{path}: no text array named barcode or ids")
@@ -166,12 +155,9 @@ def _xena(place, cohort):
 
 
 def _entries(place, paths, key, sample, label):
-    """Return the first clinical table that has the label, and its entries by participant.
-
-    Of several primary samples the first by barcode counts.
-    """
+    """Return the first clinical table that has the label, and its entries by participant."""
     for path in filter(Path.is_file, paths):
-        rows = text_table(path)
+        rows = tables.text_table(path)
         column = next((c for c in COLUMNS[label] if c in rows[0]), None)
         if column is None:
             continue
@@ -188,7 +174,7 @@ def _mogonet(place, cohort):
     parts = [part for part in ("tr", "te") if (place / f"labels_{part}.csv").is_file()]
 
     def whole(name):
-        blocks = [samples_by_features(place / f"{name}_{part}.csv") for part in parts]
+        blocks = [tables.samples_by_features(place / f"{name}_{part}.csv") for part in parts]
         if len({block.shape[1] for block in blocks}) > 1:
             raise ValueError(f"{place}: {name}_*.csv differ in their number of columns")
         return blocks

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from cchkd_utils.datasets.tcga.tables import BARCODE
 
-PRIMARY = "01"
 LABELS = ("pam50", "type", "grade", "high_grade", "stage", "vital")
 DEFAULT_LABEL = {"BRCA": "pam50", "KIPAN": "type", "LIHC": "high_grade"}  # LIHC's: our choice
 _PAM50 = {"luma": "LumA", "lumb": "LumB", "basal": "Basal", "her2": "Her2", "normal": "Normal"}
@@ -22,22 +21,20 @@ _VITAL = {"alive": "alive", "living": "alive", "dead": "dead", "deceased": "dead
 
 
 def participant(barcode: str) -> str:
-    """Return the participant: the first 12 characters of a barcode, in capitals.
-
-    A name that is no barcode is itself one, as it is spelt.
-    """
+    """Return the first 12 characters of a barcode, in capitals; another name as it is spelt."""
     return barcode[:12].upper() if BARCODE.fullmatch(barcode) else barcode
 
 
-def is_primary(barcode: str) -> bool:
-    """Tell whether the sample is a primary tumour; a name without sample type counts as one."""
-    match = BARCODE.fullmatch(barcode)
-    return not match or match[2] in (None, PRIMARY)
-
-
 def one_per_participant(samples: Iterable[str]) -> dict[str, int]:
-    """Return the row of each participant's primary tumour: of several, the first by barcode."""
-    primary = [(name.upper(), i, name) for i, name in enumerate(samples) if is_primary(name)]
+    """Return the row of each participant's primary tumour: of several, the first by barcode.
+
+    Its sample type is 01; a name without one counts as primary.
+    """
+    primary = []
+    for i, name in enumerate(samples):
+        match = BARCODE.fullmatch(name)
+        if not match or match[2] in (None, "01"):
+            primary.append((name.upper(), i, name))
     return {participant(name): i for _, i, name in sorted(primary, reverse=True)}
 
 
@@ -64,9 +61,8 @@ def join(
     """Keep the participants that have every modality and a label.
 
     `matrices` are [samples, features]; `labels` are classes by participant, of which those with
-    fewer than `min_class` are left out. Returned are the modalities, float32 [n, features]; the
-    classes as codes [n]; their names and the participants, both in alphabetical order; and the flow
-    from samples to participants used, (step, count).
+    fewer than `min_class` are left out. Returns modalities, class codes [n], names of classes and
+    participants, both in alphabetical order, and the flow from samples to participants.
     """
     rows = {name: one_per_participant(matrix.index) for name, matrix in matrices.items()}
     flow = []

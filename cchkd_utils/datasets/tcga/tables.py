@@ -24,11 +24,10 @@ BARCODE = re.compile(
 
 
 def features_by_samples(path: Path) -> pd.DataFrame:
-    """Read a tab-separated matrix of features [rows] by samples [columns], as Xena and cBioPortal.
+    """Read a tab-separated matrix, a feature a row, as float32 [samples, features].
 
     The columns before the first TCGA barcode name the feature; the first that is not empty counts.
-    Rows of one name are averaged, missing cells left out. What comes back is float32 [samples,
-    features], nan where missing.
+    Rows of one name are averaged, missing cells (nan) left out.
     """
     lines = _records(path, "\t")
     _, header = next(lines, (0, []))
@@ -81,10 +80,7 @@ def text_table(path: Path) -> list[dict[str, str]]:
 def _records(
     path: Path, delimiter: str, first: str = "header", comment: str | None = None
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and fields of a delimited text file, plain or gz; all lines of one width.
-
-    Refused are damaged archives, text that is not UTF-8, a line or a file beyond all reason.
-    """
+    """Yield line number and fields of a delimited text, plain or gz, with lines of one width."""
     opened = gzip.open if path.suffix == ".gz" else open
     total, width = 0, None
     try:
@@ -121,7 +117,6 @@ def _refuse_repeats(path, header):
 
 
 def _numbers(path, number, fields, columns):
-    """Return the fields of a row as float32, nan where missing."""
     with np.errstate(over="ignore"):  # 1e300 is refused below
         values = pd.to_numeric(np.array(fields, object), errors="coerce").astype(np.float32)
     for i in np.flatnonzero(~np.isfinite(values)):
