@@ -5,14 +5,11 @@ taken for its numbers, pickled objects are refused, and a member that does not h
 says is refused too.
 """
 
-from __future__ import annotations
-
 import math
 import tokenize
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -65,9 +62,8 @@ def _member(archive, info, name: str, kinds: str, again: str, max_bytes: int) ->
     try:
         with archive.open(info) as member:
             shape, dtype = _header(member, name, again)
-            _check_dtype(dtype, name, kinds)
             size = math.prod(shape) * dtype.itemsize
-            _check_size(size, info, name, max_bytes)
+            _check(info, name, dtype, size, kinds, max_bytes)
             if info.file_size != member.tell() + size:
                 raise ValueError(damaged)
         with archive.open(info) as member:  # from its start; reading to the end checks the CRC
@@ -78,7 +74,7 @@ def _member(archive, info, name: str, kinds: str, again: str, max_bytes: int) ->
         raise ValueError(f"{name} cannot be unpacked; {again}") from None
 
 
-def _header(member: IO[bytes], name: str, again: str) -> tuple[tuple[int, ...], np.dtype]:
+def _header(member, name: str, again: str) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type that a member declares; nothing is allocated yet."""
     form = np.lib.format
     readers = {(1, 0): form.read_array_header_1_0, (2, 0): form.read_array_header_2_0}
@@ -86,12 +82,14 @@ def _header(member: IO[bytes], name: str, again: str) -> tuple[tuple[int, ...], 
         shape, _, dtype = readers[form.read_magic(member)](member)
     except _HEADER:
         raise ValueError(f"{name} is not an array; {again}") from None
-    if any(not 0 <= length < 1 << 62 for length in shape) or len(shape) > 32:
+    lengths = (*shape, math.prod(shape))
+    if any(not 0 <= length < 1 << 62 for length in lengths) or len(shape) > 32:
         raise ValueError(f"{name} declares the impossible shape {shape}; {again}"[:200])
     return shape, dtype
 
 
-def _check_dtype(dtype: np.dtype, name: str, kinds: str) -> None:
+def _check(info: zipfile.ZipInfo, name: str, dtype: np.dtype, size: int, kinds: str, most: int):
+    """Refuse what is not of `kinds`, or takes more than `most` bytes."""
     if dtype.hasobject:
         raise ValueError(
             f"{name} holds pickled Python objects, which can run code and are not read; "
@@ -100,12 +98,9 @@ def _check_dtype(dtype: np.dtype, name: str, kinds: str) -> None:
     if dtype.kind not in kinds or not dtype.itemsize:
         wanted = "numbers or text" if set(TEXT) & set(kinds) else "numbers"
         raise ValueError(f"{name} is of type {dtype}, not {wanted}; save real numbers [n, d]")
-
-
-def _check_size(size: int, info: zipfile.ZipInfo, name: str, max_bytes: int) -> None:
-    if size > max_bytes:
+    if size > most:
         raise ValueError(
-            f"{name} would need {size / 1e9:.3g} GB; at most {max_bytes / 1e9:.1f} GB are read: "
+            f"{name} would need {size / 1e9:.3g} GB; at most {most / 1e9:.1f} GB are read: "
             "save fewer rows, or float32"
         )
     ratio = info.file_size / max(info.compress_size, 1)
