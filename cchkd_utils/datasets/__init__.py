@@ -42,7 +42,16 @@ class Multimodal:
                 raise ValueError(f"{name} has {len(array)} rows, labels have {n}: pair them first")
         if len(np.unique(self.ids)) != n:
             raise ValueError("ids repeat: give every unit one row and one id")
-        _check_splits(self.splits, n)
+        seen = np.zeros(n, dtype=bool)
+        for name, rows in self.splits.items():
+            rows = np.asarray(rows)
+            if rows.ndim != 1 or rows.dtype.kind not in "iu":
+                raise ValueError(f"split {name!r} is not a 1-d array of row numbers")
+            if rows.size and (rows.min() < 0 or rows.max() >= n):
+                raise ValueError(f"split {name!r} names rows outside 0..{n - 1}")
+            if len(np.unique(rows)) != len(rows) or seen[rows].any():
+                raise ValueError(f"split {name!r} repeats rows: splits must be disjoint")
+            seen[rows] = True
 
     def __len__(self):
         return len(self.labels)
@@ -52,19 +61,6 @@ class Multimodal:
         require_choice("split", split, self.splits)
         rows = self.splits[split]
         return {name: x[rows] for name, x in self.modalities.items()}, self.labels[rows]
-
-
-def _check_splits(splits, n):
-    seen = np.zeros(n, dtype=bool)
-    for name, rows in splits.items():
-        rows = np.asarray(rows)
-        if rows.ndim != 1 or rows.dtype.kind not in "iu":
-            raise ValueError(f"split {name!r} is not a 1-d array of row numbers")
-        if rows.size and (rows.min() < 0 or rows.max() >= n):
-            raise ValueError(f"split {name!r} names rows outside 0..{n - 1}")
-        if len(np.unique(rows)) != len(rows) or seen[rows].any():
-            raise ValueError(f"split {name!r} repeats rows: splits must be disjoint")
-        seen[rows] = True
 
 
 def train_and_test(n_train, n_test):

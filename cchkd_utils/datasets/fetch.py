@@ -1,8 +1,7 @@
 """Fetch a file once: whole or not at all, checked, resumed after a break.
 
-`pooch` checks the hash and puts the file in place in one step. The transfer below it adds what a
-long download over a bad line needs: a time limit on silence, repeated tries with growing pauses,
-and going on where the last try stopped.
+`pooch` checks the hash and puts the file in place in one step. The transfer below it adds a time
+limit on silence, repeated tries with growing pauses, and going on where the last try stopped.
 """
 
 import contextlib
@@ -33,16 +32,11 @@ class DownloadError(OSError):
 def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause=1.0):
     """Return the path of a file, downloaded to `folder` unless it is there already.
 
-    `url` is an address, or several of the same file, tried in order, each `tries` times: after
-    `timeout` seconds without data a try has failed, and the next comes after `pause` seconds,
-    doubled each time. While a download is under way, or after it broke, ``.NAME.part`` lies in the
-    folder. Where the hash is known, the next call goes on from it; else a broken download is
-    resumed only from the same address, and only if the server's file is still the same one.
-
+    `url` is an address, or several of the same file, each tried `tries` times: a try fails after
+    `timeout` seconds without data, and the next comes after `pause` seconds, doubled each time.
     `expected` is a hash from a citable source, ``"md5:..."`` or ``"sha256:..."``. Without one, that
     of the first download, or of a file that is there, is written to ``NAME.sha256``, and the file
-    held against it later on. DownloadError where no address gave the file with this hash;
-    ValueError where a file is there with another one, which is not touched.
+    held against it later on. A file that is there with another hash is refused, not touched.
     """
     urls = [url] if isinstance(url, str) else list(url)
     folder = Path(folder)
@@ -101,19 +95,19 @@ def _reason(error):
         return f"the server says {status}"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke"
-    if isinstance(error, requests.ConnectionError) and not isinstance(error, _Broken):
+    if isinstance(error, requests.ConnectionError):
         return "no connection"
     if "hash of downloaded file" in text:
         return "what came has another hash than the file"
     return text[:120]
 
 
-class _Broken(requests.ConnectionError):
-    """The transfer ended before the announced length."""
-
-
 class _Transfer:
-    """A downloader for pooch that resumes; see https://www.fatiando.org/pooch for its interface."""
+    """A downloader for pooch that resumes; see https://www.fatiando.org/pooch for its interface.
+
+    What came lies in `part`. With a known hash the next call goes on from it; else it is resumed
+    only from the same address, and only if the server's file is still the same one.
+    """
 
     def __init__(self, part, timeout, tries, pause, checked):
         self.part, self.timeout, self.tries, self.pause = part, timeout, tries, pause
@@ -121,7 +115,6 @@ class _Transfer:
         self.validator = None  # what the server calls the version that the part is of
 
     def __call__(self, url, output_file, pooch_object):
-        """Write the file at `url` to `output_file`."""
         self.validator = None
         if not self.checked:
             self.part.unlink(missing_ok=True)  # of another address, or of an earlier call
@@ -146,7 +139,7 @@ class _Transfer:
         with requests.get(url, headers=headers, stream=True, timeout=self.timeout) as answer:
             if answer.status_code == 416:  # the part is longer than the file: begin again
                 self.part.unlink(missing_ok=True)
-                raise _Broken("the part did not fit the file")
+                raise requests.RequestException("the part did not fit the file")
             answer.raise_for_status()
             if answer.status_code != 206:  # the whole file, not its rest
                 start, self.validator = 0, _validator(answer.headers)
@@ -155,10 +148,9 @@ class _Transfer:
                     file.write(block)
             length, size = answer.headers.get("Content-Length"), self.part.stat().st_size
         if length and size != start + int(length):
-            raise _Broken(f"{size} of {start + int(length)} bytes came")
+            raise requests.RequestException(f"{size} of {start + int(length)} bytes came")
 
 
 def _validator(headers):
-    """Return what names this version of a file exactly; None where the server gives nothing."""
     tag = headers.get("ETag", "W/")
     return headers.get("Last-Modified") if tag.startswith("W/") else tag

@@ -7,8 +7,6 @@ looked up; whatever else it asks for is refused by its name. Arrays are made fro
 type, shape and size were held against each other: numpy's own unpickling code never sees the file.
 """
 
-from __future__ import annotations
-
 import math
 import mmap
 import pickletools
@@ -108,11 +106,6 @@ def _copy(kind: type) -> Callable:
     return make
 
 
-def _dict(machine: Any, *factory: Any) -> dict:
-    """An OrderedDict or a defaultdict; its items follow. The factory is not kept."""
-    return {}
-
-
 def _dtype(machine: Any, code: Any, *_: Any) -> _Pending:
     code = code.decode("ascii") if type(code) is bytes else code
     if type(code) is not str or not _CODE.fullmatch(code):
@@ -142,17 +135,12 @@ def _reconstruct(machine: Any, kind: Any, *_: Any) -> _Pending:
 
 
 def _frombuffer(machine: Any, data, dtype, shape, order, axes=None) -> np.ndarray:
-    if axes is None:
-        return _array(machine, data, dtype, shape, order)
-    return _array(machine, data, dtype, shape, "C").transpose(axes)
+    array = _array(machine, data, dtype, shape, order if axes is None else "C")
+    return array if axes is None else array.transpose(axes)
 
 
 def _ndarray(*_: Any) -> None:
     raise _Refused("it calls numpy.ndarray itself")  # only ever an argument of _reconstruct
-
-
-def _scalar(machine: Any, dtype, data) -> np.generic:
-    return _array(machine, data, dtype, (), "C")[()]
 
 
 def _array(machine: Any, data, dtype, shape, order: str) -> np.ndarray:
@@ -186,15 +174,16 @@ def _objects(machine: Any, values, size: int, shape: tuple, order: str) -> np.nd
 
 _CALLS: dict[str, Callable] = {
     "_codecs.encode": _encode,
-    "collections.OrderedDict": _dict,
-    "collections.defaultdict": _dict,
+    # The items of a dict follow; the factory of a defaultdict is not kept.
+    "builtins.dict": lambda *_: {},
+    "collections.OrderedDict": lambda *_: {},
+    "collections.defaultdict": lambda *_: {},
     **{f"builtins.{k.__name__}": _copy(k) for k in (bytes, bytearray, list, set, frozenset)},
-    "builtins.dict": _dict,
     "builtins.complex": lambda _, real, imag: complex(float(real), float(imag)),
     "numpy.ndarray": _ndarray,
     "numpy.dtype": _dtype,
     "numpy._core.multiarray._reconstruct": _reconstruct,
-    "numpy._core.multiarray.scalar": _scalar,
+    "numpy._core.multiarray.scalar": lambda m, dtype, data: _array(m, data, dtype, (), "C")[()],
     "numpy._core.numeric._frombuffer": _frombuffer,
 }
 

@@ -33,8 +33,6 @@ def load(
 ):
     """Load digits (modality ``mnist``) paired with digits on photographs (``mnist_m``).
 
-    The patch behind an image depends on `seed` and on the image only, not on how many are loaded.
-
     Parameters
     ----------
     data : {"embedded", "real"}
@@ -43,14 +41,13 @@ def load(
     root : path-like, optional
         Folder with ``MNIST/raw`` and ``BSR/BSDS500`` or ``mnist_m``; see `paths.data_root`.
     n_train, n_test : int, optional
-        Use only the first rows of each split (the embedded split is a fixed shuffle).
+        Use only the first rows of each split; their patches stay the same.
     pairing : {"index", "class"}
         ``index``: both modalities show the same handwritten digit. ``class``: the clean digit is
         another image of the same class and split, chosen by `seed`, as the patches are.
     layout : {"auto", "generated", "png", "keras", "pt"}
-        Of the real MNIST-M: generated from the BSDS500 photographs, or a published set
-        (`layouts.read`), whose images do not depend on `seed`. ``auto``: a published set if one is
-        there, else generated; the provenance says which.
+        Of the real MNIST-M: generated from the BSDS500 photographs, or a published set, whose
+        images do not depend on `seed`. ``auto``: a published set if one is there.
 
     Returns
     -------
@@ -62,8 +59,8 @@ def load(
     Raises
     ------
     ValueError
-        For an unknown option, more rows than there are, a damaged file, images that do not show
-        the digits they are paired with, or a number of photographs other than the archive's.
+        For more rows than there are, a damaged file, images that do not show the digits they are
+        paired with, or a number of photographs other than the archive's.
     FileNotFoundError
         When the real data are not under `root`; nothing is downloaded.
     """
@@ -110,9 +107,7 @@ def load(
 def download(root=None):
     """Download what real data lack under `root`, a folder, and return it for `load`.
 
-    MNIST's hashes are those that torchvision publishes; that of the BSDS500 photographs is recorded
-    at the first download, as there is no citable one. A published MNIST-M does not replace them:
-    notebook 02 draws new patches for each seed.
+    A published MNIST-M does not replace the photographs: notebook 02 draws new patches by seed.
     """
     folder = data_root(root)
     files.fetch_mnist(folder)

@@ -1,7 +1,7 @@
 """MNIST-M as others publish it: three layouts, read without trusting the files.
 
-Whatever is damaged or of another kind is refused in one line that names the file. The images must
-show MNIST's digits row by row: labels are compared, and edges with the edges of the digit claimed.
+The images must show MNIST's digits row by row: labels are compared, and edges with those of the
+digit claimed.
 """
 
 import pickle
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from cchkd_utils.datasets import not_there
 from cchkd_utils.datasets.mnist_m.files import gunzip
@@ -27,25 +28,17 @@ PLACES = (".", "mnist_m", "MNIST-M", "MNISTM", "MNISTM/processed")
 SPLITS = ("train", "test")
 SIZE = 32
 PAIRED = 0.8  # share of images closer to their own digit than to another of its class; chance: .5
-_NOT_TORCH = (  # what torch's reader raises for bytes that are not its own
-    *DAMAGED, RuntimeError, ArithmeticError, AssertionError, AttributeError, LookupError,
-    MemoryError, TypeError, ValueError,
-)  # fmt: skip
 _LINE = re.compile(r"((\d+)\.png)\s+(\d)")
 
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a published set: where its images lie and which MNIST rows they claim to show.
+    """One split of a published set: its images, and the rows of MNIST that they claim to show."""
 
-    `path` stands in messages. `rows` [n] are those of MNIST's split, ascending; `labels` [n] are
-    None where the layout has none. ``images(n)`` reads the first n, uint8 [n, size, size, 3].
-    """
-
-    path: Path
-    rows: np.ndarray
-    labels: np.ndarray | None
-    images: Callable[[int], np.ndarray]
+    path: Path  # for messages
+    rows: np.ndarray  # [n] of MNIST's split, ascending
+    labels: np.ndarray | None  # [n]; None where the layout has none
+    images: Callable[[int], np.ndarray]  # reads the first of them, uint8 [count, size, size, 3]
 
 
 def find(folder):
@@ -73,10 +66,7 @@ def read(layout, folder):
 
 
 def check_paired(split, images, digits, labels):
-    """Refuse images [n, S, S, 3] that do not show the MNIST digits [n, S, S] of their rows.
-
-    Labels must be equal, and most images closer to their digit than to another of its class.
-    """
+    """Refuse images [n, S, S, 3] that do not show the MNIST digits [n, S, S] of their rows."""
     claimed = labels if split.labels is None else split.labels[: len(labels)]
     if (wrong := np.flatnonzero(claimed != labels)).size:
         row = wrong[0]
@@ -93,10 +83,8 @@ def check_paired(split, images, digits, labels):
 
 
 def paired_share(images, digits, labels):
-    """Share of images whose edges follow their own digit more than another of its class.
-
-    Of the images [n, S, S, 3], at most 500 are looked at, spread over all.
-    """
+    """Share of images [n, S, S, 3] whose edges follow their digit more than one of its class."""
+    # At most 500 are looked at, spread over all.
     looked_at = np.unique(np.linspace(0, len(images) - 1, min(500, len(images))).astype(int))
     own = looked_at[np.argsort(labels[looked_at], kind="stable")]
     classmate = np.concatenate([np.roll(own[labels[own] == c], 1) for c in np.unique(labels[own])])
@@ -179,7 +167,7 @@ def _tensors(path):
             held = None if bad else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ValueError(f"{path}: holds more than tensors and was not run") from None
-    except _NOT_TORCH:
+    except Exception:  # of every kind, for bytes that are not torch's own
         raise ValueError(f"{path}: not a whole file of torch.save") from None
     if bad:
         raise ValueError(f"{path}: {bad} is damaged")
@@ -230,8 +218,6 @@ def _png(folder, split):
 
 
 def _image(path):
-    from PIL import Image
-
     try:
         with Image.open(path, formats=["PNG"]) as picture:
             picture.verify()  # the checksums, which loading does not look at

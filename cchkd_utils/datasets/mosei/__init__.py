@@ -51,13 +51,12 @@ def load(
     data : {"embedded", "real"}
         ``embedded``: simulated, no download. ``real``: files found under `root`.
     root : path-like, optional
-        A file, or a folder to look in (``mosei/`` below `paths.data_root` by default; ``mosi/``
-        when `dataset` is CMU-MOSI).
+        A file or folder; ``mosei/`` (or ``mosi/``, by `dataset`) below `paths.data_root` if None.
     layout : {"auto", "pickle", "csd", "npz"}
         ``auto`` takes the only layout that is there.
     coding : key of `CODINGS`
     parts : sequence of str, optional
-        Splits to load, all that there are by default; the others are not looked at.
+        Splits to load, all that there are by default.
     n_train, n_test, seed
         Of the simulated set; `seed` also of folds drawn at random.
 
@@ -71,8 +70,8 @@ def load(
     Raises
     ------
     ValueError
-        For a file that is not what its layout says, arrays of a split that differ in their number
-        of rows, labels that do not fit the coding, or a video that stands in two splits.
+        For a file that is not what its layout says, labels that do not fit the coding, or a video
+        that stands in two splits.
     FileNotFoundError
         When there is no such file; nothing is downloaded.
     """
@@ -102,11 +101,7 @@ def videos(data):
 
 
 def code(sentiment, coding):
-    """Turn sentiment [n] in [-3, 3] into labels by a key of `CODINGS`.
-
-    Returns labels [n], int64 classes from 0 or float64 for ``regression``, and where the coding
-    keeps the utterance, bool [n].
-    """
+    """Turn sentiment [n] into labels [n] by a key of `CODINGS`; also tell which are kept [n]."""
     sentiment = np.asarray(sentiment, float)
     kept = np.ones(len(sentiment), bool)
     if not np.isfinite(sentiment).all():
@@ -151,13 +146,11 @@ def _read(root, layout, dataset, seed):
     else:
         read = {"pickle": layouts.read_pickle, "npz": layouts.read_npz}[wanted[0]]
         content, origin = read(files[0]), "as in the file"
-    return content, {file.name: _checksum(file) for file in files}, origin
-
-
-def _checksum(file):
-    digest = pooch.file_hash(file)
-    published = layouts.PUBLISHED.get(digest)
-    return f"{digest} ({f'recognised: {published}' if published else 'no published SHA-256'})"
+    digests = {file.name: pooch.file_hash(file) for file in files}
+    known = {digest: f"recognised: {name}" for digest, name in layouts.PUBLISHED.items()}
+    for name, digest in digests.items():
+        digests[name] = f"{digest} ({known.get(digest, 'no published SHA-256')})"
+    return content, digests, origin
 
 
 def _require_disjoint(content):
@@ -189,8 +182,8 @@ def _assemble(content, coding, kind, provenance):
 def _masked(features, lengths=None):
     """Append the mask, [n, steps, d] to [n, steps, d + 1]; what is not finite in float32 becomes 0.
 
-    A step is padding when it lies beyond the utterance's length or when nothing was measured:
-    all features 0, as aligned files pad, some of them at the front.
+    A step is padding beyond the utterance's length, or where all features are 0: aligned files pad
+    so, some of them at the front.
     """
     with np.errstate(over="ignore"):
         features = np.asarray(features, np.float32)

@@ -160,10 +160,9 @@ def _parts(name, depth):
 
 
 def read_csd(path):
-    """Read one computational sequence of the CMU-MultimodalSDK (HDF5).
+    """Read features [steps, d] and intervals [steps, 2], in seconds, by video (SDK of CMU, HDF5).
 
-    Returns features [steps, d] (numbers, or bytes for words) and intervals [steps, 2] in seconds,
-    by video, or by utterance ``video[k]`` where the sequence was aligned.
+    Features are numbers, or bytes for words. An aligned sequence goes by utterance, ``video[k]``.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -213,11 +212,10 @@ def _array(group, key, name, room):
 
 
 def read_csd_folder(folder, seed):
-    """Read the word-aligned sequences of one folder; return its splits, and where they come from.
+    """Read sequences aligned to the labels (``align`` of the SDK); return splits and their origin.
 
-    Sequences must be aligned to the labels already (``align`` of the SDK): their keys are
-    ``video[k]``. Utterances that not all four hold are left out. Splits are the SDK's standard
-    folds, read from ``folds.json``; without that file videos are drawn at random by `seed`.
+    Utterances that not all four sequences hold are left out. Splits are the SDK's standard folds,
+    read from ``folds.json``; without that file videos are drawn at random by `seed`.
     """
     files = {name: _find(folder, name) for name in _CSD}
     sequences = {name: read_csd(file) for name, file in files.items()}
@@ -276,7 +274,6 @@ def _find(folder, name):
 
 
 def _folds(folder, videos, seed):
-    """Return the videos of each split, and where that comes from."""
     path = folder / "folds.json"
     if path.is_file():
         return _given_folds(path), "folds.json"

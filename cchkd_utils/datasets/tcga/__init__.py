@@ -4,8 +4,6 @@
 book. One row is one participant; missing values stay nan, to be filled inside the training fold.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pooch
 
-from cchkd_utils.datasets import DATA, Multimodal, not_there, require_choice
-from cchkd_utils.datasets.tcga import layouts, participants, simulated
+from cchkd_utils.datasets import DATA, Multimodal, fetch, not_there, require_choice
+from cchkd_utils.datasets.tcga import layouts, simulated, tables
 from cchkd_utils.paths import data_root
 
 MODALITIES = ("mrna", "cnv", "rppa")
@@ -61,8 +59,6 @@ def load(
         participants nor classes: rows are taken as filed, and so is their one label.
     min_class : int
         Classes with fewer participants are left out.
-    seed : int
-        Of the simulation; unused for real data.
 
     Returns
     -------
@@ -82,8 +78,8 @@ def load(
     require_choice("cohort", cohort, COHORTS)
     require_choice("data", data, DATA)
     require_choice("layout", layout, LAYOUTS)
-    label = label or participants.DEFAULT_LABEL.get(cohort, "grade")
-    require_choice("label", label, participants.LABELS)
+    label = label or tables.DEFAULT_LABEL.get(cohort, "grade")
+    require_choice("label", label, tables.LABELS)
     for name in modalities:
         require_choice("modality", name, MODALITIES)
     if not modalities:
@@ -93,7 +89,7 @@ def load(
     sources = _sources(cohort, root, layout)
     _require_there(sources, modalities)
     matrices, entries, read = _read(sources, modalities, label)
-    arrays, codes, classes, ids, steps = participants.join(matrices, entries, min_class)
+    arrays, codes, classes, ids, steps = tables.join(matrices, entries, min_class)
     provenance = {"cohort": cohort, "label": label, "classes": classes, "files": read}
     provenance |= {"layout": next(iter(sources.values())).layout, "flow": steps}
     provenance["source"] = "TCGA (NCI/NHGRI)"
@@ -126,13 +122,10 @@ def _fetch_first(part, names, folder):
 
     An outage must not put RPPA, of other units, in RPPA_RBN's place.
     """
-    from cchkd_utils.datasets import fetch  # here: who reads what is there needs no network
-
     reasons = []
     for name in names:
         try:
-            fetch.fetch([host.format(part=part, name=name) for host in HOSTS], folder, name)
-            return
+            return fetch.fetch([host.format(part=part, name=name) for host in HOSTS], folder, name)
         except fetch.DownloadError as error:
             reasons.append(str(error))
             if not error.missing:
@@ -191,12 +184,12 @@ def _read(sources, modalities, label):
         paths = [source.files[name] for name in modalities]
         if label == "type" and len(sources) > 1:  # the type of a part of KIPAN is its own name
             samples = [sample for name in modalities for sample in matrices[name][-1].index]
-            entries |= {participants.participant(sample): part for sample in samples}
+            entries |= {tables.participant(sample): part for sample in samples}
         else:
             path, filed = source.labels(label)
             paths.append(path)
             if source.layout != "mogonet":  # whose classes have numbers, not names
-                filed = {who: participants.clean_label(label, e) for who, e in filed.items()}
+                filed = {who: tables.clean_label(label, e) for who, e in filed.items()}
             entries |= filed
         for path in dict.fromkeys(paths):
             read[f"{part} {path.name}"] = _standing(path, source.study)
@@ -226,5 +219,4 @@ def _standing(path, study):
 
 def flow(dataset: Multimodal) -> pd.DataFrame:
     """Show how many samples and participants were left after each step of `load`."""
-    table = pd.DataFrame(dataset.provenance["flow"], columns=["step", "count"])
-    return table.set_index("step")
+    return pd.DataFrame(dataset.provenance["flow"], columns=["step", "count"]).set_index("step")

@@ -1,7 +1,5 @@
 """The layouts in which TCGA tables are found: npz, cBioPortal, UCSC Xena, MOGONET csv."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from cchkd_utils.datasets.tcga import tables
-from cchkd_utils.datasets.tcga.participants import one_per_participant, participant
 from cchkd_utils.untrusted import npz
 
 XENA = {
@@ -92,7 +89,13 @@ def _npz(place, cohort):
         names = ", ".join(path.name for path in paths)
         raise ValueError(f"{place}: several files of {cohort} ({names}): leave one of them there")
     path = paths[0]
-    arrays = npz.read(path, _known, again="fetch it again", max_bytes=tables.MAX_BYTES)
+    known = {*NAMES}.union(*ARRAYS.values(), *COLUMNS.values())
+    arrays = npz.read(
+        path,
+        lambda held: sorted(known.intersection(held)),
+        again="fetch it again",
+        max_bytes=tables.MAX_BYTES,
+    )
     names = next((arrays[key] for key in NAMES if key in arrays), None)
     if names is None or names.dtype.kind != "U" or names.ndim != 1:
         raise ValueError(f"{path}: no text array named barcode or ids")
@@ -107,16 +110,11 @@ def _npz(place, cohort):
             raise ValueError(f"{path}: {column} {shape} does not fit {len(names)} ids")
         entries = arrays[column].tolist()
         # The rows that `join` takes: a normal sample's label is not its participant's.
-        return path, {who: str(entries[i]) for who, i in one_per_participant(names).items()}
+        return path, {who: str(entries[i]) for who, i in tables.one_per_participant(names).items()}
 
     keys = _first(ARRAYS, arrays.__contains__)
     matrices = {m: partial(_npz_matrix, path, k, arrays[k], names) for m, k in keys.items()}
     return Source("npz", path, dict.fromkeys(keys, path), matrices, labels, keys)
-
-
-def _known(held):
-    known = {*NAMES, *(key for options in (ARRAYS | COLUMNS).values() for key in options)}
-    return [name for name in held if name in known]
 
 
 def _npz_matrix(path, key, values, names):
@@ -163,8 +161,8 @@ def _entries(place, paths, key, sample, label):
             continue
         if key not in rows[0]:
             raise ValueError(f"{path}: no column {key}")
-        taken = one_per_participant(row.get(sample, row[key]) for row in rows).values()
-        return path, {participant(rows[i][key]): rows[i][column] for i in taken}
+        taken = tables.one_per_participant(row.get(sample, row[key]) for row in rows).values()
+        return path, {tables.participant(rows[i][key]): rows[i][column] for i in taken}
     raise ValueError(f"{place}: no column for the label {label!r}")
 
 

@@ -15,7 +15,7 @@ The blurs are set by hand so that undistilled students are about as accurate as 
 import numpy as np
 
 from cchkd_utils.datasets import Multimodal
-from cchkd_utils.datasets.tcga.participants import DEFAULT_LABEL
+from cchkd_utils.datasets.tcga.tables import DEFAULT_LABEL
 
 CLASSES = {
     "BRCA": {"Basal": 44, "Her2": 29, "LumA": 74},
