@@ -43,11 +43,7 @@ def load(overlap, n_train=200, n_test=1000, seed=0):
     rule, z = rng.standard_normal(UNION), rng.standard_normal((n, UNION))
     x1, x2 = (rng.standard_normal((n, d)) for d in DIMS.values())
     x1[:, teacher], x2[:, student] = z[:, teacher], z[:, student]
-    return Multimodal(
-        modalities={"x1": x1.astype(np.float32), "x2": x2.astype(np.float32)},
-        labels=(z @ rule > 0).astype(np.int64),
-        ids=np.arange(n),
-        splits=splits,
-        kind="simulated",
-        provenance={"source": "arXiv 2206.06487", "overlap": overlap, "seed": seed, "rule": rule},
-    )
+    modalities = {"x1": x1.astype(np.float32), "x2": x2.astype(np.float32)}
+    labels = (z @ rule > 0).astype(np.int64)
+    provenance = {"source": "arXiv 2206.06487", "overlap": overlap, "seed": seed, "rule": rule}
+    return Multimodal(modalities, labels, np.arange(n), splits, "simulated", provenance)

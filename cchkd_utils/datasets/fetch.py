@@ -152,5 +152,6 @@ class _Transfer:
 
 
 def _validator(headers):
+    """Return what names this version of a file exactly; None where the server gives nothing."""
     tag = headers.get("ETag", "W/")
     return headers.get("Last-Modified") if tag.startswith("W/") else tag

@@ -16,11 +16,5 @@ def load(model, n_train, n_test, seed=0):
     streams = np.random.SeedSequence(seed).spawn(2)
     draws = [model.sample(n, np.random.default_rng(s)) for n, s in zip((n_train, n_test), streams)]
     x1, x2, y = (np.concatenate(parts) for parts in zip(*draws))
-    return Multimodal(
-        modalities={"x1": x1, "x2": x2},
-        labels=y,
-        ids=np.arange(len(y)),
-        splits=splits,
-        kind="simulated",
-        provenance={"source": "simulated", "model": repr(model), "seed": seed},
-    )
+    provenance = {"source": "simulated", "model": repr(model), "seed": seed}
+    return Multimodal({"x1": x1, "x2": x2}, y, np.arange(len(y)), splits, "simulated", provenance)

@@ -94,14 +94,8 @@ def load(
         images = recipe.kept(recipe.ink(digits), photos, used, n, seed)
     if pairing == "class":
         digits = digits[class_partners(labels, splits, seed)]
-    return Multimodal(
-        modalities={"mnist": _unit(digits[:, None]), "mnist_m": _unit(np.moveaxis(images, -1, 1))},
-        labels=labels,
-        ids=used,
-        splits=splits,
-        kind="real",
-        provenance=source,
-    )
+    modalities = {"mnist": _unit(digits[:, None]), "mnist_m": _unit(np.moveaxis(images, -1, 1))}
+    return Multimodal(modalities, labels, used, splits, "real", source)
 
 
 def download(root=None):
@@ -116,7 +110,13 @@ def download(root=None):
 
 
 def blur(images, sigma):
-    """Blur images [..., S, S] by a Gaussian of `sigma` pixels, in float32; edges are continued."""
+    """Blur images [..., S, S] by a Gaussian of `sigma` pixels, in float32; edges are continued.
+
+    Raises
+    ------
+    ValueError
+        When `sigma` is negative or not finite.
+    """
     if not 0 <= sigma < np.inf:
         raise ValueError(f"sigma is {sigma}: give a number of pixels, 0 or more")
     images = np.asarray(images, dtype=np.float32)

@@ -146,11 +146,13 @@ def _read(root, layout, dataset, seed):
     else:
         read = {"pickle": layouts.read_pickle, "npz": layouts.read_npz}[wanted[0]]
         content, origin = read(files[0]), "as in the file"
-    digests = {file.name: pooch.file_hash(file) for file in files}
-    known = {digest: f"recognised: {name}" for digest, name in layouts.PUBLISHED.items()}
-    for name, digest in digests.items():
-        digests[name] = f"{digest} ({known.get(digest, 'no published SHA-256')})"
-    return content, digests, origin
+    standing = {}
+    for file in files:
+        digest = pooch.file_hash(file)
+        name = layouts.PUBLISHED.get(digest)
+        known = f"recognised: {name}" if name else "no published SHA-256"
+        standing[file.name] = f"{digest} ({known})"
+    return content, standing, origin
 
 
 def _require_disjoint(content):

@@ -7,6 +7,7 @@ are refused, and no array is taken that lies in other files or is far larger tha
 """
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -107,7 +108,8 @@ def _numbers(values, where, name):
     if kind == "labels":
         if 0 in array.shape[1:]:
             raise ValueError(f"{refused}: {list(array.shape)}")
-        return array[(slice(None), *[0] * (array.ndim - 1))]  # [n, 1, 1] in MulT's files
+        width = math.prod(array.shape[1:])  # [n, 1, 1] in MulT's files
+        return array.reshape(len(array), width)[:, 0]
     return array[:, None] if array.ndim == 2 else array
 
 
