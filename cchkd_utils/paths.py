@@ -17,10 +17,7 @@ def runs_root() -> Path:
 
 
 def data_root(root: str | os.PathLike | None = None) -> Path:
-    """Return the folder of real data: `root`, else ``CCHKD_DATA``, else the user's cache folder.
-
-    It need not exist yet.
-    """
+    """Return the folder of real data: `root`, else ``CCHKD_DATA``, else the user's cache folder."""
     chosen = root or os.environ.get("CCHKD_DATA")
     return Path(chosen).expanduser().absolute() if chosen else cache_root()
 

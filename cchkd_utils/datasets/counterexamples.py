@@ -7,7 +7,7 @@ published code; sizes are theirs.
 
 import numpy as np
 
-from cchkd_utils.datasets.base import Multimodal, train_and_test
+from cchkd_utils.datasets import Multimodal, train_and_test
 
 DECISIVE = 10  # decisive features that each modality sees
 UNION = 2 * DECISIVE  # features that decide the label, seen or not
@@ -20,10 +20,7 @@ def gamma(overlap):
 
 
 def columns(overlap):
-    """Return which decisive features teacher and student see, as two slices of the 20.
-
-    ValueError when `overlap` is not between 0 and 10.
-    """
+    """Return which decisive features teacher and student see, as two slices of the 20."""
     if not 0 <= overlap <= DECISIVE:
         raise ValueError(f"overlap is {overlap}: choose 0 to {DECISIVE} shared features")
     start = DECISIVE - overlap
@@ -37,14 +34,8 @@ def load(overlap, n_train=200, n_test=1000, seed=0):
     student sees features 0 to 9; the teacher sees ten in a row, of which `overlap` are also the
     student's. The rest of the 20 is seen by nobody. In ``x1`` [n, 25] the teacher's ten stand at
     their own places, in ``x2`` [n, 50] the student's; all other columns are noise.
-
     Rules and features of a `seed` are the same at every `overlap`; the rule a [20] stands in the
     provenance.
-
-    Raises
-    ------
-    ValueError
-        When `overlap` is out of range or a split would be empty.
     """
     splits = train_and_test(n_train, n_test)
     teacher, student = columns(overlap)
@@ -52,11 +43,7 @@ def load(overlap, n_train=200, n_test=1000, seed=0):
     rule, z = rng.standard_normal(UNION), rng.standard_normal((n, UNION))
     x1, x2 = (rng.standard_normal((n, d)) for d in DIMS.values())
     x1[:, teacher], x2[:, student] = z[:, teacher], z[:, student]
-    return Multimodal(
-        modalities={"x1": x1.astype(np.float32), "x2": x2.astype(np.float32)},
-        labels=(z @ rule > 0).astype(np.int64),
-        ids=np.arange(n),
-        splits=splits,
-        kind="simulated",
-        provenance={"source": "arXiv 2206.06487", "overlap": overlap, "seed": seed, "rule": rule},
-    )
+    modalities = {"x1": x1.astype(np.float32), "x2": x2.astype(np.float32)}
+    labels = (z @ rule > 0).astype(np.int64)
+    provenance = {"source": "arXiv 2206.06487", "overlap": overlap, "seed": seed, "rule": rule}
+    return Multimodal(modalities, labels, np.arange(n), splits, "simulated", provenance)

@@ -1,8 +1,7 @@
 """Fetch a file once: whole or not at all, checked, resumed after a break.
 
-`pooch` checks the hash and puts the file in place in one step. The transfer below it adds what a
-long download over a bad line needs: a time limit on silence, repeated tries with growing pauses,
-and going on where the last try stopped.
+`pooch` checks the hash and puts the file in place in one step. The transfer below it adds a time
+limit on silence, repeated tries with growing pauses, and going on where the last try stopped.
 """
 
 import contextlib
@@ -14,7 +13,7 @@ from pathlib import Path
 import pooch
 import requests
 
-from cchkd_utils.datasets.base import write_whole
+from cchkd_utils.datasets import write_whole
 
 pooch.get_logger().setLevel("WARNING")  # what happens is said in errors, or not at all
 BLOCK = 1 << 16
@@ -23,10 +22,7 @@ MISSING = {403, 404, 410}  # there is no such file; stores that hide their lists
 
 
 class DownloadError(OSError):
-    """A file that could not be fetched; one line with the file, its address and where to put it.
-
-    `missing` tells whether every address answered that it has no such file.
-    """
+    """A file that could not be fetched; `missing`: every address answered that it has none."""
 
     def __init__(self, message, missing=False):
         super().__init__(message)
@@ -36,34 +32,11 @@ class DownloadError(OSError):
 def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause=1.0):
     """Return the path of a file, downloaded to `folder` unless it is there already.
 
-    While a download is under way, or after it broke, ``.NAME.part`` lies in the folder. Where the
-    hash is known, the next call goes on from it; else a broken download is resumed only from the
-    same address, and only if the server says that its file is still the same one.
-
-    Parameters
-    ----------
-    url : str or sequence of str
-        Address, or several of the same file, tried in order.
-    folder : path-like
-    name : str, optional
-        Default: the end of the first address.
-    expected : str, optional
-        Hash from a citable source, ``"md5:..."`` or ``"sha256:..."``. Without one, the hash of the
-        first download, or of a file that is there, is written to ``NAME.sha256``, and the file held
-        against that later on.
-    timeout : float
-        Seconds without any data after which a try counts as failed.
-    tries : int
-        Per address.
-    pause : float
-        Seconds before the second try; doubled each time.
-
-    Raises
-    ------
-    DownloadError
-        No address gave the file, or what it gave has another hash; no file is left under `name`.
-    ValueError
-        A file is there and has another hash than it should. It is not touched.
+    `url` is an address, or several of the same file, each tried `tries` times: a try fails after
+    `timeout` seconds without data, and the next comes after `pause` seconds, doubled each time.
+    `expected` is a hash from a citable source, ``"md5:..."`` or ``"sha256:..."``. Without one, that
+    of the first download, or of a file that is there, is written to ``NAME.sha256``, and the file
+    held against it later on. A file that is there with another hash is refused, not touched.
     """
     urls = [url] if isinstance(url, str) else list(url)
     folder = Path(folder)
@@ -85,7 +58,7 @@ def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause
     for address in urls:
         try:
             pooch.retrieve(address, expected, fname=name, path=folder, downloader=transfer)
-        except (requests.RequestException, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:  # those of requests are OSErrors
             errors.append(error)
             continue
         if expected is None:
@@ -101,9 +74,8 @@ def fetch(url, folder, name=None, *, expected=None, timeout=30.0, tries=5, pause
 
 def _recorded(record):
     """Return the hash of the first download, None where none is recorded or the record damaged."""
-    if not record.is_file():
-        return None
-    digest = re.match(rb"([0-9a-f]{64})(?:\s|$)", record.read_bytes().lower())
+    content = record.read_bytes() if record.is_file() else b""
+    digest = re.match(rb"([0-9a-f]{64})(?:\s|$)", content.lower())
     return f"sha256:{digest[1].decode()}" if digest else None
 
 
@@ -112,7 +84,6 @@ def _write_record(record, path):
 
 
 def _status(error):
-    """Return the server's answer if that was the error, else None."""
     return error.response.status_code if isinstance(error, requests.HTTPError) else None
 
 
@@ -124,25 +95,19 @@ def _reason(error):
         return f"the server says {status}"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke"
-    if isinstance(error, requests.ConnectionError) and not isinstance(error, _Broken):
+    if isinstance(error, requests.ConnectionError):
         return "no connection"
     if "hash of downloaded file" in text:
         return "what came has another hash than the file"
     return text[:120]
 
 
-class _Broken(requests.ConnectionError):
-    """The transfer ended before the announced length."""
-
-
-_FAILED = (
-    requests.HTTPError, requests.ConnectionError, requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-)  # fmt: skip
-
-
 class _Transfer:
-    """A downloader for pooch that resumes; see https://www.fatiando.org/pooch for its interface."""
+    """A downloader for pooch that resumes; see https://www.fatiando.org/pooch for its interface.
+
+    What came lies in `part`. With a known hash the next call goes on from it; else it is resumed
+    only from the same address, and only if the server's file is still the same one.
+    """
 
     def __init__(self, part, timeout, tries, pause, checked):
         self.part, self.timeout, self.tries, self.pause = part, timeout, tries, pause
@@ -150,7 +115,6 @@ class _Transfer:
         self.validator = None  # what the server calls the version that the part is of
 
     def __call__(self, url, output_file, pooch_object):
-        """Write the file at `url` to `output_file`."""
         self.validator = None
         if not self.checked:
             self.part.unlink(missing_ok=True)  # of another address, or of an earlier call
@@ -158,7 +122,7 @@ class _Transfer:
             try:
                 self._try(url)
                 break
-            except _FAILED as error:
+            except requests.RequestException as error:
                 if attempt + 1 == self.tries or _status(error) not in (None, *RETRY):
                     raise
             time.sleep(self.pause * 2**attempt)
@@ -175,18 +139,16 @@ class _Transfer:
         with requests.get(url, headers=headers, stream=True, timeout=self.timeout) as answer:
             if answer.status_code == 416:  # the part is longer than the file: begin again
                 self.part.unlink(missing_ok=True)
-                raise _Broken("the part did not fit the file")
+                raise requests.RequestException("the part did not fit the file")
             answer.raise_for_status()
-            resumed = answer.status_code == 206
-            if not resumed:
-                self.validator = _validator(answer.headers)
-            total = answer.headers.get("Content-Length")
-            total = int(total) + (start if resumed else 0) if total else None
-            with self.part.open("ab" if resumed else "wb") as file:
+            if answer.status_code != 206:  # the whole file, not its rest
+                start, self.validator = 0, _validator(answer.headers)
+            with self.part.open("ab" if start else "wb") as file:
                 for block in answer.iter_content(BLOCK):
                     file.write(block)
-        if total is not None and (size := self.part.stat().st_size) != total:
-            raise _Broken(f"{size} of {total} bytes came")
+            length, size = answer.headers.get("Content-Length"), self.part.stat().st_size
+        if length and size != start + int(length):
+            raise requests.RequestException(f"{size} of {start + int(length)} bytes came")
 
 
 def _validator(headers):

@@ -5,14 +5,11 @@ taken for its numbers, pickled objects are refused, and a member that does not h
 says is refused too.
 """
 
-from __future__ import annotations
-
 import math
 import tokenize
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -21,7 +18,6 @@ from cchkd_utils.untrusted import DAMAGED
 MAX_BYTES = 4 << 30  # of one array, unpacked; 10^5 rows of 4096 float64 units are 3.3 GB
 MAX_RATIO = 200  # unpacked to packed; hidden layers, zeros included, stay far below
 SMALL = 64 << 20  # below this many bytes the ratio does not matter
-AGAIN = "write it again with numpy.savez"
 NUMBERS, TEXT = "fiub", "US"  # kinds of dtypes
 
 _FOREIGN = (RuntimeError, NotImplementedError)  # a password; an unknown compression or version
@@ -36,27 +32,14 @@ def read(
     choose: Callable[[list[str]], Iterable[str]] = lambda names: names,
     *,
     kinds: Callable[[str], str] = lambda name: NUMBERS + TEXT,
-    again: str = AGAIN,
+    again: str = "write it again with numpy.savez",
     max_bytes: int = MAX_BYTES,
 ) -> dict[str, np.ndarray]:
-    """Read arrays by name.
+    """Read arrays by name, of at most `max_bytes` each; a ValueError of one line says what to do.
 
-    Parameters
-    ----------
-    path : path-like
-    choose : callable
-        From the names that the file holds to those to read; the others are not looked at. Its
-        ValueError is passed on with the file's name.
-    kinds : callable
-        From a name to the kinds of dtype allowed for it, as letters of ``numpy.dtype.kind``.
-    again : what to do about a damaged file; stands in messages
-    max_bytes : most bytes of one array
-
-    Raises
-    ------
-    ValueError
-        One line that names the file and says what to do: no such file, not an ``.npz``, damaged,
-        pickled objects, an array of another kind or too large.
+    `choose` turns the names that the file holds into those to read, the others are not looked at;
+    `kinds` turns a name into the letters of ``numpy.dtype.kind`` that are allowed for it. `again`
+    stands in messages about a damaged file.
     """
     path = Path(path)
     if not path.is_file():
@@ -79,9 +62,8 @@ def _member(archive, info, name: str, kinds: str, again: str, max_bytes: int) ->
     try:
         with archive.open(info) as member:
             shape, dtype = _header(member, name, again)
-            _check_dtype(dtype, name, kinds)
             size = math.prod(shape) * dtype.itemsize
-            _check_size(size, info, name, max_bytes)
+            _check(info, name, dtype, size, kinds, max_bytes)
             if info.file_size != member.tell() + size:
                 raise ValueError(damaged)
         with archive.open(info) as member:  # from its start; reading to the end checks the CRC
@@ -92,22 +74,22 @@ def _member(archive, info, name: str, kinds: str, again: str, max_bytes: int) ->
         raise ValueError(f"{name} cannot be unpacked; {again}") from None
 
 
-def _header(member: IO[bytes], name: str, again: str) -> tuple[tuple[int, ...], np.dtype]:
+def _header(member, name: str, again: str) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type that a member declares; nothing is allocated yet."""
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
+    form = np.lib.format
+    readers = {(1, 0): form.read_array_header_1_0, (2, 0): form.read_array_header_2_0}
     try:
-        shape, _, dtype = readers[np.lib.format.read_magic(member)](member)
+        shape, _, dtype = readers[form.read_magic(member)](member)
     except _HEADER:
         raise ValueError(f"{name} is not an array; {again}") from None
-    if any(not 0 <= length < 1 << 62 for length in shape) or len(shape) > 32:
+    lengths = (*shape, math.prod(shape))
+    if any(not 0 <= length < 1 << 62 for length in lengths) or len(shape) > 32:
         raise ValueError(f"{name} declares the impossible shape {shape}; {again}"[:200])
     return shape, dtype
 
 
-def _check_dtype(dtype: np.dtype, name: str, kinds: str) -> None:
+def _check(info: zipfile.ZipInfo, name: str, dtype: np.dtype, size: int, kinds: str, most: int):
+    """Refuse what is not of `kinds`, or takes more than `most` bytes."""
     if dtype.hasobject:
         raise ValueError(
             f"{name} holds pickled Python objects, which can run code and are not read; "
@@ -116,16 +98,14 @@ def _check_dtype(dtype: np.dtype, name: str, kinds: str) -> None:
     if dtype.kind not in kinds or not dtype.itemsize:
         wanted = "numbers or text" if set(TEXT) & set(kinds) else "numbers"
         raise ValueError(f"{name} is of type {dtype}, not {wanted}; save real numbers [n, d]")
-
-
-def _check_size(size: int, info: zipfile.ZipInfo, name: str, max_bytes: int) -> None:
-    if size > max_bytes:
+    if size > most:
         raise ValueError(
-            f"{name} would need {size / 1e9:.3g} GB; at most {max_bytes / 1e9:.1f} GB are read: "
+            f"{name} would need {size / 1e9:.3g} GB; at most {most / 1e9:.1f} GB are read: "
             "save fewer rows, or float32"
         )
-    if info.file_size > SMALL and info.file_size > MAX_RATIO * max(info.compress_size, 1):
+    ratio = info.file_size / max(info.compress_size, 1)
+    if info.file_size > SMALL and ratio > MAX_RATIO:
         raise ValueError(
-            f"{name} unpacks to {info.file_size / max(info.compress_size, 1):.0f} times its size, "
-            "as a zip bomb does; write it with numpy.savez, uncompressed"
+            f"{name} unpacks to {ratio:.0f} times its size, as a zip bomb does; "
+            "write it with numpy.savez, uncompressed"
         )

@@ -160,6 +160,7 @@ def test_pickled_objects_are_refused_and_never_run(tmp_path):
         ((59, 4), "teacher is damaged"),
         ((-60, -4), "impossible shape"),
         ((0, 2**70), "impossible shape"),
+        ((2**61,) * 30, "impossible shape"),
     ],
 )
 def test_a_header_that_lies_takes_no_memory(tmp_path, shape, says):

@@ -40,7 +40,8 @@ def published(digits):
 @pytest.fixture(autouse=True)
 def small_mnist(digits, monkeypatch, tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
-    monkeypatch.setattr(mnist_m, "_mnist", lambda folder: (*digits, FIRST_TEST, "a small set"))
+    held = digits[0][:, 2:-2, 2:-2], digits[1], FIRST_TEST, "a small set"
+    monkeypatch.setattr(files, "mnist", lambda folder: held)
     monkeypatch.setattr(recipe, "cache_root", lambda: cache)
     yield
     assert not list(cache.iterdir()), "nothing is cached of a published set"

@@ -10,7 +10,7 @@ import pytest
 from sequences import write_csd
 
 from cchkd_utils.datasets import mosei
-from cchkd_utils.datasets.mosei import csd
+from cchkd_utils.datasets.mosei import layouts
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 FILES = {"text": "glove", "audio": "COVAREP", "vision": "OpenFace", "labels": "Labels"}
@@ -110,7 +110,7 @@ def test_links_to_elsewhere_are_refused_at_every_level(place, kind, tmp_path):
     with h5py.File(path, "a") as file:
         del file[place][name]
         file[place][name] = link
-    refused(lambda: csd.read_csd(path), rf"a\.csd: {name} points elsewhere")
+    refused(lambda: layouts.read_csd(path), rf"a\.csd: {name} points elsewhere")
 
 
 def test_a_small_file_is_not_unpacked_to_gigabytes(tmp_path):
@@ -119,16 +119,16 @@ def test_a_small_file_is_not_unpacked_to_gigabytes(tmp_path):
         group = file.create_group("a/data/v")
         group.create_dataset("features", (10**9, 1), "f8", chunks=(10**6, 1))
         group.create_dataset("intervals", (10**9, 2), "f8", chunks=(10**6, 1))
-    refused(lambda: csd.read_csd(path), "v lies in other files or is too large")
+    refused(lambda: layouts.read_csd(path), "v lies in other files or is too large")
 
 
 def test_files_that_are_no_sequence_are_named(tmp_path):
     path = tmp_path / "b.csd"
     path.write_bytes(b"not hdf5")
-    refused(lambda: csd.read_csd(path), r"b\.csd: not a computational sequence")
+    refused(lambda: layouts.read_csd(path), r"b\.csd: not a computational sequence")
     with h5py.File(path, "w") as file:
         file["a"] = np.ones(3)
-    refused(lambda: csd.read_csd(path), r"b\.csd: not a computational sequence")
+    refused(lambda: layouts.read_csd(path), r"b\.csd: not a computational sequence")
 
 
 @pytest.mark.real
@@ -136,7 +136,7 @@ def test_the_genuine_computational_sequence_loads():
     root = Path(os.environ.get("CCHKD_DATA") or SHARED) / "mosi"
     if not root.is_dir():
         pytest.skip(f"no CMU-MOSI in {root}; set CCHKD_DATA")
-    words = csd.read_csd(root / "CMU_MOSI_ModifiedTimestampedWords.csd")
+    words = layouts.read_csd(root / "CMU_MOSI_ModifiedTimestampedWords.csd")
     features, intervals = words["03bSnISJMiM"]
     assert len(words) == 93 and features.shape == (480, 1) and intervals.shape == (480, 2)
     assert features[:3, 0].tolist() == [b"oh", b"sp", b"this"]

@@ -7,7 +7,7 @@ import pytest
 
 from cchkd_utils.datasets import fetch as fetching
 from cchkd_utils.datasets import tcga
-from cchkd_utils.datasets.tcga import participants, simulated, tables
+from cchkd_utils.datasets.tcga import simulated, tables
 
 IDS = [f"TCGA-AA-{i:04d}" for i in range(40)]
 GENES = ["TP53", "EGFR", "MYC", "KRAS"]
@@ -144,7 +144,7 @@ def test_kipan_is_its_three_parts_on_the_features_they_share(tmp_path):
 
 
 def test_labels_are_cleaned():
-    clean = participants.clean_label
+    clean = tables.clean_label
     assert [clean("stage", s) for s in ("Stage IIIA", "stage iv", "Stage X", "nan")] == [
         "III", "IV", None, None,
     ]  # fmt: skip

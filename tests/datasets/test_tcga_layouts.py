@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cchkd_utils.datasets import tcga
-from cchkd_utils.datasets.tcga import participants, tables
+from cchkd_utils.datasets.tcga import tables
 
 PARTS = {"KIRC": "AA", "KIRP": "BB", "KICH": "CC"}
 IDS = [f"TCGA-AA-{i:04d}" for i in range(24)]
@@ -116,8 +116,8 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path):
 
 def test_lower_case_barcodes_are_barcodes(tmp_path):
     lower = ["tcga-aa-0001-11a", "tcga-aa-0001-01b", "TCGA-AA-0001-01A"]
-    assert participants.one_per_participant(lower) == {"TCGA-AA-0001": 2}
-    assert participants.participant("a0fj") == "a0fj"
+    assert tables.one_per_participant(lower) == {"TCGA-AA-0001": 2}
+    assert tables.participant("a0fj") == "a0fj"
     npz(tmp_path, [f"{barcode}-01a".lower() for barcode in IDS])
     assert tcga.load("BRCA", ["mrna"], root=tmp_path).ids.tolist() == IDS
     table(tmp_path / "m", ["sample", "tcga-aa-0001-01"], ["A", "1"])

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from cchkd_utils import results
-from cchkd_utils.datasets import mosei
-from cchkd_utils.datasets.base import Multimodal
+from cchkd_utils.datasets import Multimodal, mosei
 from cchkd_utils.results.intervals import cluster_bootstrap
 from cchkd_utils.sections import cells
 from cchkd_utils.sections.mosei import study, tables

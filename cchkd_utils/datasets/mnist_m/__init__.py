@@ -8,13 +8,7 @@ The set is generated so (`recipe`), or read as others publish it (`layouts`).
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, zoom
 
-from cchkd_utils.datasets.base import (
-    DATA,
-    Multimodal,
-    require_choice,
-    require_count,
-    train_and_test,
-)
+from cchkd_utils.datasets import DATA, Multimodal, require_choice, require_count, train_and_test
 from cchkd_utils.datasets.mnist_m import files, layouts, recipe
 from cchkd_utils.paths import data_root
 
@@ -39,8 +33,6 @@ def load(
 ):
     """Load digits (modality ``mnist``) paired with digits on photographs (``mnist_m``).
 
-    The patch behind an image depends on `seed` and on the image only, not on how many are loaded.
-
     Parameters
     ----------
     data : {"embedded", "real"}
@@ -49,30 +41,26 @@ def load(
     root : path-like, optional
         Folder with ``MNIST/raw`` and ``BSR/BSDS500`` or ``mnist_m``; see `paths.data_root`.
     n_train, n_test : int, optional
-        Use only the first rows of each split (the embedded split is a fixed shuffle).
+        Use only the first rows of each split; their patches stay the same.
     pairing : {"index", "class"}
         ``index``: both modalities show the same handwritten digit. ``class``: the clean digit is
-        another image of the same class and split; ``mnist_m`` and the labels stay as they are.
-    seed : int
-        Chooses the patches, and the partners under ``class``.
+        another image of the same class and split, chosen by `seed`, as the patches are.
     layout : {"auto", "generated", "png", "keras", "pt"}
-        Of the real MNIST-M: generated from the BSDS500 photographs, or a published set
-        (`layouts.read`), whose images do not depend on `seed`. ``auto``: a published set if one is
-        there, else generated; the provenance says which.
+        Of the real MNIST-M: generated from the BSDS500 photographs, or a published set, whose
+        images do not depend on `seed`. ``auto``: a published set if one is there.
 
     Returns
     -------
     Multimodal
-        ``mnist`` float32 [n, 1, S, S] and ``mnist_m`` float32 [n, 3, S, S], both in [0, 1];
-        integer labels; splits ``train`` and ``test``. The ids are the rows of MNIST, test digits
-        after the training digits. A UserWarning and the provenance say where the MNIST files are
-        not the published ones.
+        ``mnist`` float32 [n, 1, S, S] and ``mnist_m`` float32 [n, 3, S, S], both in [0, 1]; splits
+        ``train`` and ``test``. The ids are the rows of MNIST, test digits after the training
+        digits. A UserWarning and the provenance say where MNIST's files are not the published ones.
 
     Raises
     ------
     ValueError
-        For an unknown option, more rows than there are, a damaged file, images that do not show
-        the digits they are paired with, or a number of photographs other than the archive's.
+        For more rows than there are, a damaged file, images that do not show the digits they are
+        paired with, or a number of photographs other than the archive's.
     FileNotFoundError
         When the real data are not under `root`; nothing is downloaded.
     """
@@ -85,17 +73,17 @@ def load(
     if data == "embedded":
         digits, labels, first_test = _embedded_digits()
     else:
-        digits, labels, first_test, source["files"] = _mnist(folder)
+        digits, labels, first_test, source["files"] = files.mnist(folder)
+        digits = np.pad(digits, ((0, 0), (2, 2), (2, 2)))
         source["layout"] = (layouts.find(folder) or "generated") if layout == "auto" else layout
     if source["layout"] != "generated":
         published = layouts.read(source["layout"], folder)
         source["photographs"] = f"MNIST-M as published, {published['train'].path.name}"
     n = len(digits)
     train, test = _rows_there(published, first_test, n)
-    n_train = require_count("n_train", n_train, len(train))
-    n_test = require_count("n_test", n_test, len(test))
-    splits = train_and_test(n_train, n_test)
-    used = np.concatenate([train[:n_train], test[:n_test]])
+    train = train[: require_count("n_train", n_train, len(train))]
+    test = test[: require_count("n_test", n_test, len(test))]
+    splits, used = train_and_test(len(train), len(test)), np.concatenate([train, test])
     digits, labels = digits[used], labels[used]
     if published:
         images = _published(published, digits, labels, splits)
@@ -106,35 +94,23 @@ def load(
         images = recipe.kept(recipe.ink(digits), photos, used, n, seed)
     if pairing == "class":
         digits = digits[class_partners(labels, splits, seed)]
-    return Multimodal(
-        modalities={"mnist": _unit(digits[:, None]), "mnist_m": _unit(np.moveaxis(images, -1, 1))},
-        labels=labels,
-        ids=used,
-        splits=splits,
-        kind="real",
-        provenance=source,
-    )
+    modalities = {"mnist": _unit(digits[:, None]), "mnist_m": _unit(np.moveaxis(images, -1, 1))}
+    return Multimodal(modalities, labels, used, splits, "real", source)
 
 
 def download(root=None):
     """Download what real data lack under `root`, a folder, and return it for `load`.
 
-    MNIST's hashes are those that torchvision publishes; that of the BSDS500 photographs is recorded
-    at the first download, as there is no citable one. Raises `fetch.DownloadError`.
+    A published MNIST-M does not replace the photographs: notebook 02 draws new patches by seed.
     """
     folder = data_root(root)
     files.fetch_mnist(folder)
-    # A published MNIST-M does not replace them: notebook 02 draws new patches for each seed.
     files.fetch_photographs(folder)
     return folder
 
 
 def blur(images, sigma):
-    """Blur images [..., S, S] by a Gaussian of `sigma` pixels; edges are continued outwards.
-
-    Returns
-    -------
-    ndarray float32, shape of `images`
+    """Blur images [..., S, S] by a Gaussian of `sigma` pixels, in float32; edges are continued.
 
     Raises
     ------
@@ -155,12 +131,11 @@ def blur(images, sigma):
 
 
 def _unit(pixels):
-    """Bring bytes to [0, 1]."""
     return pixels.astype(np.float32) / np.float32(255)
 
 
 def _embedded_digits():
-    """Return the 1797 digits as uint8 [n, 16, 16] in a fixed shuffle, labels, first test row."""
+    """Return the 1797 digits, uint8 [n, 16, 16], in a fixed shuffle, labels, first test row."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
@@ -183,12 +158,6 @@ def _sample_photographs():
         blocks = cut.reshape(height, _SHRINK, width, _SHRINK, 3)
         small.append(np.rint(blocks.mean((1, 3))).astype(np.uint8))
     return small
-
-
-def _mnist(folder):
-    """Return the MNIST digits as uint8 [n, 32, 32], labels, first test row, whose files."""
-    digits, *known = files.mnist(folder)
-    return np.pad(digits, ((0, 0), (2, 2), (2, 2))), *known
 
 
 def _rows_there(published, first_test, n):

@@ -13,8 +13,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from cchkd_utils.datasets.base import not_there, visible, write_whole
+from cchkd_utils.datasets import not_there, visible, write_whole
+from cchkd_utils.datasets.fetch import fetch
 from cchkd_utils.untrusted import DAMAGED
 
 BSDS = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/BSR/BSR_bsds500.tgz"
@@ -33,15 +35,10 @@ PUBLISHED = {
 
 
 def fetch_mnist(folder, **options):
-    """Put MNIST's four files below ``folder/MNIST/raw``; `options` of `datasets.fetch.fetch`.
-
-    Their addresses and MD5 hashes are torchvision's.
-    """
+    """Put MNIST's four files, by torchvision's addresses and MD5, below ``folder/MNIST/raw``."""
     from torchvision.datasets import MNIST
 
-    from cchkd_utils.datasets.fetch import fetch
-
-    raw = Path(folder) / "MNIST" / "raw"
+    raw = folder / "MNIST" / "raw"
     for name, md5 in MNIST.resources:
         target = raw / name.removesuffix(".gz")
         if not target.is_file():
@@ -64,14 +61,7 @@ def gunzip(path):
 
 
 def fetch_photographs(folder, url=BSDS, **options):
-    """Put the 200 BSDS500 training photographs below `folder`; `options` of `fetch.fetch`.
-
-    Each is written in one step, and unless all are there all are written: what was broken off
-    half-way becomes whole the next time.
-    """
-    from cchkd_utils.datasets.fetch import fetch
-
-    folder = Path(folder)
+    """Put the 200 BSDS500 training photographs below `folder`, unless all are there."""
     if len(visible(folder / TRAIN, "*.jpg")) >= COUNT:
         return
     packed = fetch(url, folder, "BSR_bsds500.tgz", **options)
@@ -96,12 +86,12 @@ def _is_photograph(name):
 
 
 def mnist(folder):
-    """Read the four files in ``folder/MNIST/raw``; nothing else there is looked at.
+    """Read the four files in ``folder/MNIST/raw``; a UserWarning where they are not the published.
 
     Returns the digits uint8 [n, 28, 28], training before test; their labels int64 [n]; the row of
-    the first test digit; and whether these are the published files. If not, a UserWarning says so.
+    the first test digit; and whether these are the published files, in words.
     """
-    raw = Path(folder) / "MNIST" / "raw"
+    raw = folder / "MNIST" / "raw"
     digits, labels, strange = [], [], []
     for part in ("train", "t10k"):
         images, images_known = _idx(raw / f"{part}-images-idx3-ubyte", 3)
@@ -110,14 +100,21 @@ def mnist(folder):
         digits.append(images)
         labels.append(classes.astype(np.int64))
         strange += [part] * (not (images_known and labels_known))
-    return np.concatenate(digits), np.concatenate(labels), len(digits[0]), _standing(raw, strange)
+    said = "the four published files, by SHA-256"
+    if strange:
+        named = " and ".join(strange)
+        said = f"not MNIST as published: the {named} files have another SHA-256"
+        warnings.warn(
+            f"{raw}: the {named} files are not the published MNIST (their SHA-256 differ; other "
+            "sets have the same names): results are of another set; `cchkd data --get 02` fetches "
+            "MNIST",
+            stacklevel=3,  # whoever called mnist_m.load
+        )
+    return np.concatenate(digits), np.concatenate(labels), len(digits[0]), said
 
 
 def _idx(path, ndim):
-    """Return a file's array and whether it is the published one.
-
-    The format: two zero bytes, 8 for bytes, the number of axes, their lengths, the values.
-    """
+    """Return a file's array, and whether it is the published one."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -125,7 +122,7 @@ def _idx(path, ndim):
             f"MNIST is not in {path.parent}: put its four -ubyte files there, {path.name} is not "
             "there or cannot be read (`cchkd data --get 02` fetches them)", "MNIST"
         ) from None  # fmt: skip
-    start = 4 + 4 * ndim
+    start = 4 + 4 * ndim  # two zero bytes, 8 for bytes, the number of axes; then their lengths
     shape = struct.unpack(f">{ndim}I", data[4:start]) if len(data) >= start else ()
     if data[:4] != bytes([0, 0, 8, ndim]) or len(data) != start + math.prod(shape):
         raise ValueError(f"{path}: not MNIST's, or not whole; put the published file there")
@@ -146,24 +143,8 @@ def _check_part(where, images, labels):
         )
 
 
-def _standing(raw, strange):
-    if not strange:
-        return "the four published files, by SHA-256"
-    named = " and ".join(strange)
-    warnings.warn(
-        f"{raw}: the {named} files are not the published MNIST (their SHA-256 differ; other sets "
-        "have the same names): results are of another set; `cchkd data --get 02` fetches MNIST",
-        UserWarning,
-        stacklevel=5,  # whoever called mnist_m.load
-    )
-    return f"not MNIST as published: the {named} files have another SHA-256"
-
-
 def photographs(folder, least):
-    """Read the photographs of a folder, uint8 [h, w, 3] each, in the order of their names.
-
-    Refused unless all are there, whole, with `least` pixels on every side.
-    """
+    """Read the photographs of a folder by name, uint8 [h, w, 3], of `least` pixels a side."""
     paths = visible(folder, "*.jpg")
     if not paths:
         raise not_there(
@@ -179,8 +160,6 @@ def photographs(folder, least):
 
 
 def _photograph(path, least):
-    from PIL import Image
-
     try:
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB"))

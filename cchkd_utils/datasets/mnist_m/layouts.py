@@ -1,7 +1,7 @@
 """MNIST-M as others publish it: three layouts, read without trusting the files.
 
-Whatever is damaged or of another kind is refused in one line that names the file. The images must
-show MNIST's digits row by row: labels are compared, and edges with the edges of the digit claimed.
+The images must show MNIST's digits row by row: labels are compared, and edges with those of the
+digit claimed.
 """
 
 import pickle
@@ -13,39 +13,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from cchkd_utils.datasets.base import not_there
+from cchkd_utils.datasets import not_there
 from cchkd_utils.datasets.mnist_m.files import gunzip
 from cchkd_utils.untrusted import DAMAGED, pickles
 
-MARKS = {  # a file by which a layout is known
-    "png": "mnist_m_train_labels.txt",
-    "keras": "keras_mnistm.pkl.gz",
-    "pt": "mnist_m_train.pt",
+MARKS = {  # a file by which a layout is known, and what it holds
+    "png": "mnist_m_train_labels.txt",  # beside the folders mnist_m_train and mnist_m_test
+    "keras": "keras_mnistm.pkl.gz",  # a dict of arrays
+    "pt": "mnist_m_train.pt",  # a pair of tensors, as in mnist_m_test.pt
 }
 PLACES = (".", "mnist_m", "MNIST-M", "MNISTM", "MNISTM/processed")
 SPLITS = ("train", "test")
 SIZE = 32
 PAIRED = 0.8  # share of images closer to their own digit than to another of its class; chance: .5
-_NOT_TORCH = (  # what torch's reader raises for bytes that are not its own
-    *DAMAGED, RuntimeError, ArithmeticError, AssertionError, AttributeError, LookupError,
-    MemoryError, TypeError, ValueError,
-)  # fmt: skip
 _LINE = re.compile(r"((\d+)\.png)\s+(\d)")
 
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a published set: where its images lie and which MNIST rows they claim to show.
+    """One split of a published set: its images, and the rows of MNIST that they claim to show."""
 
-    `path` stands in messages. `rows` [n] are those of MNIST's split, ascending; `labels` [n] are
-    None where the layout has none. ``images(n)`` reads the first n, uint8 [n, size, size, 3].
-    """
-
-    path: Path
-    rows: np.ndarray
-    labels: np.ndarray | None
-    images: Callable[[int], np.ndarray]
+    path: Path  # for messages
+    rows: np.ndarray  # [n] of MNIST's split, ascending
+    labels: np.ndarray | None  # [n]; None where the layout has none
+    images: Callable[[int], np.ndarray]  # reads the first of them, uint8 [count, size, size, 3]
 
 
 def find(folder):
@@ -59,11 +52,7 @@ def _place(layout, folder):
 
 
 def read(layout, folder):
-    """Return both splits of a published set that lies in one of `PLACES` below `folder`.
-
-    ``png``: folders ``mnist_m_train`` and ``mnist_m_test`` with ``*_labels.txt``; ``keras``:
-    ``keras_mnistm.pkl.gz``; ``pt``: the tensors ``mnist_m_train.pt`` and ``mnist_m_test.pt``.
-    """
+    """Return both splits of a published set that lies in one of `PLACES` below `folder`."""
     mark, place = MARKS[layout], _place(layout, folder)
     if place is None:
         raise not_there(
@@ -77,10 +66,7 @@ def read(layout, folder):
 
 
 def check_paired(split, images, digits, labels):
-    """Refuse images [n, S, S, 3] that do not show the MNIST digits [n, S, S] of their rows.
-
-    Labels must be equal, and most images closer to their digit than to another of its class.
-    """
+    """Refuse images [n, S, S, 3] that do not show the MNIST digits [n, S, S] of their rows."""
     claimed = labels if split.labels is None else split.labels[: len(labels)]
     if (wrong := np.flatnonzero(claimed != labels)).size:
         row = wrong[0]
@@ -96,12 +82,10 @@ def check_paired(split, images, digits, labels):
         )
 
 
-def paired_share(images, digits, labels, most=500):
-    """Share of images whose edges follow their own digit more than another of its class.
-
-    Of the images [n, S, S, 3], at most `most` are looked at, spread over all.
-    """
-    looked_at = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(int))
+def paired_share(images, digits, labels):
+    """Share of images [n, S, S, 3] whose edges follow their digit more than one of its class."""
+    # At most 500 are looked at, spread over all.
+    looked_at = np.unique(np.linspace(0, len(images) - 1, min(500, len(images))).astype(int))
     own = looked_at[np.argsort(labels[looked_at], kind="stable")]
     classmate = np.concatenate([np.roll(own[labels[own] == c], 1) for c in np.unique(labels[own])])
     paired = own != classmate
@@ -115,8 +99,7 @@ def paired_share(images, digits, labels, most=500):
 
 def _edges(grey):
     """Return the strength of edges [n, S * S], each row centred and of unit length."""
-    grey = grey.astype(float)
-    down, across = np.gradient(grey, axis=(1, 2))
+    down, across = np.gradient(grey.astype(float), axis=(1, 2))
     strength = np.hypot(down, across).reshape(len(grey), -1)
     strength -= strength.mean(1, keepdims=True)
     return strength / np.linalg.norm(strength, axis=1, keepdims=True).clip(1e-12)
@@ -145,18 +128,16 @@ def _checked(images, path):
 
 def _keras(path):
     held = pickles.loads(gunzip(path), str(path))
-    held = {_text(k): v for k, v in held.items()} if isinstance(held, dict) else {}
+    held = held if isinstance(held, dict) else {}
+    held |= {key.decode("latin-1"): held[key] for key in held if isinstance(key, bytes)}
     if not all(isinstance(held.get(split), np.ndarray) for split in SPLITS):
         raise ValueError(f"{path}: has no arrays named train and test; fetch it again")
-    checked = {split: _checked(held[split], path) for split in SPLITS}
-    return {
-        split: Split(path, np.arange(len(images)), None, lambda n, images=images: images[:n])
-        for split, images in checked.items()
-    }
+    return {split: _split(path, _checked(held[split], path)) for split in SPLITS}
 
 
-def _text(key):
-    return key.decode("latin-1") if isinstance(key, bytes) else key
+def _split(path, images, labels=None):
+    """Return the split of an array in which image i shows digit i."""
+    return Split(path, np.arange(len(images)), labels, lambda n: images[:n])
 
 
 def _pt(folder, split):
@@ -171,11 +152,11 @@ def _pt(folder, split):
     except ValueError as error:
         again = "fetch it again, or save (images, labels) anew with torch.save"
         raise ValueError(f"{error}; {again}") from None
-    return Split(path, np.arange(len(images)), labels, lambda n: images[:n])
+    return _split(path, images, labels)
 
 
 def _tensors(path):
-    """Return the pair of tensors that a file of torch.save holds, each whole and plain."""
+    """Return the pair of tensors that a file of torch.save holds."""
     import torch
 
     try:
@@ -186,7 +167,7 @@ def _tensors(path):
             held = None if bad else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ValueError(f"{path}: holds more than tensors and was not run") from None
-    except _NOT_TORCH:
+    except Exception:  # of every kind, for bytes that are not torch's own
         raise ValueError(f"{path}: not a whole file of torch.save") from None
     if bad:
         raise ValueError(f"{path}: {bad} is damaged")
@@ -233,14 +214,10 @@ def _png(folder, split):
         raise ValueError(f"{path}: is empty or names an image twice; unpack the set again")
     files = [folder / f"mnist_m_{split}" / name for _, name, _ in entries]
     labels = np.array([label for _, _, label in entries])
-    return Split(
-        path, np.array(rows), labels, lambda n: np.stack([_image(file) for file in files[:n]])
-    )
+    return Split(path, np.array(rows), labels, lambda n: np.stack(list(map(_image, files[:n]))))
 
 
 def _image(path):
-    from PIL import Image
-
     try:
         with Image.open(path, formats=["PNG"]) as picture:
             picture.verify()  # the checksums, which loading does not look at

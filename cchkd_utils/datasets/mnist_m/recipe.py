@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from cchkd_utils.datasets.base import write_whole
+from cchkd_utils.datasets import write_whole
 from cchkd_utils.paths import cache_root
 from cchkd_utils.untrusted import DAMAGED
 
@@ -26,11 +26,9 @@ def stream(seed, purpose):
 
 
 def ink(digits):
-    """Return the digits in black and white: every pixel with any ink counts.
-
-    Greys kept, the channel means are .02 to .03 below those of the published set; so, they agree
-    with what its users report (.458, .462, .408) to .002.
-    """
+    """Return the digits in black and white: every pixel with any ink counts."""
+    # Greys kept, the channel means are .02 to .03 below those of the published set; so, they agree
+    # with what its users report (.458, .462, .408) to .002.
     return np.where(digits > 0, 255, 0).astype(np.uint8)
 
 

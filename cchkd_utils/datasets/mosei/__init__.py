@@ -1,7 +1,7 @@
 """CMU-MOSEI: what people say in videos, as text, audio and vision, with their sentiment.
 
-There is no anonymous download: ask for the data at the addresses in `REQUEST`. Files in the layouts
-of `layouts` and `csd` are read as they are; the default is a simulated stand-in (`simulated`).
+There is no anonymous download: ask for the data at the addresses in `REQUEST`. Files are read as
+they are (`layouts`); the default is a simulated stand-in (`simulated`).
 """
 
 import re
@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pooch
 
-from cchkd_utils.datasets.base import DATA, Multimodal, not_there, require_choice, visible
-from cchkd_utils.datasets.mosei import csd, layouts
-from cchkd_utils.datasets.mosei.csd import MODALITIES, video_of
+from cchkd_utils.datasets import DATA, Multimodal, not_there, require_choice, visible
+from cchkd_utils.datasets.mosei import layouts
+from cchkd_utils.datasets.mosei.layouts import MODALITIES, video_of
 from cchkd_utils.datasets.mosei.simulated import simulate
 from cchkd_utils.paths import data_root
 
@@ -51,16 +51,12 @@ def load(
     data : {"embedded", "real"}
         ``embedded``: simulated, no download. ``real``: files found under `root`.
     root : path-like, optional
-        A file, or a folder to look in (``mosei/`` below `paths.data_root` by default; ``mosi/``
-        when `dataset` is CMU-MOSI).
+        A file or folder; ``mosei/`` (or ``mosi/``, by `dataset`) below `paths.data_root` if None.
     layout : {"auto", "pickle", "csd", "npz"}
         ``auto`` takes the only layout that is there.
-    coding : {"acc2_nonneg", "acc2_nonzero", "acc7", "regression", "given"}
-        What the label is; see `CODINGS`.
-    dataset : str
-        Name to show; the two data sets must not be mixed up.
+    coding : key of `CODINGS`
     parts : sequence of str, optional
-        Splits to load, all that there are by default; the others are not looked at.
+        Splits to load, all that there are by default.
     n_train, n_test, seed
         Of the simulated set; `seed` also of folds drawn at random.
 
@@ -74,9 +70,8 @@ def load(
     Raises
     ------
     ValueError
-        For an unknown option, a file that is not what its layout says, arrays of a split that
-        differ in their number of rows, labels that do not fit the coding, or a video that stands
-        in two splits.
+        For a file that is not what its layout says, labels that do not fit the coding, or a video
+        that stands in two splits.
     FileNotFoundError
         When there is no such file; nothing is downloaded.
     """
@@ -100,19 +95,13 @@ def load(
 
 
 def videos(data):
-    """Return the video of every utterance, [n]: the independent unit.
-
-    The numbers that repeated ids get (``#2``) are no part of a video's name.
-    """
+    """Return the video of every utterance, [n]: the independent unit."""
+    # The numbers that repeated ids get are no part of a video's name.
     return np.array([video_of(re.sub(r"#\d+$", "", name)) for name in data.ids])
 
 
 def code(sentiment, coding):
-    """Turn sentiment [n] in [-3, 3] into labels by a key of `CODINGS`.
-
-    Returns labels [n], int64 classes from 0 or float64 for ``regression``, and where the coding
-    keeps the utterance, bool [n]. ValueError for what is not finite or does not fit the coding.
-    """
+    """Turn sentiment [n] into labels [n] by a key of `CODINGS`; also tell which are kept [n]."""
     sentiment = np.asarray(sentiment, float)
     kept = np.ones(len(sentiment), bool)
     if not np.isfinite(sentiment).all():
@@ -152,18 +141,18 @@ def _read(root, layout, dataset, seed):
         names = ", ".join(f.name for name in wanted for f in there[name])
         raise ValueError(f"{place} holds several data sets ({names}): name one file as root")
     if wanted[0] == "csd":
-        content, origin = csd.read_csd_folder(place, seed=seed)
+        content, origin = layouts.read_csd_folder(place, seed)
         files += [file for file in every if file.name == "folds.json"]
     else:
         read = {"pickle": layouts.read_pickle, "npz": layouts.read_npz}[wanted[0]]
         content, origin = read(files[0]), "as in the file"
-    return content, {file.name: _checksum(file) for file in files}, origin
-
-
-def _checksum(file):
-    digest = pooch.file_hash(file)
-    published = layouts.PUBLISHED.get(digest)
-    return f"{digest} ({f'recognised: {published}' if published else 'no published SHA-256'})"
+    standing = {}
+    for file in files:
+        digest = pooch.file_hash(file)
+        name = layouts.PUBLISHED.get(digest)
+        known = f"recognised: {name}" if name else "no published SHA-256"
+        standing[file.name] = f"{digest} ({known})"
+    return content, standing, origin
 
 
 def _require_disjoint(content):
@@ -195,20 +184,16 @@ def _assemble(content, coding, kind, provenance):
 def _masked(features, lengths=None):
     """Append the mask, [n, steps, d] to [n, steps, d + 1]; what is not finite in float32 becomes 0.
 
-    A step is padding when it lies beyond the utterance's length or when nothing was measured:
-    all features 0, as aligned files pad, some of them at the front.
+    A step is padding beyond the utterance's length, or where all features are 0: aligned files pad
+    so, some of them at the front.
     """
     with np.errstate(over="ignore"):
         features = np.asarray(features, np.float32)
-    if not np.isfinite(features).all():
-        features = np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0)
-    measured = (features != 0).any(-1)
+    features = np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0)
+    measured = (features != 0).any(-1, keepdims=True)
     if lengths is not None:
-        measured &= np.arange(features.shape[1]) < np.asarray(lengths)[:, None]
-        features = features * measured[..., None]
-    out = np.empty((*features.shape[:2], features.shape[2] + 1), np.float32)
-    out[..., :-1], out[..., -1] = features, measured
-    return out
+        measured &= np.arange(features.shape[1])[:, None] < np.reshape(lengths, (-1, 1, 1))
+    return np.concatenate([features * measured, measured], axis=-1, dtype=np.float32)
 
 
 def _unique(ids):

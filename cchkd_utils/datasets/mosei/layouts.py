@@ -1,41 +1,52 @@
 """The files in which people have CMU-MOSEI and CMU-MOSI: one reader per layout, one shape out.
 
 Every reader returns ``{split: {"text", "audio", "vision": [n, steps, d], "labels": [n], "ids":
-[n], and where the file says them, "audio_lengths", "vision_lengths": [n]}}``. Nothing here trusts
-the file: pickles are read by `untrusted.pickles`, zips by `untrusted.npz`.
+[n], and where the file says them, "audio_lengths", "vision_lengths": [n]}}``. Nothing trusts a
+file: pickles are read by `untrusted.pickles`, zips by `untrusted.npz`; in HDF5, links to elsewhere
+are refused, and no array is taken that lies in other files or is far larger than its file.
 """
 
+import json
 import math
+import re
+from pathlib import Path
 
+import h5py
 import numpy as np
 
-from cchkd_utils.datasets.mosei.csd import MAX_BYTES, SPLITS
+from cchkd_utils.datasets import visible
 from cchkd_utils.untrusted import npz, pickles
 
+MODALITIES = ("text", "audio", "vision")
+SPLITS = ("train", "valid", "test")
+MAX_BYTES = 16 << 30  # of one array; the largest published one takes 2 GB
+STEPS = 50  # to which word-aligned sequences are cut or padded
 PUBLISHED = {  # SHA-256 of MMSA's files
     "45eccfb748a87c80ecab9bfac29582e7b1466bf6605ff29d3b338a75120bf791": "MMSA aligned_50.pkl",
     "ad8b23d50557045e7d47959ce6c5b955d8d983f2979c7d9b7b9226f6dd6fec1f": "MMSA unaligned_50.pkl",
 }
+_OPTIONAL = ("audio_lengths", "vision_lengths")
 _NAMES = {
     "text": ("text",),
     "audio": ("audio",),
     "vision": ("vision", "video"),
     "labels": ("regression_labels", "labels", "y"),
     "ids": ("id", "ids"),
-    "audio_lengths": ("audio_lengths",),
-    "vision_lengths": ("vision_lengths",),
+    **{name: (name,) for name in _OPTIONAL},
 }
-_OPTIONAL = ("audio_lengths", "vision_lengths")
 _DEEP = 4  # levels of lists in lists
 _LONG = 100  # characters of an id; one long id would make the array of all of them as wide
 _PARTS = 8  # of an id: video, start, end
+_CSD = {  # what the names of computational sequences have in them
+    "text": r"(?i)word_?vectors|glove|bert",
+    "audio": r"(?i)covarep|opensmile",
+    "vision": r"(?i)facet|openface",
+    "labels": r"(?i)labels",
+}
 
 
 def read_pickle(path):
-    """Read MMSA's ``aligned_50.pkl``, ``unaligned_50.pkl`` or MulT's ``mosei_senti_data.pkl``.
-
-    Both are dicts of splits of arrays; other keys of a split (raw text, annotations) are left.
-    """
+    """Read MMSA's ``aligned_50.pkl``, ``unaligned_50.pkl`` or MulT's ``mosei_senti_data.pkl``."""
     content = pickles.load(path)
     splits = [name for name in SPLITS if isinstance(content, dict) and name in content]
     if not splits or not all(isinstance(content[name], dict) for name in splits):
@@ -62,7 +73,6 @@ def read_npz(path):
 
 
 def _named(part, where):
-    """Pick the arrays of one split by the names that the layouts give them."""
     out = {}
     for name, aliases in _NAMES.items():
         alias = next((alias for alias in aliases if alias in part), None)
@@ -149,3 +159,150 @@ def _parts(name, depth):
     elif depth and _is_rows(name) and len(name) <= _PARTS:
         for part in name:
             yield from _parts(part, depth - 1)
+
+
+def read_csd(path):
+    """Read features [steps, d] and intervals [steps, 2], in seconds, by video (SDK of CMU, HDF5).
+
+    Features are numbers, or bytes for words. An aligned sequence goes by utterance, ``video[k]``.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            root = _child(file, next(iter(file)), h5py.Group) if len(file) == 1 else file
+            group = _child(root, "data", h5py.Group)
+            room = max(npz.SMALL, npz.MAX_RATIO * Path(path).stat().st_size)
+            return {key: _sequence(_child(group, key, h5py.Group), key, room) for key in group}
+    except _Elsewhere as error:
+        raise ValueError(f"{path}: {error}") from None
+    except (OSError, KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+        detail = " ".join(str(error).split())[:100]
+        raise ValueError(f"{path}: not a computational sequence ({detail})") from None
+
+
+class _Elsewhere(ValueError):
+    """What the file says is sound HDF5, but not to be read."""
+
+
+def _child(where, name, kind):
+    """Return what stands in a group under a name, unless it is only a link to elsewhere."""
+    link = where.get(name, getlink=True)
+    if not isinstance(link, h5py.HardLink):
+        raise _Elsewhere(f"{name} points elsewhere, which is not followed; fetch the file again")
+    child = where[name]
+    if not isinstance(child, kind):
+        raise ValueError(f"{name} is no {kind.__name__.lower()}")
+    return child
+
+
+def _sequence(group, key, room):
+    """Return features and intervals; `room` bytes is what a file of this size may unpack to."""
+    features, intervals = (_array(group, key, name, room) for name in ("features", "intervals"))
+    if features.ndim != 2:
+        raise ValueError(f"{key} has features {list(features.shape)}, not [steps, d]")
+    if len(features) != len(intervals):
+        raise ValueError(f"{key} has {len(features)} steps, {len(intervals)} intervals")
+    return features, intervals
+
+
+def _array(group, key, name, room):
+    data = _child(group, name, h5py.Dataset)
+    if data.external or data.is_virtual or data.nbytes > min(room, MAX_BYTES):
+        raise _Elsewhere(f"{key} lies in other files or is too large; fetch the file again")
+    if data.ndim == 0 or data.dtype.kind not in "fiuS":
+        raise _Elsewhere(f"{key} holds {data.dtype}, neither numbers nor words in rows")
+    return data[()]
+
+
+def read_csd_folder(folder, seed):
+    """Read sequences aligned to the labels (``align`` of the SDK); return splits and their origin.
+
+    Utterances that not all four sequences hold are left out. Splits are the SDK's standard folds,
+    read from ``folds.json``; without that file videos are drawn at random by `seed`.
+    """
+    files = {name: _find(folder, name) for name in _CSD}
+    sequences = {name: read_csd(file) for name, file in files.items()}
+    shared = set.intersection(*(set(s) for s in sequences.values()))
+    keys = sorted(key for key in shared if "[" in key)
+    if not keys:
+        raise ValueError(f"{folder}: no utterance video[k] in all of them: align to the labels")
+    _check_widths(files, sequences, keys)
+    folds, origin = _folds(folder, sorted({video_of(key) for key in keys}), seed)
+    out = {}
+    for split, videos in folds.items():
+        chosen = set(videos)
+        if inside := [key for key in keys if video_of(key) in chosen]:
+            out[split] = _split(sequences, inside)
+    if not out:
+        raise ValueError(
+            f"{folder / 'folds.json'}: names none of the videos of the sequences; "
+            "write the SDK's standard folds there, or remove it"
+        )
+    left = len(keys) - sum(len(part["ids"]) for part in out.values())
+    return out, origin + (f"; {left} of {len(keys)} utterances are in no fold" if left else "")
+
+
+def _check_widths(files, sequences, keys):
+    for name, sequence in sequences.items():
+        features = [sequence[key][0] for key in keys]
+        if any(array.dtype.kind == "S" for array in features):
+            raise ValueError(f"{files[name]}: holds words, not numbers; take the word vectors")
+        widths = {array.shape[1] for array in features}
+        if len(widths) != 1 or 0 in widths:
+            raise ValueError(f"{files[name]}: features have several widths ({sorted(widths)[:5]})")
+    if empty := [key for key in keys if not len(sequences["labels"][key][0])]:
+        raise ValueError(f"{files['labels']}: {empty[0]} has no label; leave it out of this file")
+
+
+def _split(sequences, keys):
+    """Return the arrays of one split's utterances, padded with zeros at the end."""
+    labels = [float(sequences["labels"][key][0][0, 0]) for key in keys]  # sentiment first
+    out = {"labels": np.array(labels), "ids": np.array(keys)}
+    for name in MODALITIES:
+        measured = [sequences[name][key][0][:STEPS] for key in keys]
+        out[name] = np.zeros((len(keys), STEPS, measured[0].shape[1]), np.float32)
+        for row, features in zip(out[name], measured):
+            row[: len(features)] = features
+        if f"{name}_lengths" in _OPTIONAL:
+            out[f"{name}_lengths"] = np.array(list(map(len, measured)))
+    return out
+
+
+def _find(folder, name):
+    matching = [path for path in visible(folder, "*.csd") if re.search(_CSD[name], path.stem)]
+    if len(matching) != 1:
+        shown = ", ".join(path.name for path in matching) or "none"
+        raise ValueError(f"{folder}: one .csd of {name} is needed, found {shown}")
+    return matching[0]
+
+
+def _folds(folder, videos, seed):
+    path = folder / "folds.json"
+    if path.is_file():
+        return _given_folds(path), "folds.json"
+    order = np.random.default_rng(seed).permutation(videos)
+    first, second = round(0.7 * len(order)), round(0.8 * len(order))
+    origin = f"drawn at random by video, 70 : 10 : 20, seed {seed} (no folds.json)"
+    return dict(zip(SPLITS, np.split(order, [first, second]))), origin
+
+
+def _given_folds(path):
+    wanted = 'write {"train": [video, ...], "valid": [...], "test": [...]}'
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise ValueError(f"{path}: is not JSON; {wanted}") from None
+    lists = isinstance(given, dict) and all(isinstance(videos, list) for videos in given.values())
+    if not lists or not all(isinstance(name, str) for videos in given.values() for name in videos):
+        raise ValueError(f"{path}: is not lists of videos by fold; {wanted}")
+    if strange := [name for name in given if name not in SPLITS]:
+        shown = ascii(", ".join(strange))[:60]
+        raise ValueError(f"{path}: has the folds {shown}, which are not read; {wanted}")
+    return {name: given[name] for name in SPLITS if name in given}
+
+
+def video_of(key):
+    """Return the video of an utterance's id: ``video[k]``, ``video$_$k`` or ``video_k``."""
+    for pattern in (r"(.+)\[[^\[\]]*\]", r"(.+)\$_\$.+", r"(.+)_\d+"):
+        if match := re.fullmatch(pattern, key):
+            return match[1]
+    return key

@@ -27,9 +27,7 @@ _PER_VIDEO = 7  # utterances, on average
 def simulate(n_train, n_test, seed=0):
     """Draw both splits of a simulated data set, in the shape that the readers of `layouts` return.
 
-    ``text`` [n, 50, 300], ``audio`` [n, 50, 74] and ``vision`` [n, 50, 35] are zeros beyond an
-    utterance's length; ``labels`` [n] lie in [-3, 3]; ``ids`` [n] are such as ``v12[3]``. No video
-    is in both splits.
+    Sequences [n, 50, d] are zeros beyond an utterance's length; no video is in both splits.
     """
     rng = np.random.default_rng([zlib.crc32(b"mosei"), seed])
     maps = {name: _directions(rng, d) for name, d in FEATURES.items()}

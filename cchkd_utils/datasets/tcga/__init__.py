@@ -4,28 +4,27 @@
 book. One row is one participant; missing values stay nan, to be filled inside the training fold.
 """
 
-from __future__ import annotations
-
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pooch
 
-from cchkd_utils.datasets.base import DATA, Multimodal, not_there, require_choice
-from cchkd_utils.datasets.tcga import fetch, layouts, simulated
-from cchkd_utils.datasets.tcga.participants import (
-    DEFAULT_LABEL,
-    LABELS,
-    clean_label,
-    join,
-    participant,
-)
+from cchkd_utils.datasets import DATA, Multimodal, fetch, not_there, require_choice
+from cchkd_utils.datasets.tcga import layouts, simulated, tables
 from cchkd_utils.paths import data_root
 
 MODALITIES = ("mrna", "cnv", "rppa")
 PARTS = {"KIPAN": ("KIRC", "KIRP", "KICH")}
 COHORTS = ("BRCA", "KIPAN", "LIHC", *PARTS["KIPAN"])
 LAYOUTS = ("auto", "npz", "cbioportal", "xena", "mogonet")
+HOSTS = (
+    "https://tcga-xena-hub.s3.us-east-1.amazonaws.com/download/TCGA.{part}.sampleMap%2F{name}",
+    "https://tcga.xenahubs.net/download/TCGA.{part}.sampleMap/{name}",
+)
+PINS = Path(__file__).with_name("cbioportal_pins.tsv")  # study, file, sha256, size
 
 
 def load(
@@ -60,30 +59,27 @@ def load(
         participants nor classes: rows are taken as filed, and so is their one label.
     min_class : int
         Classes with fewer participants are left out.
-    seed : int
-        Of the simulation; unused for real data.
 
     Returns
     -------
     Multimodal
         float32 [n, features] with nan where missing; classes as codes; split ``all``.
-        ``provenance`` has classes, layout, files, and the flow table (see `flow`). cBioPortal's
-        files are held against their published hashes: one that differs is named there and in a
-        UserWarning.
+        ``provenance`` has classes, layout, the flow table (see `flow`), and files: those of
+        cBioPortal that differ from the published ones are named in a UserWarning too.
 
     Raises
     ------
     ValueError
-        For an unknown name, a damaged file (one line: file, row, column), fewer than two
-        classes, or parts of KIPAN in different layouts or file variants, whose units differ.
+        For a damaged file (one line: file, row, column), fewer than two classes, or parts of KIPAN
+        in different layouts or file variants, whose units differ.
     FileNotFoundError
         When the cohort, or a modality of it, is not under `root`.
     """
     require_choice("cohort", cohort, COHORTS)
     require_choice("data", data, DATA)
     require_choice("layout", layout, LAYOUTS)
-    label = label or DEFAULT_LABEL.get(cohort, "grade")
-    require_choice("label", label, LABELS)
+    label = label or tables.DEFAULT_LABEL.get(cohort, "grade")
+    require_choice("label", label, tables.LABELS)
     for name in modalities:
         require_choice("modality", name, MODALITIES)
     if not modalities:
@@ -93,7 +89,7 @@ def load(
     sources = _sources(cohort, root, layout)
     _require_there(sources, modalities)
     matrices, entries, read = _read(sources, modalities, label)
-    arrays, codes, classes, ids, steps = join(matrices, entries, min_class)
+    arrays, codes, classes, ids, steps = tables.join(matrices, entries, min_class)
     provenance = {"cohort": cohort, "label": label, "classes": classes, "files": read}
     provenance |= {"layout": next(iter(sources.values())).layout, "flow": steps}
     provenance["source"] = "TCGA (NCI/NHGRI)"
@@ -101,18 +97,40 @@ def load(
     return Multimodal(arrays, codes, np.array(ids), splits, "real", provenance)
 
 
-def available(cohort: str, root=None, layout: str = "auto") -> list[str]:
+def available(cohort: str, root=None) -> list[str]:
     """Return the modalities of a cohort that are under `root`; raises as `load`."""
     require_choice("cohort", cohort, COHORTS)
-    sources = _sources(cohort, root, layout).values()
+    sources = _sources(cohort, root, "auto").values()
     return [name for name in MODALITIES if all(name in source.matrices for source in sources)]
 
 
 def download(cohort: str, modalities: Sequence[str] = MODALITIES, root=None) -> None:
-    """Download a cohort from UCSC Xena to ``tcga/`` under `root`, for `load`; see `fetch.xena`."""
+    """Download a cohort from UCSC Xena to ``tcga/`` under `root`, for `load`.
+
+    Xena publishes no hashes: each is recorded at the first download and checked from then on.
+    """
     require_choice("cohort", cohort, COHORTS)
     for part in PARTS.get(cohort, (cohort,)):
-        fetch.xena(part, modalities, data_root(root) / "tcga" / f"TCGA.{part}.sampleMap")
+        wanted = [[f"{name}.gz" for name in layouts.XENA[m]] for m in modalities]
+        wanted.append([f"{part}_clinicalMatrix", f"{part}_clinicalMatrix.gz"])
+        for names in wanted:
+            _fetch_first(part, names, data_root(root) / "tcga" / f"TCGA.{part}.sampleMap")
+
+
+def _fetch_first(part, names, folder):
+    """Fetch a file under the first of its names that the servers do not deny having.
+
+    An outage must not put RPPA, of other units, in RPPA_RBN's place.
+    """
+    reasons = []
+    for name in names:
+        try:
+            return fetch.fetch([host.format(part=part, name=name) for host in HOSTS], folder, name)
+        except fetch.DownloadError as error:
+            reasons.append(str(error))
+            if not error.missing:
+                break
+    raise fetch.DownloadError("; ".join(reasons))
 
 
 def _sources(cohort, root, layout):
@@ -128,18 +146,18 @@ def _sources(cohort, root, layout):
                 f"TCGA-{part} is not in {folder / 'tcga'} as npz, cBioPortal folder, Xena folder "
                 f"or MOGONET csv; tcga.download({cohort!r}) fetches it", "tcga"
             )  # fmt: skip
-    filed = {part: source.layout for part, source in sources.items()}
-    if len(set(filed.values())) > 1:
-        raise ValueError(
-            f"the parts of {cohort} are in different layouts, whose units differ "
-            f"({_listed(filed)}): pass the layout that has them all; "
-            f"tcga.download({cohort!r}) fetches that of xena"
-        )
+    _refuse_mixed(
+        {part: source.layout for part, source in sources.items()},
+        f"the parts of {cohort} are in different layouts, whose units differ",
+        f"pass the layout that has them all; tcga.download({cohort!r}) fetches that of xena",
+    )
     return sources
 
 
-def _listed(by_part):
-    return ", ".join(f"{part} {value}" for part, value in by_part.items())
+def _refuse_mixed(by_part, problem, advice):
+    if len(set(by_part.values())) > 1:
+        listed = ", ".join(f"{part} {value}" for part, value in by_part.items())
+        raise ValueError(f"{problem} ({listed}): {advice}")
 
 
 def _require_there(sources, modalities):
@@ -149,12 +167,12 @@ def _require_there(sources, modalities):
             if name not in source.matrices:
                 there = ", ".join(source.matrices) or "none"
                 raise FileNotFoundError(f"{source.place}: no {name} of {part} (found: {there})")
-        variants = {part: source.variants[name] for part, source in sources.items()}
-        if len(set(variants.values())) > 1:
-            raise ValueError(
-                f"{name} comes in different units ({_listed(variants)}): put the same kind of file "
-                "in each part's folder and take the others away, or leave this modality out"
-            )
+        _refuse_mixed(
+            {part: source.variants[name] for part, source in sources.items()},
+            f"{name} comes in different units",
+            "put the same kind of file in each part's folder and take the others away, or leave "
+            "this modality out",
+        )
 
 
 def _read(sources, modalities, label):
@@ -166,15 +184,15 @@ def _read(sources, modalities, label):
         paths = [source.files[name] for name in modalities]
         if label == "type" and len(sources) > 1:  # the type of a part of KIPAN is its own name
             samples = [sample for name in modalities for sample in matrices[name][-1].index]
-            entries |= {participant(sample): part for sample in samples}
+            entries |= {tables.participant(sample): part for sample in samples}
         else:
             path, filed = source.labels(label)
             paths.append(path)
             if source.layout != "mogonet":  # whose classes have numbers, not names
-                filed = {who: clean_label(label, entry) for who, entry in filed.items()}
+                filed = {who: tables.clean_label(label, e) for who, e in filed.items()}
             entries |= filed
         for path in dict.fromkeys(paths):
-            read[f"{part} {path.name}"] = fetch.standing(path, source.study)
+            read[f"{part} {path.name}"] = _standing(path, source.study)
     # Parts under each other, on the features that all have, in the first one's order.
     stacked = {name: pd.concat(blocks, join="inner") for name, blocks in matrices.items()}
     for name, matrix in stacked.items():
@@ -183,7 +201,22 @@ def _read(sources, modalities, label):
     return stacked, entries, read
 
 
+def _standing(path, study):
+    """Say how a file stands to the published one of a cBioPortal study; warn where it differs."""
+    pins = pd.read_csv(PINS, sep="\t").set_index(["study", "file"])["sha256"]
+    expected = pins.get((study, path.name))
+    if expected is None:
+        return "as found"  # no published hash is known
+    if pooch.file_hash(path) == expected:
+        return "sha256 as published"
+    warnings.warn(
+        f"{path} differs from the published file of {study}: fetch it again, "
+        "unless you know how it was changed",
+        stacklevel=4,  # who called `tcga.load`
+    )
+    return "differs from the published file"
+
+
 def flow(dataset: Multimodal) -> pd.DataFrame:
     """Show how many samples and participants were left after each step of `load`."""
-    table = pd.DataFrame(dataset.provenance["flow"], columns=["step", "count"])
-    return table.set_index("step")
+    return pd.DataFrame(dataset.provenance["flow"], columns=["step", "count"]).set_index("step")

@@ -1,7 +1,5 @@
 """The layouts in which TCGA tables are found: npz, cBioPortal, UCSC Xena, MOGONET csv."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,13 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cchkd_utils.datasets.tcga.participants import one_per_participant, participant
-from cchkd_utils.datasets.tcga.tables import (
-    MAX_BYTES,
-    features_by_samples,
-    samples_by_features,
-    text_table,
-)
+from cchkd_utils.datasets.tcga import tables
 from cchkd_utils.untrusted import npz
 
 XENA = {
@@ -45,21 +37,15 @@ COLUMNS = {  # where each layout keeps a label; the first column that is there c
 
 @dataclass(frozen=True)
 class Source:
-    """One cohort in one place: its modalities, read when called, and its labels.
-
-    ``matrices[modality]()`` returns float32 [samples, features] out of ``files[modality]``, and
-    ``labels(label)`` a file and its entries by participant. `variants` says what is read as each
-    modality, the name of a file or of an npz's array: where two cohorts differ in it, the units of
-    their numbers do too. `study` is the identifier of a cBioPortal study.
-    """
+    """One cohort in one place: its modalities, read when called, and its labels."""
 
     layout: str
     place: Path
-    files: Mapping[str, Path]
-    matrices: Mapping[str, Callable[[], pd.DataFrame]]
-    labels: Callable[[str], tuple[Path, dict[str, str]]]
-    variants: Mapping[str, str]
-    study: str | None = None
+    files: Mapping[str, Path]  # by modality, as the next
+    matrices: Mapping[str, Callable[[], pd.DataFrame]]  # float32 [samples, features]
+    labels: Callable[[str], tuple[Path, dict[str, str]]]  # label: file, entries by participant
+    variants: Mapping[str, str]  # name of the file or array: where it differs, the units do too
+    study: str | None = None  # identifier of a cBioPortal study
 
 
 def find(folder: Path, cohort: str, layout: str = "auto") -> Source | None:
@@ -90,7 +76,7 @@ def _files(place, names):
 def _folder(layout, place, names, labels, study=None):
     """Return a source of one file per modality, each of features by samples."""
     files = _files(place, names)
-    matrices = {name: partial(features_by_samples, path) for name, path in files.items()}
+    matrices = {name: partial(tables.features_by_samples, path) for name, path in files.items()}
     variants = {name: path.name.removesuffix(".gz") for name, path in files.items()}
     return Source(layout, place, files, matrices, labels, variants, study)
 
@@ -103,7 +89,13 @@ def _npz(place, cohort):
         names = ", ".join(path.name for path in paths)
         raise ValueError(f"{place}: several files of {cohort} ({names}): leave one of them there")
     path = paths[0]
-    arrays = npz.read(path, _known, again="fetch it again", max_bytes=MAX_BYTES)
+    known = {*NAMES}.union(*ARRAYS.values(), *COLUMNS.values())
+    arrays = npz.read(
+        path,
+        lambda held: sorted(known.intersection(held)),
+        again="fetch it again",
+        max_bytes=tables.MAX_BYTES,
+    )
     names = next((arrays[key] for key in NAMES if key in arrays), None)
     if names is None or names.dtype.kind != "U" or names.ndim != 1:
         raise ValueError(f"{path}: no text array named barcode or ids")
@@ -118,16 +110,11 @@ def _npz(place, cohort):
             raise ValueError(f"{path}: {column} {shape} does not fit {len(names)} ids")
         entries = arrays[column].tolist()
         # The rows that `join` takes: a normal sample's label is not its participant's.
-        return path, {who: str(entries[i]) for who, i in one_per_participant(names).items()}
+        return path, {who: str(entries[i]) for who, i in tables.one_per_participant(names).items()}
 
     keys = _first(ARRAYS, arrays.__contains__)
     matrices = {m: partial(_npz_matrix, path, k, arrays[k], names) for m, k in keys.items()}
     return Source("npz", path, dict.fromkeys(keys, path), matrices, labels, keys)
-
-
-def _known(held):
-    known = {*NAMES, *(key for options in (ARRAYS | COLUMNS).values() for key in options)}
-    return [name for name in held if name in known]
 
 
 def _npz_matrix(path, key, values, names):
@@ -166,19 +153,16 @@ def _xena(place, cohort):
 
 
 def _entries(place, paths, key, sample, label):
-    """Return the first clinical table that has the label, and its entries by participant.
-
-    Of several primary samples the first by barcode counts.
-    """
+    """Return the first clinical table that has the label, and its entries by participant."""
     for path in filter(Path.is_file, paths):
-        rows = text_table(path)
+        rows = tables.text_table(path)
         column = next((c for c in COLUMNS[label] if c in rows[0]), None)
         if column is None:
             continue
         if key not in rows[0]:
             raise ValueError(f"{path}: no column {key}")
-        taken = one_per_participant(row.get(sample, row[key]) for row in rows).values()
-        return path, {participant(rows[i][key]): rows[i][column] for i in taken}
+        taken = tables.one_per_participant(row.get(sample, row[key]) for row in rows).values()
+        return path, {tables.participant(rows[i][key]): rows[i][column] for i in taken}
     raise ValueError(f"{place}: no column for the label {label!r}")
 
 
@@ -188,7 +172,7 @@ def _mogonet(place, cohort):
     parts = [part for part in ("tr", "te") if (place / f"labels_{part}.csv").is_file()]
 
     def whole(name):
-        blocks = [samples_by_features(place / f"{name}_{part}.csv") for part in parts]
+        blocks = [tables.samples_by_features(place / f"{name}_{part}.csv") for part in parts]
         if len({block.shape[1] for block in blocks}) > 1:
             raise ValueError(f"{place}: {name}_*.csv differ in their number of columns")
         return blocks

@@ -14,8 +14,8 @@ The blurs are set by hand so that undistilled students are about as accurate as 
 
 import numpy as np
 
-from cchkd_utils.datasets.base import Multimodal
-from cchkd_utils.datasets.tcga.participants import DEFAULT_LABEL
+from cchkd_utils.datasets import Multimodal
+from cchkd_utils.datasets.tcga.tables import DEFAULT_LABEL
 
 CLASSES = {
     "BRCA": {"Basal": 44, "Her2": 29, "LumA": 74},
@@ -38,10 +38,9 @@ _SMOOTH = 12  # neighbouring columns of cnv that move together
 
 
 def draw(cohort, modalities, label, seed=0):
-    """Draw one simulated cohort, as `tcga.load` returns it; the model is described above.
+    """Draw one simulated cohort, as `tcga.load` returns it.
 
-    What one modality holds does not depend on which others are asked for. ValueError for another
-    cohort than those of `CLASSES`, or another label than its own: there is no stand-in for it.
+    What one modality holds does not depend on which others are asked for.
     """
     if cohort not in CLASSES or label != DEFAULT_LABEL[cohort]:
         known = ", ".join(f"{name} ({DEFAULT_LABEL[name]})" for name in CLASSES)
@@ -58,14 +57,12 @@ def draw(cohort, modalities, label, seed=0):
         name: _modality(cohort, name, latent, shared, np.random.default_rng([seed, number, i]))
         for i, name in enumerate(COLUMNS[cohort])
     }
+    chosen = {name: taken[name] for name in modalities}
     ids = np.array([f"SIM-{cohort}-{i:04d}" for i in range(n)])
     provenance = {"cohort": cohort, "label": label, "classes": list(sizes), "seed": seed}
     provenance |= {"layout": "simulated", "files": {}, "source": "simulated"}
     provenance["flow"] = [("simulated participants", n)]
-    return Multimodal(
-        {name: taken[name] for name in modalities},
-        codes, ids, {"all": np.arange(n)}, "simulated", provenance,
-    )  # fmt: skip
+    return Multimodal(chosen, codes, ids, {"all": np.arange(n)}, "simulated", provenance)
 
 
 def _modality(cohort, name, latent, shared, rng):

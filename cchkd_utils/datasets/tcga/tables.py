@@ -1,15 +1,15 @@
-"""Tables from outside, read without trusting them: an error names the file, the row, the column.
+"""Tables of TCGA, read without trusting them, and joined on the participant.
 
 `pandas.read_csv` fills up short rows and renames repeated columns, both in silence: lines are
-taken apart here, and pandas turns their cells into numbers.
+taken apart here, and pandas turns their cells into numbers. An error names the file, the row, the
+column. From samples to participants: primary tumours only, one aliquot each.
 """
-
-from __future__ import annotations
 
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +21,19 @@ MISSING = {"", "na", "nan", "null", "[not available]"}
 BARCODE = re.compile(
     r"(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-(\d{2})[A-Z]?(?:-[A-Z0-9-]*)?)?", re.ASCII | re.I
 )
+LABELS = ("pam50", "type", "grade", "high_grade", "stage", "vital")
+DEFAULT_LABEL = {"BRCA": "pam50", "KIPAN": "type", "LIHC": "high_grade"}  # LIHC's: our choice
+_PAM50 = {"luma": "LumA", "lumb": "LumB", "basal": "Basal", "her2": "Her2", "normal": "Normal"}
+_PAM50 |= {"luminala": "LumA", "luminalb": "LumB", "basallike": "Basal"}
+_PAM50 |= {"her2enriched": "Her2", "normallike": "Normal"}
+_VITAL = {"alive": "alive", "living": "alive", "dead": "dead", "deceased": "dead"}
 
 
 def features_by_samples(path: Path) -> pd.DataFrame:
-    """Read a tab-separated matrix of features [rows] by samples [columns], as Xena and cBioPortal.
+    """Read a tab-separated matrix, a feature a row, as float32 [samples, features].
 
     The columns before the first TCGA barcode name the feature; the first that is not empty counts.
-    Rows of one name are averaged, missing cells left out. What comes back is float32 [samples,
-    features], nan where missing.
+    Rows of one name are averaged, missing cells (nan) left out.
     """
     lines = _records(path, "\t")
     _, header = next(lines, (0, []))
@@ -78,21 +83,13 @@ def text_table(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _records(
-    path: Path, delimiter: str, first: str = "header", comment: str | None = None
-) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and fields of a delimited text file, plain or gz; all lines of one width.
-
-    Refused are damaged archives, text that is not UTF-8, a line or a file beyond all reason.
-    """
+def _records(path, delimiter, first="header", comment=None):
+    """Yield line number and fields of a delimited text, plain or gz, with lines of one width."""
     opened = gzip.open if path.suffix == ".gz" else open
     total, width = 0, None
     try:
         with opened(path, "rb") as file:
-            for number in range(1, MAX_BYTES):
-                line = file.readline(MAX_LINE + 1)
-                if not line:
-                    return
+            for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
                 total += len(line)
                 if len(line) > MAX_LINE or total > MAX_BYTES:
                     raise ValueError(f"{path}: line {number}: too long, this is no such table")
@@ -121,7 +118,6 @@ def _refuse_repeats(path, header):
 
 
 def _numbers(path, number, fields, columns):
-    """Return the fields of a row as float32, nan where missing."""
     with np.errstate(over="ignore"):  # 1e300 is refused below
         values = pd.to_numeric(np.array(fields, object), errors="coerce").astype(np.float32)
     for i in np.flatnonzero(~np.isfinite(values)):
@@ -130,3 +126,67 @@ def _numbers(path, number, fields, columns):
                 f"{path}: row {number}, column {columns[i]}: {fields[i][:40]!r} is no number"
             )
     return values
+
+
+def participant(barcode: str) -> str:
+    """Return the first 12 characters of a barcode, in capitals; another name as it is spelt."""
+    return barcode[:12].upper() if BARCODE.fullmatch(barcode) else barcode
+
+
+def one_per_participant(samples: Iterable[str]) -> dict[str, int]:
+    """Return the row of each participant's primary tumour: of several, the first by barcode.
+
+    Its sample type is 01; a name without one counts as primary.
+    """
+    primary = []
+    for i, name in enumerate(samples):
+        match = BARCODE.fullmatch(name)
+        if not match or match[2] in (None, "01"):
+            primary.append((name.upper(), i, name))
+    return {participant(name): i for _, i, name in sorted(primary, reverse=True)}
+
+
+def clean_label(label: str, raw: str) -> str | None:
+    """Bring one clinical entry to its class; None where it names none (GX, not available)."""
+    text = raw.strip().lower()
+    if label == "pam50":
+        return _PAM50.get(re.sub(r"[\s_-]", "", text.removeprefix("brca_")))
+    if label == "vital":
+        return _VITAL.get(text.rpartition(":")[2])
+    if label == "stage":
+        match = re.fullmatch(r"(?:stage )?(i{1,3}|iv)[abc]?[12]?", text)
+        return match and match[1].upper()
+    if label in ("grade", "high_grade"):
+        if not re.fullmatch(r"g[1-4]", text):
+            return None
+        return text.upper() if label == "grade" else "G1-2" if text in ("g1", "g2") else "G3-4"
+    return text.upper() or None
+
+
+def join(matrices: Mapping[str, pd.DataFrame], labels: Mapping[str, str], min_class: int) -> tuple:
+    """Keep the participants that have every modality and a label.
+
+    Classes of fewer than `min_class` are left out. Returns modalities, class codes [n], names of
+    classes and participants, both in alphabetical order, and the flow from samples to participants.
+    """
+    rows = {name: one_per_participant(matrix.index) for name, matrix in matrices.items()}
+    flow = []
+    for name, matrix in matrices.items():
+        flow.append((f"{name}: samples", len(matrix)))
+        flow.append((f"{name}: participants with a primary tumour", len(rows[name])))
+    joined = sorted(set.intersection(*map(set, rows.values())))
+    labelled = [who for who in joined if labels.get(who)]
+    sizes = Counter(labels[who] for who in labelled)
+    classes = sorted(name for name, size in sizes.items() if size >= min_class)
+    ids = [who for who in labelled if labels[who] in classes]
+    flow += [("joined: in every modality", len(joined)), ("labelled", len(labelled))]
+    flow.append((f"used: in a class of at least {min_class}", len(ids)))
+    if len(classes) < 2:
+        counted = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "no label"
+        raise ValueError(f"fewer than two classes of at least {min_class} remain ({counted})")
+    taken = {
+        name: np.ascontiguousarray(matrix.iloc[[rows[name][who] for who in ids]])
+        for name, matrix in matrices.items()
+    }
+    codes = np.array([classes.index(labels[who]) for who in ids])
+    return taken, codes, classes, ids, flow

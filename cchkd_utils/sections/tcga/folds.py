@@ -11,7 +11,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cchkd_utils.datasets.base import Multimodal
+from cchkd_utils.datasets import Multimodal
 from cchkd_utils.distill import Member, train_ensemble
 from cchkd_utils.distill.crossfit import folds, out_of_fold
 from cchkd_utils.distill.networks import MLP

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from cchkd_utils import criterion, results
-from cchkd_utils.datasets.base import Multimodal
+from cchkd_utils.datasets import Multimodal
 from cchkd_utils.distill import Member
 from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.sections.scores import METRICS

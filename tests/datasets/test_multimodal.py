@@ -7,7 +7,7 @@ import platformdirs.macos
 import platformdirs.unix
 import pytest
 
-from cchkd_utils.datasets.base import Multimodal
+from cchkd_utils.datasets import Multimodal
 from cchkd_utils.paths import data_root
 
 
