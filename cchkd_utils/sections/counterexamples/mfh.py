@@ -14,25 +14,20 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_expit, xlogy
 
 from cchkd_utils.datasets import counterexamples
-from cchkd_utils.sections.exact import class_information, class_probabilities
-from cchkd_utils.sections.grid import crossing_interval
+from cchkd_utils.sections import quantities
 
 PUBLISHED_CROSSING = 0.27  # gamma at which the published gain changes sign, read off a figure
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """What s repeats of one setting gave, on held-out rows.
-
-    Accuracy and cross-entropy (nats) are those of the undistilled student, then of one student per
-    weight; teacher and (undistilled) student are differences of two logits.
-    """
+    """What s repeats of one setting gave, on held-out rows."""
 
     gamma: float
-    accuracy: NDArray  # [s, 1 + k]
-    cross_entropy: NDArray  # [s, 1 + k]
-    teacher: NDArray  # [s, n_test]
-    student: NDArray  # [s, n_test]
+    accuracy: NDArray  # [s, 1 + k], of the undistilled student, then of one per weight
+    cross_entropy: NDArray  # [s, 1 + k], likewise, nats
+    teacher: NDArray  # [s, n_test], differences of two logits
+    student: NDArray  # [s, n_test], likewise, of the undistilled student
     labels: NDArray  # [s, n_test]
     information: NDArray  # [s, 2], exact I(t;s) and I(s;Y), nats
 
@@ -89,7 +84,7 @@ def run(overlap, lam, seeds, *, n_train=200, n_test=1000, pairing="index", steps
     )
 
 
-def fit(x, y, seeds, *, teacher=None, lam=(0.0,), steps=1000, lr=0.1) -> NDArray:
+def fit(x, y, seeds, *, teacher=None, lam=(0.0,), steps=1000) -> NDArray:
     """Train one student per dataset and weight; those of a dataset start from equal weights.
 
     Plain gradient descent on CE(y) + lam KL(teacher || student), every row in every step. Two
@@ -111,7 +106,7 @@ def fit(x, y, seeds, *, teacher=None, lam=(0.0,), steps=1000, lr=0.1) -> NDArray
     w = np.array([first - second for first, second in draws], np.float32)
     w = np.repeat(w[..., None], len(lam), axis=-1)
     turned = np.ascontiguousarray(x.swapaxes(1, 2))
-    rate = np.float32(2 * lr / x.shape[1])
+    rate = np.float32(2 * 0.1 / x.shape[1])
     for _ in range(steps):
         w -= rate * (turned @ ((1 + lam) * expit(x @ w) - wanted))
     return w
@@ -138,7 +133,7 @@ def information(w1, w2, rule, overlap, pairing) -> tuple[float, float]:
         between = class_paired_information(seen1 @ rule / size1 / size, label)
     else:
         between = -0.5 * np.log1p(-((seen1 @ seen2 / size1 / size2) ** 2))
-    return float(between), class_information(label)
+    return float(between), quantities.class_information(label)
 
 
 def class_paired_information(rho1: float, rho2: float, points: int = 100) -> float:
@@ -148,25 +143,26 @@ def class_paired_information(rho1: float, rho2: float, points: int = 100) -> flo
     quadrature on `points` nodes per axis.
     """
     x, w = np.polynomial.hermite_e.hermegauss(points)
-    p, q = (class_probabilities(rho, x) for rho in (rho1, rho2))
+    p, q = (quantities.class_probabilities(rho, x) for rho in (rho1, rho2))
     # p(t, s) = sum over labels of 1/2 p(t | y) p(s | y), and p(t | y) = p(t) P(y | t) / (1/2)
     ratio = 2 * p @ q.T
     return float((np.outer(w, w) / w.sum() ** 2 * xlogy(ratio, ratio)).sum())
 
 
-def crossings(table, verdicts, n_train=200, seed=0) -> dict[str | float, tuple]:
+def crossings(table, verdicts, seed=0) -> dict[str | float, tuple]:
     """Crossings with intervals from the two tables of notebook 06 (or its recorded run).
 
     By weight, the (crossing, low, high) of its gain; under "gap", that of the estimated gap.
     """
-    gains = table[(table["experiment"] == "MFH") & (table["n_train"] == n_train)]
+    gains = table[(table["experiment"] == "MFH") & (table["n_train"] == 200)]
     series = {lam: own.assign(value=100 * own["gain"]) for lam, own in gains.groupby("lam")}
     gaps = verdicts[verdicts["condition"].isin(set(gains["condition"]))]
     series["gap"] = gaps.assign(value=gaps["gap"])
     out = {}
     for name, own in series.items():
         by_seed = own.pivot(index="seed", columns="knob", values="value")
-        out[name] = crossing_interval(by_seed.columns, by_seed, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        out[name] = quantities.crossing_interval(by_seed.columns, by_seed, rng)
     return out
 
 

@@ -12,7 +12,7 @@ from scipy.special import ndtr
 from scipy.stats import norm
 
 from cchkd_utils.mi.tasks import Representations, half_cube, representations
-from cchkd_utils.sections.exact import class_information
+from cchkd_utils.sections.quantities import class_information
 
 QUARTILES = norm.ppf([0.25, 0.5, 0.75])
 TRUTH_ROWS = 100_000  # of the Monte Carlo truths: standard error about 0.003 nats

@@ -22,20 +22,13 @@ def at(rows: pd.DataFrame, lam: float, temperature: float, metric="accuracy") ->
 
 
 def pool_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """One verdict per pair and estimator: what more than half of the repeats say, else undecided.
-
-    The repeats share participants, so gap, both sides and the 90 % interval are means over them,
-    not narrower for being many.
-    """
+    """One verdict per pair and estimator: means and majority of the repeats, see `cells.pooled`."""
     numbers = ["mi_teacher_student", "mi_student_label", "gap", "gap_lo", "gap_hi"]
     return cells.pooled(verdicts, [*PAIR, "estimator"], numbers).reset_index()
 
 
 def pair_agreement(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
-    """Count the pairs whose outcome and decision agree, disagree, or are open.
-
-    And those with the ``same sign`` of gap and mean gain, however uncertain.
-    """
+    """Count where outcome and decision agree, disagree, or are open; and where the signs do."""
     table = gains.merge(pooled, on=PAIR)
     same = (np.sign(table["gain"]) == np.sign(table["gap"])).groupby(table["estimator"], sort=False)
     return cells.tally(table).assign(**{"same sign": [f"{s.sum()} of {len(s)}" for _, s in same]})
@@ -47,9 +40,8 @@ def overview(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
     text = gains.assign(pair=pairs, text=report(gains)).pivot(
         index="pair", columns="experiment", values="text"
     )
-    decisions = pooled.assign(pair=pair_names(pooled)).pivot(
-        index="pair", columns="estimator", values="decision"
-    )
+    named = pooled.assign(pair=pair_names(pooled))
+    decisions = named.pivot(index="pair", columns="estimator", values="decision")
     table = text[["in-sample", "cross-fitted"]].join(decisions)
     return table.loc[pairs.unique()].rename_axis(None, axis=0)
 
@@ -91,10 +83,7 @@ def agreed(gains: pd.DataFrame, pooled: pd.DataFrame) -> str:
 
 
 def first_choices(ranked: list[dict], gains: pd.DataFrame) -> dict[str, str]:
-    """Compare the teachers that come first by gap with the one that gave the best mean gain.
-
-    `ranked` holds what `study.rank` returns for a student, `gains` the student's own.
-    """
+    """Name the teacher that `study.rank` put first most often, and that of the best mean gain."""
     first = [next(iter(verdicts)) for verdicts in ranked]
     name = max(sorted(set(first)), key=first.count)
     best = gains.loc[gains["gain"].idxmax(), "teacher"]
