@@ -16,9 +16,8 @@ METRICS = ("accuracy", "weighted F1", "AUC")
 def scores(logits: ArrayLike, labels: ArrayLike) -> dict[str, NDArray]:
     """Score logits [..., n, k] of classes [n] by each of `METRICS`, [...].
 
-    Weighted F1: that of each class, weighted by its rows. AUC: mean over classes of one against
-    the rest, on probabilities (two classes: the usual AUC); a class without rows, or with all of
-    them, is left out of the mean.
+    F1 weighs classes by their rows. AUC: mean over classes of one against the rest, on
+    probabilities; a class without rows, or with all of them, is left out.
     """
     logits, labels = np.asarray(logits, float), np.asarray(labels)
     n, k = logits.shape[-2:]
@@ -69,10 +68,9 @@ def crossing(knob: ArrayLike, gain: ArrayLike) -> float:
 def crossing_interval(
     knob: ArrayLike, gains: ArrayLike, rng: np.random.Generator
 ) -> tuple[float, float, float]:
-    """Crossing of the mean of `gains` [s, m], and its 95 % percentile interval over s seeds.
+    """Crossing of the mean of `gains` [s, m], and its 95 % interval by bootstrap over s seeds.
 
-    A seed's row is drawn as a whole: its points share a rule and features. Bootstrap samples that
-    do not cross are left out of the interval.
+    Bootstrap samples that do not cross are left out.
     """
     gains = np.asarray(gains, float)
     picks = rng.integers(len(gains), size=(2000, len(gains)))

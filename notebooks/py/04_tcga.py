@@ -276,11 +276,11 @@ beside = {
     "the paper": ["agrees in all three cohorts", "fusion + KD beats fusion"],
     "recorded on real data": [
         tables.agreed(crossed_real, real_pooled),
-        tables.span(tables.holds(late_real, real_pooled, by)),
+        tables.where_cch_holds(late_real, real_pooled, by),
     ],
     f"this build ({kind})": [
         tables.agreed(crossed_here, pooled),
-        tables.span(tables.holds(late_here, pooled, by)),
+        tables.where_cch_holds(late_here, pooled, by),
     ],
 }
 lines = ["verdict and sign of the effect", f"late fusion where the gap is above 0 ({by})"]

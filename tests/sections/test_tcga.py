@@ -7,8 +7,7 @@ from sklearn.feature_selection import f_classif
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from cchkd_utils import results
-from cchkd_utils.datasets import tcga
-from cchkd_utils.datasets.base import Multimodal
+from cchkd_utils.datasets import Multimodal, tcga
 from cchkd_utils.sections.quantities import scores
 from cchkd_utils.sections.tcga import study, tables
 

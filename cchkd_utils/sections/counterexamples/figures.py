@@ -17,10 +17,9 @@ COLOUR = {"distil": plots.BLUE, "do not distil": plots.ORANGE, "undecided": "0.5
 def gain_against_gamma(
     ax: Axes, points: pd.DataFrame, crossings: Mapping[float, tuple], criterion_crossing: float
 ) -> None:
-    """Draw the gain of distillation against the share of common features, one colour per weight.
+    """Draw `study.Cases.gains` against the share of common features, one colour per weight.
 
-    `points` are of `study.Cases.gains`. `criterion_crossing` is the gamma where the gap changes
-    sign; `crossings` of `mfh` those of the gain measured here, of which nan are left out.
+    `crossings` are those of `mfh`; nan are left out, as is a `criterion_crossing` of nan.
     """
     colour = plots.colours(points["lam"])
     measured = {

@@ -1,8 +1,4 @@
-"""Many small cases: networks, what was predicted, what happened, who was right.
-
-Every case ends in the same two tables (see `results`), in one short report and in one line of the
-summary of notebook 06.
-"""
+"""The cases of notebook 06: their networks, what was predicted, what happened, who was right."""
 
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -95,11 +91,10 @@ class Cases:
         self, case, condition, *, knob, lam, baseline, distilled, verdicts, alignment, n_train,
         seeds, metric="mse", dataset="joint Gaussian", students="linear",
     ) -> None:  # fmt: skip
-        """Add one condition of a case; `knob` is what it varies.
+        """Add one condition of a case: the metric `baseline` [s] and `distilled` [s, k], by weight.
 
-        `baseline` [s] and `distilled` [s, k] give the metric of the undistilled student and of one
-        student per weight, by seed; `verdicts`, from `criterion.assess` or `exact_verdict`, one per
-        seed or one dict for all; `alignment` E[(y - t)(y - s)], exact or [s].
+        `knob` is what it varies; `verdicts` are one per seed, or one dict for all; `alignment` is
+        E[(y - t)(y - s)], exact or [s].
         """
         baseline, distilled = np.asarray(baseline, float), np.asarray(distilled, float)
         lam = [float(weight) for weight in np.ravel(lam)]
@@ -127,10 +122,7 @@ class Cases:
             self.verdicts.append(row | verdict | {ALIGNMENT: float(alignment[i])})
 
     def gains(self) -> pd.DataFrame:
-        """Mean gain with its 95 % interval per condition and weight, and the outcome.
-
-        Losses: per cent of the undistilled student's; accuracies: percentage points.
-        """
+        """Mean gain by condition and weight, percentage points or per cent of the loss."""
         table = results.check(self.rows)
         relative = table["metric"].map(results.SIGNS) < 0
         table["gain"] *= 100 / np.where(relative, table["baseline"], 1.0)
@@ -141,14 +133,12 @@ class Cases:
         return out.sort_values("condition", key=lambda c: c.map(order.index), kind="stable")
 
     def summary(self) -> pd.DataFrame:
-        """One line per condition: both predictions, what happened, who won.
-
-        Both criteria speak about small weights, so the smallest one is the judge.
-        """
+        """One line per condition: both predictions, the smallest weight's outcome, who won."""
         gains = self.gains()
         verdicts = results.check(self.verdicts, "verdicts")
         of_condition = verdicts.groupby("condition")
         aligned = intervals.summarise(verdicts, ["condition"], ALIGNMENT).set_index("condition")
+        # both criteria speak about small weights
         first = gains[gains["lam"] == gains["lam"].min()].set_index("condition")
         out = first[["experiment", "knob", "gain", "gain_lo", "gain_hi", "outcome"]].copy()
         out["gap"] = of_condition["gap"].mean()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy.stats import spearmanr
 from sklearn.isotonic import IsotonicRegression
 
@@ -33,8 +34,8 @@ def outcomes_by_decision(shares: Mapping[str, pd.DataFrame]) -> Figure:
         ax.xaxis.set_major_formatter("{x:.0%}")
     told = []
     for name, bad in WRONG.items():
-        cells = sum(table.loc[name, "cells"] for table in shares.values())
-        wrong = sum(table.loc[name, "cells"] * table.loc[name, bad] for table in shares.values())
+        judged = pd.DataFrame([table.loc[name] for table in shares.values()])
+        wrong, cells = judged["cells"] @ judged[bad], judged["cells"].sum()
         told.append(f"after “{name}” distillation {bad} in {wrong:.0f} of {cells:.0f} cells")
     plots.headline(fig, "; ".join(told).capitalize())
     axes[-1].set_xlabel("share of cells (their number in brackets)")
@@ -81,7 +82,10 @@ def response(ax: Axes, table: pd.DataFrame, title: str) -> None:
     curve = IsotonicRegression(out_of_bounds="clip").fit(x, y).predict(grid)
     ax.plot(grid, curve, color="0.1", lw=1.8)
     plots.mark_zeros(ax)
-    plots.limit_gaps(ax, x)
+    ends = [min(x.min(), 0), max(x.max(), 0)]
+    pad = 0.05 * (np.ptp(ends) or 1)
+    ax.set_xlim(ends[0] - pad, ends[1] + pad)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
     varies = np.ptp(x) > 0 and np.ptp(y) > 0
     order = f": rank correlation {spearmanr(x, y).statistic:.2f}" if varies else ""
     ax.set(title=title + order, xlabel="MI gap (nats)")

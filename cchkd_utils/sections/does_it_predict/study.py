@@ -21,10 +21,8 @@ from cchkd_utils.sections.cells import RIVALS, agreement, resolved
 def hits(table: pd.DataFrame) -> dict[str, float]:
     """Count how often the decided verdicts of resolved cells are right.
 
-    ``right`` is the share of the ``decided``; its interval is by bootstrap over ``clusters`` (of
-    the decided), or Clopper and Pearson's, with clusters as trials, where all or none are right.
-    ``always`` is the share right of "always distil" on the same cells. NaN where there is nothing
-    to divide by.
+    ``right`` is a share of the ``decided``, with an interval by bootstrap over their ``clusters``,
+    or Clopper and Pearson's where all or none are right. ``always`` is that of "always distil".
     """
     kept = resolved(table)
     decided = kept[kept["decision"] != "undecided"]
@@ -50,8 +48,7 @@ def report(counted: Mapping[str, float]) -> dict[str, object]:
 def auc(table: pd.DataFrame, score: str) -> tuple[float, float, float, int]:
     """Chance that a cell that helps scores above one that hurts; its interval; pairs compared.
 
-    This is the area under the ROC curve: 0.5 is chance, ties count half, NaN without a pair. Only
-    cells of one dataset are compared: scores of different ones are in different units.
+    The area under the ROC curve; only cells of one dataset share units, and are compared.
     """
     kept = resolved(table).dropna(subset=[score])
     helps, values = (kept["outcome"] == "helps").to_numpy(), kept[score].to_numpy()
@@ -88,10 +85,9 @@ def outcome_by_decision(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def brier(table: pd.DataFrame) -> dict[str, float]:
-    """Mean squared error of P(gap > 0) as a forecast of "helps", on resolved cells.
+    """Mean squared error of P(gap > 0) as a forecast of "helps", with its cluster interval.
 
-    With an interval by bootstrap over clusters, and as ``reference`` that of always saying the
-    share of cells that help, which needs no criterion; 0.25 is a coin's.
+    ``reference``: that of always saying the share of cells that help, which needs no criterion.
     """
     kept = resolved(table)
     helps = (kept["outcome"] == "helps").astype(float)
@@ -102,10 +98,9 @@ def brier(table: pd.DataFrame) -> dict[str, float]:
 
 
 def shape_of_response(table: pd.DataFrame) -> dict[str, float]:
-    """Ask whether the gain responds to the gap along a line or along a bent, monotone curve.
+    """Share of the gain's variance that a line and a monotone curve over the gap explain.
 
-    Both are fitted without one cluster at a time and judged on it: the share of the variance of the
-    gain that each explains. Below zero: worse than the mean. NaN for fewer than four clusters.
+    Both are fitted without one cluster at a time and judged on it. NaN for fewer than four.
     """
     x, y, cluster = table[["gap"]].to_numpy(), table["percent"].to_numpy(), table["cluster"]
     if cluster.nunique() < 4:  # a line needs two of those that stay
@@ -121,10 +116,7 @@ def shape_of_response(table: pd.DataFrame) -> dict[str, float]:
 
 
 def compare(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Rank correlation with the gain, and area under the ROC curve, of each score in each table.
-
-    The area is NaN where all resolved cells have the same sign.
-    """
+    """Rank correlation with the gain, and area under the ROC curve, of each score in each table."""
     rows = [
         [section, score, *rank_correlation(table, score), *auc(table, score)]
         for section, table in tables.items()

@@ -1,8 +1,6 @@
 """Estimators and verdicts against known informations: measurements, and tables of them.
 
-Each measurement is a row of the ``estimates`` table, each trial a row of ``verdicts`` with the true
-gap as its knob. Everything is simulated, since only then the truth is known. The long measurements
-were recorded by the scripts in tests/benchmarks.
+The knob of a verdict is the true gap. Scripts in tests/benchmarks recorded the long measurements.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,16 +16,10 @@ from cchkd_utils.mi import estimate, tasks
 from cchkd_utils.sections.estimators import populations
 
 FAMILIES = (
-    "Normal 1x1",
-    "Uniform 1x1 (noise=0.1)",
-    "Bimodal @ Nm CDF @ Normal 1x1",
-    "Swiss roll @ Nm CDF @ Normal 1x1",
-    "Mn 25x25 (dense)",
-    "Hc @ Mn 25x25 (2-pair)",
-    "Asinh @ St 3x3 (dof=2)",
-    "Sp @ Mn 3x3 (2-pair)",
-    "Sp @ Mn 25x25 (2-pair)",
-)
+    "Normal 1x1", "Uniform 1x1 (noise=0.1)", "Bimodal @ Nm CDF @ Normal 1x1",
+    "Swiss roll @ Nm CDF @ Normal 1x1", "Mn 25x25 (dense)", "Hc @ Mn 25x25 (2-pair)",
+    "Asinh @ St 3x3 (dof=2)", "Sp @ Mn 3x3 (2-pair)", "Sp @ Mn 25x25 (2-pair)",
+)  # fmt: skip
 STEPS = (0.0, 0.02, 0.1, 0.25, 0.5)  # classes of p_wrong
 PARTS = {"coverage": "gap in ±0.3", "power": "gap −0.3 or 0.3", "markov": "Markov pairs"}
 CLEAR = 0.3  # nats; gaps of hidden layers whose sign is counted
@@ -112,9 +104,8 @@ def judge_populations(dims, trials: int, n: int, estimator: str, seed: int) -> l
         for d, i in product(sizes, range(trials)):
             rng, draw = np.random.default_rng([seed, i, d, j]), draws[i % len(draws)]
             h1, h2, y, gap = draw(rng.uniform(-0.3, 0.3), d, n, rng)
-            verdict = assess(
-                h1, h2, y, estimator=estimator, rivals=False, bias_check=False, seed=seed + i
-            )
+            options = {"estimator": estimator, "rivals": False, "bias_check": False}
+            verdict = assess(h1, h2, y, seed=seed + i, **options)
             rows.append(results.verdict(
                 verdict, dataset=f"{labels} labels", kind="simulated", teacher="H1", student="H2",
                 condition=f"{d} dimensions", knob=gap, seed=seed + i,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from cchkd_utils import criterion, results
-from cchkd_utils.datasets.base import Multimodal
+from cchkd_utils.datasets import Multimodal
 from cchkd_utils.distill import Member, train_ensemble
 from cchkd_utils.distill.crossfit import folds, out_of_fold
 from cchkd_utils.distill.losses import teacher_share
@@ -28,10 +28,7 @@ POOLED = "pooled logits"
 
 @dataclass(frozen=True)
 class Recipe:
-    """One architecture for every teacher and student, and how it is trained.
-
-    AdamW takes every row in every step; its learning rate falls as half a cosine.
-    """
+    """One architecture for every teacher and student, and how it is trained."""
 
     n_features: int = 100  # zeros where a modality has fewer
     hidden: tuple[int, ...] = (32, 16)  # the last one is the representation
@@ -79,10 +76,9 @@ class Recipe:
 
 @dataclass
 class Folds:
-    """Folds of a cohort, the undistilled networks of each modality in each, and what they say.
+    """Folds of a cohort, and by modality the undistilled networks and their logits [d, n, classes].
 
-    By modality: `x` [d, n, features], all rows, prepared on the training rows of the fold; the
-    `networks`, and their `logits` [d, n, classes].
+    `x` [d, n, features] are all rows, prepared on the training rows of each fold.
     """
 
     dataset: Multimodal
@@ -173,8 +169,7 @@ def halves(dataset: Multimodal, recipe: Recipe, seeds: Sequence[int]) -> Folds:
 
 def permuted(dataset: Multimodal, seed: int) -> Multimodal:
     """Return the dataset with its labels shuffled: nothing is left to predict."""
-    labels = np.random.default_rng([seed, 4]).permutation(dataset.labels)
-    return replace(dataset, labels=labels)
+    return replace(dataset, labels=np.random.default_rng([seed, 4]).permutation(dataset.labels))
 
 
 def teachers(cv: Folds) -> list[dict]:
@@ -199,9 +194,8 @@ def distil(
 ) -> list[dict]:
     """Distil every ordered pair of modalities; rows of the results table, one per repeat.
 
-    Experiments: the student alone with ``cross-fitted`` soft labels and, at `main_temperature` only
-    as the rest, with ``in-sample`` ones; and with cross-fitted ones ``late fusion``, the mean
-    log-probability of teacher and student, and ``early fusion``, one network on both modalities.
+    All but the student alone with ``cross-fitted`` soft labels are at `main_temperature` only. Late
+    fusion is the mean log-probability of both, early fusion one network on both modalities.
     """
     grid = [(weight, t) for weight in lam for t in temperature]
     main = [point for point in grid if point[1] == main_temperature]
@@ -225,8 +219,7 @@ def _students(cv, x, soft, grid):
     """Train one student per fold and point of the grid; logits [grid, d, n, classes]."""
     members = [
         Member(seed, weight, t, data=i, teacher=i if weight else None)
-        for weight, t in grid
-        for i, seed in enumerate(cv.seeds)
+        for (weight, t), (i, seed) in product(grid, enumerate(cv.seeds))
     ]
     out = cv.fit(x, members, soft).predict(x)
     return out.reshape(len(grid), len(cv.seeds), *out.shape[1:])

@@ -1,7 +1,4 @@
-"""What the tables of the tumours say: pairs, their verdicts, who agreed with whom.
-
-`gains` are rows of `intervals.pooled_folds`, `pooled` those of `pool_verdicts`.
-"""
+"""What the tables of the tumours say of `gains`, by `at`, and `pooled` verdicts, by pair."""
 
 import numpy as np
 import pandas as pd
@@ -15,10 +12,10 @@ PAIR = ["dataset", "teacher", "student"]
 OUTCOMES = ["helps", "unresolved", "hurts"]
 
 
-def at(rows: pd.DataFrame, lam: float, temperature: float, metric="accuracy") -> pd.DataFrame:
-    """Pool the gains of every pair and experiment at one point of the grid."""
-    point = (rows["lam"] == lam) & (rows["temperature"] == temperature) & (rows["metric"] == metric)
-    return pooled_folds(rows[point], [*PAIR, "experiment"])
+def at(rows: pd.DataFrame, lam: float, temperature: float) -> pd.DataFrame:
+    """Pool the gains in accuracy of every pair and experiment at one point of the grid."""
+    point = rows.query("lam == @lam and temperature == @temperature and metric == 'accuracy'")
+    return pooled_folds(point, [*PAIR, "experiment"])
 
 
 def pool_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -37,12 +34,11 @@ def pair_agreement(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
 def overview(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
     """One line per pair, to read: gain by kind of soft label, and each estimator's verdict."""
     pairs = pair_names(gains)
-    text = gains.assign(pair=pairs, text=report(gains)).pivot(
-        index="pair", columns="experiment", values="text"
-    )
-    named = pooled.assign(pair=pair_names(pooled))
-    decisions = named.pivot(index="pair", columns="estimator", values="decision")
-    table = text[["in-sample", "cross-fitted"]].join(decisions)
+    told = gains.assign(pair=pairs, text=report(gains))
+    told = told.pivot(index="pair", columns="experiment", values="text")
+    judged = pooled.assign(pair=pair_names(pooled))
+    judged = judged.pivot(index="pair", columns="estimator", values="decision")
+    table = told[["in-sample", "cross-fitted"]].join(judged)
     return table.loc[pairs.unique()].rename_axis(None, axis=0)
 
 
@@ -59,18 +55,14 @@ def report(gains: pd.DataFrame) -> list[str]:
     return [f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] {name}" for gain, low, high, name in numbers]
 
 
-def holds(gains: pd.DataFrame, pooled: pd.DataFrame, estimator: str) -> pd.DataFrame:
-    """Keep the pairs whose mean gap is above zero by one estimator: where CCH holds."""
+def where_cch_holds(gains: pd.DataFrame, pooled: pd.DataFrame, estimator: str) -> str:
+    """Count and range of the gains of the pairs whose mean gap is above zero by one estimator."""
     positive = pooled[(pooled["estimator"] == estimator) & (pooled["gap"] > 0)]
-    return gains.merge(positive[PAIR], on=PAIR)
-
-
-def span(gains: pd.DataFrame) -> str:
-    """Write how many of the pairs gained and lost, and the range of the mean gains."""
-    if gains.empty:
+    kept = gains.merge(positive[PAIR], on=PAIR)
+    if kept.empty:
         return "no pair"
-    points = 100 * gains["gain"]
-    return f"{plots.helped(gains)}; {points.min():+.1f} … {points.max():+.1f} points"
+    points = 100 * kept["gain"]
+    return f"{plots.helped(kept)}; {points.min():+.1f} … {points.max():+.1f} points"
 
 
 def agreed(gains: pd.DataFrame, pooled: pd.DataFrame) -> str:
