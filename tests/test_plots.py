@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cchkd_utils import plots, results
-from cchkd_utils.sections import grid
+from cchkd_utils.sections import quantities
 from cchkd_utils.sections.counterexamples import figures as counterexamples
 from cchkd_utils.sections.does_it_predict import figures as does_it_predict
 from cchkd_utils.sections.mnist_m import figures as mnist_m
@@ -83,7 +83,7 @@ def test_crossings_are_those_of_gains_that_are_drawn():
     for crossing, end in ((0.42, "; CCH's gap at 0.42"), (np.nan, "")):
         fig, ax = plots.figure()
         counterexamples.gain_against_gamma(
-            ax, table, published=0.27, crossings=crossings, criterion_crossing=crossing
+            ax, table, crossings=crossings, criterion_crossing=crossing
         )
         assert fig.get_suptitle() == f"The gain crosses zero at γ = 0.20 (λ = 0.1){end}"
 
@@ -114,6 +114,6 @@ def test_ranking_without_intervals_is_drawn():
 
 def test_the_nearest_setting_is_one_setting():
     table = pd.DataFrame({"lam": [0.25, 0.75, 0.75]})
-    assert grid.nearest([0.75, 0.25], 0.5) == 0.25
-    assert grid.near(table, lam=0.5)["lam"].tolist() == [0.25]
-    assert len(grid.near(table, lam=0.6)) == 2
+    assert quantities.nearest([0.75, 0.25], 0.5) == 0.25
+    assert quantities.near(table, lam=0.5)["lam"].tolist() == [0.25]
+    assert len(quantities.near(table, lam=0.6)) == 2

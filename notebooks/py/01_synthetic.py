@@ -68,7 +68,7 @@ from cchkd_utils.results import readable
 from cchkd_utils.gaussian import JointGaussian, q_for_gap
 from cchkd_utils.sections import panels
 from cchkd_utils.sections.synthetic import figures, study
-from cchkd_utils.sections.exact import exact_case
+from cchkd_utils.sections.quantities import exact_case
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")

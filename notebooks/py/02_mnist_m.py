@@ -64,7 +64,7 @@ from cchkd_utils import plots, results
 from cchkd_utils.results import readable
 from cchkd_utils.datasets import mnist_m
 from cchkd_utils.sections.mnist_m import figures, study, tables
-from cchkd_utils.sections.grid import near, nearest
+from cchkd_utils.sections.quantities import near, nearest
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")

@@ -55,7 +55,7 @@ import pandas as pd
 from cchkd_utils import plots, results
 from cchkd_utils.results import readable
 from cchkd_utils.datasets import tcga
-from cchkd_utils.sections.tcga import figures, folds, study, tables
+from cchkd_utils.sections.tcga import figures, study, tables
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
@@ -93,9 +93,9 @@ pd.DataFrame(steps).fillna("")
 # label comes from a teacher that was trained on the others. We try both.
 
 # %%
-recipe = folds.Recipe(n_features=n_features, epochs=epochs, lr=lr, device=device)
+recipe = study.Recipe(n_features=n_features, epochs=epochs, lr=lr, device=device)
 seeds = [seed + i for i in range(n_seeds)]
-crossed = [folds.repeated(s, recipe, seeds, n_folds) for s in sets]
+crossed = [study.repeated(s, recipe, seeds, n_folds) for s in sets]
 teachers = pd.DataFrame([row for cv in crossed for row in study.teachers(cv)])
 teachers.set_index(["cohort", "modality"]).round(2)
 
@@ -122,7 +122,7 @@ rows = [row for cv in crossed for row in study.distil(cv, lam, temperature, main
 # therefore uses the logits of *all* patients, each from the fold that held him or her out.
 
 # %%
-halved = [folds.halves(s, recipe, seeds) for s in sets]
+halved = [study.halves(s, recipe, seeds) for s in sets]
 verdict_rows = [
     row for cv, half in zip(crossed, halved) for row in study.assess_pairs(half, estimator, cv=cv)
 ]
@@ -136,7 +136,7 @@ results.save(rows, verdict_rows, "04_tcga")
 
 # %% tags=["hide-input"]
 lam_shown = 0.5 if 0.5 in lam else lam[0]
-alone = list(folds.SOFT)
+alone = list(study.SOFT)
 
 
 def shown(table: pd.DataFrame, experiments: list[str], weight: float, t: float) -> pd.DataFrame:
@@ -245,7 +245,7 @@ text.pivot(index="pair", columns="experiment", values="text").rename_axis(None, 
 
 # %%
 shuffled = study.permuted(sets[0], seed)
-control = folds.halves(shuffled, recipe, seeds)
+control = study.halves(shuffled, recipe, seeds)
 control_rows = pd.DataFrame(study.assess_pairs(control, estimator[:1], bias_check=False))
 
 # %% tags=["hide-input"]
@@ -276,11 +276,11 @@ beside = {
     "the paper": ["agrees in all three cohorts", "fusion + KD beats fusion"],
     "recorded on real data": [
         tables.agreed(crossed_real, real_pooled),
-        tables.span(tables.holds(late_real, real_pooled, by)),
+        tables.where_cch_holds(late_real, real_pooled, by),
     ],
     f"this build ({kind})": [
         tables.agreed(crossed_here, pooled),
-        tables.span(tables.holds(late_here, pooled, by)),
+        tables.where_cch_holds(late_here, pooled, by),
     ],
 }
 lines = ["verdict and sign of the effect", f"late fusion where the gap is above 0 ({by})"]
@@ -334,7 +334,7 @@ from dataclasses import replace
 
 from numpy.random import default_rng
 
-small = folds.Recipe(n_features=20, hidden=(8,), epochs=40)
+small = study.Recipe(n_features=20, hidden=(8,), epochs=40)
 coins = default_rng(0).permutation([0, 1] * 30)
 noise = default_rng(1).standard_normal((60, 2000)).astype("float32")
 fake = replace(
@@ -344,7 +344,7 @@ fake = replace(
 leaky = replace(fake, modalities={"noise": small.prepare(noise, coins)(noise)})
 accuracy = []
 for patients in (leaky, fake):
-    cv = folds.repeated(patients, small, [0], 5)
+    cv = study.repeated(patients, small, [0], 5)
     accuracy.append(cv.score(cv.logits["noise"])["accuracy"].mean())
 print("selected on all patients: {:.2f}, in the training folds: {:.2f}".format(*accuracy))
 assert accuracy[0] > 0.75 > accuracy[1]

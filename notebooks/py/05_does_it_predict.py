@@ -213,9 +213,9 @@ took.agg([*names]).rename(columns=names).round(2)
 
 # %%
 seeds = [seed + i for i in range(n_seeds)]
-tasks = [choosing.gaussian(nats, s) for nats in gap for s in seeds]
-tasks += [choosing.digits(pixels, s) for pixels in blur for s in seeds]
-rows = [row for task in tasks for row in choosing.rows(task)]
+students = [choosing.gaussian(nats, s) for nats in gap for s in seeds]
+students += [choosing.digits(pixels, s) for pixels in blur for s in seeds]
+rows = [row for student in students for row in student]
 results.save(rows, notebook="05_does_it_predict")
 
 # %% tags=["hide-input"]

@@ -58,10 +58,9 @@ from cchkd_utils import plots, results
 from cchkd_utils.results import readable
 from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.sections.counterexamples.figures import gain_against_gamma, verdicts_and_outcomes
-from cchkd_utils.sections.counterexamples import mfh, overfit
+from cchkd_utils.sections.counterexamples import mfh, study
 from cchkd_utils.sections.counterexamples.study import Cases, assess_each
-from cchkd_utils.sections.grid import crossing_interval
-from cchkd_utils.sections.exact import exact_case
+from cchkd_utils.sections.quantities import crossing_interval, exact_case
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
@@ -215,7 +214,6 @@ fig, ax = plots.figure(width=7.2, height=4.6)
 gain_against_gamma(
     ax,
     points,
-    published=mfh.PUBLISHED_CROSSING,
     crossings=crossings,
     criterion_crossing=of_gap[0],
 )
@@ -253,18 +251,18 @@ options = {"epochs": epochs, "device": device}
 by_heart = options | {"epochs": epochs_teacher}
 world = JointGaussian.from_correlations(0.6, 0.8, 0.7, p_network, "calibrated", rotate=seed)
 (x1, x2, y), (x1_test, x2_test, y_test) = (
-    overfit.draw(world, n, few_seeds, stream) for stream, n in enumerate([n_train, n_test])
+    study.draw(world, n, few_seeds, stream) for stream, n in enumerate([n_train, n_test])
 )
-build = overfit.network(p_network, 32, 32)
-teacher = overfit.teachers(build, x1, y, few_seeds, **by_heart)
+build = study.network(p_network, 32, 32)
+teacher = study.teachers(build, x1, y, few_seeds, **by_heart)
 memorised, t_test = (teacher.predict(x)[..., 0] for x in (x1, x1_test))
-crossed = overfit.cross_fitted(build, x1, y, few_seeds, **by_heart)
+crossed = study.cross_fitted(build, x1, y, few_seeds, **by_heart)
 for name, t, labels in [("own rows", memorised, y), ("held out", t_test, y_test)]:
     print(f"teacher's squared error, {name}: {((t - labels) ** 2).mean():.3f}")
 
 # %%
-trained = overfit.students(build, x2, y, [memorised, crossed], lam, few_seeds, **options)
-mse = overfit.errors(trained, x2_test, y_test)
+trained = study.students(build, x2, y, [memorised, crossed], lam, few_seeds, **options)
+mse = study.errors(trained, x2_test, y_test)
 with_memorised, with_crossed = mse[1:].reshape(2, len(lam), len(few_seeds))
 s_train, s_test = (trained.predict(x)[: len(few_seeds), :, 0] for x in (x2, x2_test))
 h2_train, h2_test = (trained.represent(x)[: len(few_seeds)] for x in (x2, x2_test))
@@ -296,20 +294,20 @@ cases.report("over-trained")
 sizes = {"small": (4,), "large": (64, 64, 64)}
 world = JointGaussian.from_correlations(0.6, 0.5, 0.75, p_network, "calibrated", rotate=seed)
 (x1, x2, y), (x1_test, x2_test, y_test), (z1, _, z) = (
-    overfit.draw(world, n, few_seeds, stream) for stream, n in enumerate([n_train, n_test, 1000])
+    study.draw(world, n, few_seeds, stream) for stream, n in enumerate([n_train, n_test, 1000])
 )  # z: the teacher's own rows
 careful = {"epochs": 60, "validation": 0.2, "patience": 8, "device": device}
 teachers = {
-    size: overfit.teachers(overfit.network(p_network, *hidden), z1, z, few_seeds, **careful)
+    size: study.teachers(study.network(p_network, *hidden), z1, z, few_seeds, **careful)
     for size, hidden in sizes.items()
 }
 soft = [teacher.predict(x1)[..., 0] for teacher in teachers.values()]
 
 # %%
 for knob, (size, hidden) in enumerate(sizes.items()):
-    build = overfit.network(p_network, *hidden)
-    trained = overfit.students(build, x2, y, soft, lam, few_seeds, **options)
-    before, *after = overfit.errors(trained, x2_test, y_test)
+    build = study.network(p_network, *hidden)
+    trained = study.students(build, x2, y, soft, lam, few_seeds, **options)
+    before, *after = study.errors(trained, x2_test, y_test)
     after = np.reshape(after, (2, len(lam), len(few_seeds)))
     s = trained.predict(x2_test)[: len(few_seeds), :, 0]
     h2 = trained.represent(x2_test)[: len(few_seeds)]

@@ -53,7 +53,7 @@ import pandas as pd
 from cchkd_utils import plots, results
 from cchkd_utils.results import readable
 from cchkd_utils.mi import METHODS, estimate
-from cchkd_utils.sections.estimators import figures, study, tables
+from cchkd_utils.sections.estimators import figures, study
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
@@ -181,11 +181,11 @@ plots.show(
 # the page may, so it is recorded; `tests/benchmarks/bench_mi_accuracy.py` repeats it.
 
 # %% tags=["hide-input"]
-accuracy_rows = tables.recorded("estimators")
-right, clear_gaps = tables.signs_of_layers(accuracy_rows)
-print(f"Errors in nats, {tables.provenance(accuracy_rows)}.")
+accuracy_rows = study.recorded("estimators")
+right, clear_gaps = study.signs_of_layers(accuracy_rows)
+print(f"Errors in nats, {study.provenance(accuracy_rows)}.")
 print(f"Sign of the gap right in {right} of {clear_gaps} layers with |gap| ≥ 0.3 nats.")
-accuracy = tables.accuracy(accuracy_rows).drop(columns=["method", "n", "seconds"])
+accuracy = study.accuracy(accuracy_rows).drop(columns=["method", "n", "seconds"])
 accuracy.round(3)
 
 # %% tags=["hide-input"]
@@ -256,12 +256,12 @@ report.round(2).rename_axis(None)
 # line. In brackets stands the 95 % interval of the coverage itself.
 
 # %% tags=["hide-input"]
-cells_recorded = tables.recorded("calibration")
-print(tables.provenance(cells_recorded).capitalize() + ".")
-tables.calibration(cells_recorded).round(3)
+cells_recorded = study.recorded("calibration")
+print(study.provenance(cells_recorded).capitalize() + ".")
+study.calibration(cells_recorded).round(3)
 
 # %% tags=["hide-input"]
-signs = tables.reliability_of_signs(tables.recorded("calibration_trials"))
+signs = study.reliability_of_signs(study.recorded("calibration_trials"))
 print("auto, up to 16 dimensions: how often p_wrong says the sign is wrong, and how often it is")
 signs.round(3)
 
@@ -383,9 +383,9 @@ plots.show(
 # repeats it all on your machine.
 
 # %% tags=["hide-input"]
-timed = tables.recorded("benchmarks_mi")
-print(f"{tables.provenance(timed)}.")
-tables.ratios(timed).round(2)
+timed = study.recorded("benchmarks_mi")
+print(f"{study.provenance(timed)}.")
+study.ratios(timed).round(2)
 
 # %% [markdown]
 # ## Summary

@@ -18,7 +18,7 @@ from record import write
 
 from cchkd_utils.mi import METHODS, estimate
 from cchkd_utils.mi.tasks import beyond_normal
-from cchkd_utils.sections.estimators.tables import accuracy, signs_of_layers
+from cchkd_utils.sections.estimators.study import accuracy, signs_of_layers
 
 
 def tasks_table(part, tasks, method, n, seed):

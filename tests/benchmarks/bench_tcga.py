@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from cchkd_utils.datasets import tcga
 from cchkd_utils.distill.losses import kd_loss
 from cchkd_utils.distill.networks import MLP
-from cchkd_utils.sections.tcga import folds, study
+from cchkd_utils.sections.tcga import study
 
 LAM, EPOCHS = (0.2, 0.3, 0.5, 0.7, 0.8), 40
-RECIPE = folds.Recipe(epochs=EPOCHS, device="cpu")
+RECIPE = study.Recipe(epochs=EPOCHS, device="cpu")
 
 
 def plain_loop(x, y, soft, lam, temperature, batch_size):
@@ -41,7 +41,7 @@ def seconds(function):
 def test_folds_by_repeats_by_weights(record_property):
     """5 folds x 4 repeats x 5 weights = 100 students; the loop trains 10 and is scaled up."""
     cohort = tcga.load("BRCA", ["mrna", "cnv"], data="embedded")
-    cv = folds.repeated(cohort, RECIPE, range(4))
+    cv = study.repeated(cohort, RECIPE, range(4))
     soft = cv.soft("mrna", "in-sample")
     grid = [(lam, 2.0) for lam in LAM]
     together = min(seconds(lambda: study._students(cv, cv.x["cnv"], soft, grid)) for _ in range(3))

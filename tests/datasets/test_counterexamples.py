@@ -7,8 +7,12 @@ import torch
 from cchkd_utils import results
 from cchkd_utils.datasets import counterexamples
 from cchkd_utils.sections.counterexamples import mfh as experiment
-from cchkd_utils.sections.exact import class_information, exact_verdict
-from cchkd_utils.sections.grid import crossing, crossing_interval
+from cchkd_utils.sections.quantities import (
+    class_information,
+    crossing,
+    crossing_interval,
+    exact_verdict,
+)
 
 
 @pytest.mark.parametrize("overlap", [0, 4, 10])

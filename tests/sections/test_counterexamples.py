@@ -7,7 +7,7 @@ from cchkd_utils import results
 from cchkd_utils.criterion.rivals import linear_cka
 from cchkd_utils.gaussian import JointGaussian, block_mi
 from cchkd_utils.sections.counterexamples.study import Cases, who_was_right
-from cchkd_utils.sections.exact import exact_case, exact_verdict
+from cchkd_utils.sections.quantities import exact_case, exact_verdict
 
 CASE = {"knob": 1, "lam": [0.1, 1.0], "n_train": 50, "seeds": [0, 1, 2]}
 

@@ -11,7 +11,7 @@ from cchkd_utils.datasets import Multimodal, mosei
 from cchkd_utils.results.intervals import cluster_bootstrap
 from cchkd_utils.sections import cells
 from cchkd_utils.sections.mosei import study, tables
-from cchkd_utils.sections.scores import regression_scores, scores
+from cchkd_utils.sections.quantities import regression_scores, scores
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*constant column")  # units that never fire
 OPTIONS = {"epochs": 2, "lr": 3e-3, "batch_size": 64, "device": "cpu"}

@@ -8,7 +8,7 @@ import pytest
 
 from cchkd_utils import criterion, results
 from cchkd_utils.gaussian import JointGaussian
-from cchkd_utils.sections.counterexamples import overfit
+from cchkd_utils.sections.counterexamples import study as counterexamples
 from cchkd_utils.sections.synthetic import study
 
 WORLD = JointGaussian.from_correlations(0.6, 0.8, 0.8, 4, "calibrated", rotate=0)
@@ -99,25 +99,25 @@ def test_against_truth_ranks_and_finds_the_crossing():
 
 
 def test_cross_fitted_labels_do_not_know_their_row():
-    x1, _, y = overfit.draw(WORLD, 60, SEEDS, 0)
-    build, options = overfit.network(4, 16, 16), {"epochs": 300, "device": "cpu"}
-    whole = overfit.teachers(build, x1, y, SEEDS, **options).predict(x1)[..., 0]
-    crossed = overfit.cross_fitted(build, x1, y, SEEDS, **options)
+    x1, _, y = counterexamples.draw(WORLD, 60, SEEDS, 0)
+    build, options = counterexamples.network(4, 16, 16), {"epochs": 300, "device": "cpu"}
+    whole = counterexamples.teachers(build, x1, y, SEEDS, **options).predict(x1)[..., 0]
+    crossed = counterexamples.cross_fitted(build, x1, y, SEEDS, **options)
     assert crossed.shape == y.shape
     own, held_out = (((t - y) ** 2).mean() for t in (whole, crossed))
     assert own < 0.2 * y.var() and held_out > 3 * own
 
 
 def test_students_come_teacher_by_teacher():
-    _, x2, y = overfit.draw(WORLD, 40, SEEDS, 1)
+    _, x2, y = counterexamples.draw(WORLD, 40, SEEDS, 1)
     soft = [y, np.zeros_like(y)]
-    trained = overfit.students(
-        overfit.network(4, 8), x2, y, soft, LAM, SEEDS, epochs=1, device="cpu"
+    trained = counterexamples.students(
+        counterexamples.network(4, 8), x2, y, soft, LAM, SEEDS, epochs=1, device="cpu"
     )
     assert [m.teacher for m in trained.members[:3]] == [None] * 3
     assert [(m.lam, m.data, m.teacher) for m in trained.members[3:]] == [
         (w, i, 3 * c + i) for c in range(2) for w in LAM for i in range(3)
     ]
-    mse = overfit.errors(trained, x2, y)
+    mse = counterexamples.errors(trained, x2, y)
     assert mse.shape == (5, 3)
     np.testing.assert_allclose(mse[1], mse[0], rtol=1e-4)  # a teacher equal to the label: no change

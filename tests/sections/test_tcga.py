@@ -8,10 +8,10 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from cchkd_utils import results
 from cchkd_utils.datasets import Multimodal, tcga
-from cchkd_utils.sections.scores import scores
-from cchkd_utils.sections.tcga import folds, study, tables
+from cchkd_utils.sections.quantities import scores
+from cchkd_utils.sections.tcga import study, tables
 
-RECIPE = folds.Recipe(n_features=20, hidden=(16, 8), epochs=40)
+RECIPE = study.Recipe(n_features=20, hidden=(16, 8), epochs=40)
 pytestmark = pytest.mark.filterwarnings("ignore:.*constant column")
 
 
@@ -99,7 +99,7 @@ def test_preparation_selects_fills_and_scales_on_the_rows_it_is_given():
     x[:, 3] = 1.0  # constant: of no use
     x[::3, 4] = np.nan  # a third is missing: left out
     x[0, 7] = np.nan
-    recipe = folds.Recipe(n_features=6)
+    recipe = study.Recipe(n_features=6)
     out = recipe.prepare(x, y)(x)
     clean = np.where(np.isnan(x), np.nanmedian(x, axis=0), x)
     usable = np.setdiff1d(np.arange(30), [3, 4])
@@ -111,19 +111,19 @@ def test_preparation_selects_fills_and_scales_on_the_rows_it_is_given():
 
 def test_a_short_modality_is_filled_up_with_zeros():
     x = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
-    out = folds.Recipe(n_features=10).prepare(x, np.arange(40) % 2)(x)
+    out = study.Recipe(n_features=10).prepare(x, np.arange(40) % 2)(x)
     assert out.shape == (40, 10) and not out[:, 4:].any() and out[:, :4].any(axis=0).all()
 
 
 def test_held_out_rows_do_not_touch_the_networks():
     """Change the held-out rows beyond recognition: selection, scaling and weights stay."""
     whole = cohort()
-    before = folds.repeated(whole, RECIPE, [0], n_folds=3)
+    before = study.repeated(whole, RECIPE, [0], n_folds=3)
     held = before.test[0]
     blocks = {name: x.copy() for name, x in whole.modalities.items()}
     for x in blocks.values():
         x[held] = 1e3 * np.random.default_rng(1).standard_normal(x[held].shape)
-    after = folds.repeated(dataset(blocks, whole.labels, 2), RECIPE, [0], n_folds=3)
+    after = study.repeated(dataset(blocks, whole.labels, 2), RECIPE, [0], n_folds=3)
     for name in blocks:
         np.testing.assert_array_equal(before.rows(before.x[name])[0], after.rows(after.x[name])[0])
         np.testing.assert_array_equal(before.soft(name, "in-sample")[0],
@@ -140,10 +140,10 @@ def test_selection_outside_the_fold_would_be_seen_and_is_not():
     rng = np.random.default_rng(0)
     y = rng.permutation(np.arange(100) % 2)
     x = rng.standard_normal((100, 2000)).astype(np.float32)
-    whole = folds.repeated(dataset({"mrna": x}, y, 2), RECIPE, [0, 1])
+    whole = study.repeated(dataset({"mrna": x}, y, 2), RECIPE, [0, 1])
     inside = whole.score(whole.logits["mrna"])["accuracy"].mean()
     best = np.argsort(-f_classif(x, y)[0])[:20]
-    leaked = folds.repeated(dataset({"mrna": x[:, best]}, y, 2), RECIPE, [0, 1])
+    leaked = study.repeated(dataset({"mrna": x[:, best]}, y, 2), RECIPE, [0, 1])
     outside = leaked.score(leaked.logits["mrna"])["accuracy"].mean()
     assert outside > 0.75, "the plant must be visible to a pipeline that leaks"
     assert abs(inside - 0.5) < 0.12
@@ -151,12 +151,12 @@ def test_selection_outside_the_fold_would_be_seen_and_is_not():
 
 def test_cross_fitted_soft_labels_do_not_know_the_labels_by_heart():
     noise = cohort(signal=0.0)
-    cv = folds.repeated(noise, RECIPE, [0])
+    cv = study.repeated(noise, RECIPE, [0])
     y = noise.labels[cv.train]
-    right = {kind: (cv.soft("mrna", kind).argmax(-1) == y).mean() for kind in folds.SOFT}
+    right = {kind: (cv.soft("mrna", kind).argmax(-1) == y).mean() for kind in study.SOFT}
     assert right["in-sample"] > 0.8 and right["cross-fitted"] < 0.6
     (row, _) = study.teachers(cv)
-    for kind in folds.SOFT:
+    for kind in study.SOFT:
         assert row[f"{kind}: right"] == right[kind]
     assert row["in-sample: sure"] > row["cross-fitted: right"]
 
@@ -167,12 +167,12 @@ def test_permuted_labels_leave_nothing_to_predict():
     mixed = study.permuted(whole, 0)
     assert (mixed.labels != whole.labels).any()
     assert sorted(mixed.labels) == sorted(whole.labels)
-    cv = folds.repeated(mixed, RECIPE, [0, 1])
+    cv = study.repeated(mixed, RECIPE, [0, 1])
     for logits in cv.logits.values():
         assert 0.33 < cv.score(logits)["AUC"].mean() < 0.67
         assert cv.score(logits)["accuracy"].mean() < 0.55  # the largest class is half of all
     rows = study.assess_pairs(
-        folds.halves(mixed, RECIPE, [0, 1]), ["ksg", "auto"], bias_check=False
+        study.halves(mixed, RECIPE, [0, 1]), ["ksg", "auto"], bias_check=False
     )
     contains = [row["label_lo"] <= 0 <= row["label_hi"] for row in rows]
     assert np.mean(contains) >= 0.75  # 95 % intervals, eight of them, pairs sharing students
@@ -184,7 +184,7 @@ def test_permuted_labels_leave_nothing_to_predict():
 @pytest.fixture(scope="module")
 def small():
     whole = cohort(n=150, signal=1.2)
-    return folds.repeated(whole, RECIPE, [0, 1], 3), folds.halves(whole, RECIPE, [0, 1])
+    return study.repeated(whole, RECIPE, [0, 1], 3), study.halves(whole, RECIPE, [0, 1])
 
 
 def test_rows_of_every_pair(small):
@@ -229,7 +229,7 @@ def test_teachers_are_ranked_by_their_gap():
     blocks = dict(whole.modalities)
     noise = np.random.default_rng(5).standard_normal(blocks["cnv"].shape)
     blocks["rppa"] = noise.astype(np.float32)
-    half = folds.halves(dataset(blocks, whole.labels, 2), RECIPE, [0, 1])
+    half = study.halves(dataset(blocks, whole.labels, 2), RECIPE, [0, 1])
     for ranked in study.rank(half, "mrna", "ksg"):
         assert list(ranked) == ["cnv", "rppa"]  # the one that knows the class comes first
         gaps = [v.gap for v in ranked.values()]

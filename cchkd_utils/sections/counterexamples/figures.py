@@ -9,27 +9,22 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from cchkd_utils import plots
+from cchkd_utils.sections.counterexamples.mfh import PUBLISHED_CROSSING
 
 COLOUR = {"distil": plots.BLUE, "do not distil": plots.ORANGE, "undecided": "0.5"}
 
 
 def gain_against_gamma(
-    ax: Axes,
-    points: pd.DataFrame,
-    *,
-    published: float,
-    crossings: Mapping[float, tuple[float, float, float]],
-    criterion_crossing: float,
+    ax: Axes, points: pd.DataFrame, crossings: Mapping[float, tuple], criterion_crossing: float
 ) -> None:
-    """Draw the gain of distillation against the share of common features, one colour per weight.
+    """Draw `study.Cases.gains` against the share of common features, one colour per weight.
 
-    `points` has the columns knob (gamma), lam, gain, gain_lo, gain_hi. `published` and
-    `criterion_crossing` are the gammas where the published gain and the gap change sign;
-    `crossings` of `mfh` those of the gain measured here, of which nan are left out.
+    `crossings` are those of `mfh`; nan are left out, as is a `criterion_crossing` of nan.
     """
     colour = plots.colours(points["lam"])
-    measured = {lam: where for lam, where in crossings.items() if lam in colour}
-    measured = {lam: where for lam, where in measured.items() if np.isfinite(where).all()}
+    measured = {
+        lam: where for lam, where in crossings.items() if lam in colour and np.isfinite(where).all()
+    }
     ax.axhline(0, color="0.2", lw=1)
     for lam, group in points.groupby("lam"):
         y = group["gain"].to_numpy()
@@ -38,7 +33,7 @@ def gain_against_gamma(
                     capsize=2, label=f"λ = {lam:g}")  # fmt: skip
     for lam, (_, low, high) in measured.items():
         ax.axvspan(low, high, ymax=0.06, color=colour[lam], alpha=0.35, lw=0)
-    ax.axvline(published, color=plots.GREY, ls=":", lw=1.6, label="published crossing")
+    ax.axvline(PUBLISHED_CROSSING, color=plots.GREY, ls=":", lw=1.6, label="published crossing")
     zeros = ", ".join(f"{where:.2f} (λ = {lam:g})" for lam, (where, *_) in measured.items())
     told = f"The gain crosses zero at γ = {zeros}" if zeros else "No gain crosses zero"
     if np.isfinite(criterion_crossing):

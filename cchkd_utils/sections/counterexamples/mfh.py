@@ -14,25 +14,20 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_expit, xlogy
 
 from cchkd_utils.datasets import counterexamples
-from cchkd_utils.sections.exact import class_information, class_probabilities
-from cchkd_utils.sections.grid import crossing_interval
+from cchkd_utils.sections import quantities
 
 PUBLISHED_CROSSING = 0.27  # gamma at which the published gain changes sign, read off a figure
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """What s repeats of one setting gave, on held-out rows.
-
-    Accuracy and cross-entropy (nats) are those of the undistilled student, then of one student per
-    weight; teacher and (undistilled) student are differences of two logits.
-    """
+    """What s repeats of one setting gave, on held-out rows."""
 
     gamma: float
-    accuracy: NDArray  # [s, 1 + k]
-    cross_entropy: NDArray  # [s, 1 + k]
-    teacher: NDArray  # [s, n_test]
-    student: NDArray  # [s, n_test]
+    accuracy: NDArray  # [s, 1 + k], of the undistilled student, then of one per weight
+    cross_entropy: NDArray  # [s, 1 + k], likewise, nats
+    teacher: NDArray  # [s, n_test], differences of two logits
+    student: NDArray  # [s, n_test], likewise, of the undistilled student
     labels: NDArray  # [s, n_test]
     information: NDArray  # [s, 2], exact I(t;s) and I(s;Y), nats
 
@@ -54,15 +49,11 @@ class Repeats:
 
 
 def run(overlap, lam, seeds, *, n_train=200, n_test=1000, pairing="index", steps=1000) -> Repeats:
-    """Train teachers and students of one setting, all seeds at once.
+    """Train teachers and students with `overlap` common decisive features, 0 to 10.
 
-    As published: full-batch gradient steps of size .1, and a teacher that has been trained on the
-    student's rows. Unlike there, all students of a seed start from the same weights.
-
-    `overlap` decisive features, 0 to 10, are common. `lam` [k] weighs KL(teacher || student) beside
-    CE: the published code states 1, but its KL is also averaged over the two classes, which makes
-    it 1/2. `pairing` "class" gives each row of the student a random row of the teacher of the same
-    label; teacher and student are then independent given the label.
+    As published, the teacher was trained on the student's rows. `lam` [k] weighs KL beside CE: the
+    published code states 1, but averages KL also over the two classes, which makes it 1/2.
+    `pairing` "class" gives each row of the student a random row of the teacher of the same label.
     """
     if pairing not in ("index", "class"):
         raise ValueError(f"pairing is {pairing!r}: choose index or class")
@@ -89,16 +80,12 @@ def run(overlap, lam, seeds, *, n_train=200, n_test=1000, pairing="index", steps
     )
 
 
-def fit(x, y, seeds, *, teacher=None, lam=(0.0,), steps=1000, lr=0.1) -> NDArray:
-    """Train one student per dataset and weight; those of a dataset start from equal weights.
+def fit(x, y, seeds, *, teacher=None, lam=(0.0,), steps=1000) -> NDArray:
+    """Descend CE(y) + lam KL(teacher || student), every row in every step of size .1, as published.
 
-    Plain gradient descent on CE(y) + lam KL(teacher || student), every row in every step. Two
-    classes need one number per row, the difference of the logits z; its gradient step is twice that
-    of either logit. CE and KL together pull sigmoid(z) to the mean of label and teacher.
-
-    Of b datasets, x [b, n, d] are inputs, y [b, n] labels 0 or 1, `teacher` [b, n] its chances of
-    class 1, with weights `lam` [k] >= 0. Initial weights are uniform in +-1/sqrt(d), as torch draws
-    them. Returns weights of the difference of logits [b, d + 1, k], the bias last.
+    x [b, n, d] of b datasets, labels y [b, n], `teacher` [b, n] its chances of class 1, `lam` [k].
+    Students of a dataset start from equal weights, uniform in +-1/sqrt(d) as torch draws them.
+    Returns weights of the difference of the two logits [b, d + 1, k], the bias last.
     """
     lam = np.asarray(lam, np.float32)
     if (lam < 0).any() or (lam.any() and teacher is None):
@@ -111,7 +98,9 @@ def fit(x, y, seeds, *, teacher=None, lam=(0.0,), steps=1000, lr=0.1) -> NDArray
     w = np.array([first - second for first, second in draws], np.float32)
     w = np.repeat(w[..., None], len(lam), axis=-1)
     turned = np.ascontiguousarray(x.swapaxes(1, 2))
-    rate = np.float32(2 * lr / x.shape[1])
+    # the difference of two logits takes twice the step of either; CE and KL together pull its
+    # sigmoid to the mean of label and teacher
+    rate = np.float32(2 * 0.1 / x.shape[1])
     for _ in range(steps):
         w -= rate * (turned @ ((1 + lam) * expit(x @ w) - wanted))
     return w
@@ -124,50 +113,42 @@ def _with_bias(x):
 
 
 def information(w1, w2, rule, overlap, pairing) -> tuple[float, float]:
-    """Exact I(t;s) and I(s;Y) in nats of two linear classifiers: weights [26], [51], biases last.
-
-    Paired by index, t and s are jointly Gaussian. Paired by class they are not (each is a mixture
-    given the label): I(t;s) is then integrated over the 2 x 2 label-conditional densities.
-    """
+    """Exact I(t;s) and I(s;Y), nats, of two linear classifiers: weights [26], [51], biases last."""
     teacher, student = counterexamples.columns(overlap)
     seen1, seen2 = np.zeros(counterexamples.UNION), np.zeros(counterexamples.UNION)
     seen1[teacher], seen2[student] = w1[teacher], w2[student]
     size1, size2, size = (np.linalg.norm(w) for w in (w1[:-1], w2[:-1], rule))
     label = seen2 @ rule / size2 / size
-    if pairing == "class":
+    if pairing == "class":  # not jointly Gaussian: each is a mixture given the label
         between = class_paired_information(seen1 @ rule / size1 / size, label)
     else:
         between = -0.5 * np.log1p(-((seen1 @ seen2 / size1 / size2) ** 2))
-    return float(between), class_information(label)
+    return float(between), quantities.class_information(label)
 
 
 def class_paired_information(rho1: float, rho2: float, points: int = 100) -> float:
     """I(t;s) in nats where t and s know of each other only through the label 1[z > 0].
 
-    `rho1` and `rho2` are the correlations of standard normal t and s with z; Gauss-Hermite
-    quadrature on `points` nodes per axis.
+    Standard normal t and s correlate with z by `rho1`, `rho2`; Gauss-Hermite quadrature.
     """
     x, w = np.polynomial.hermite_e.hermegauss(points)
-    p, q = (class_probabilities(rho, x) for rho in (rho1, rho2))
+    p, q = (quantities.class_probabilities(rho, x) for rho in (rho1, rho2))
     # p(t, s) = sum over labels of 1/2 p(t | y) p(s | y), and p(t | y) = p(t) P(y | t) / (1/2)
     ratio = 2 * p @ q.T
     return float((np.outer(w, w) / w.sum() ** 2 * xlogy(ratio, ratio)).sum())
 
 
-def crossings(table, verdicts, n_train=200, seed=0) -> dict[str | float, tuple]:
-    """Crossings with intervals from the two tables of notebook 06 (or its recorded run).
-
-    By weight, the (crossing, low, high) of its gain; under "gap", that of the estimated gap.
-    """
-    gains = table[(table["experiment"] == "MFH") & (table["n_train"] == n_train)]
-    series = {lam: own.assign(value=100 * own["gain"]) for lam, own in gains.groupby("lam")}
-    gaps = verdicts[verdicts["condition"].isin(set(gains["condition"]))]
-    series["gap"] = gaps.assign(value=gaps["gap"])
-    out = {}
-    for name, own in series.items():
-        by_seed = own.pivot(index="seed", columns="knob", values="value")
-        out[name] = crossing_interval(by_seed.columns, by_seed, np.random.default_rng(seed))
-    return out
+def crossings(table, verdicts, seed=0) -> dict[str | float, tuple]:
+    """By weight the (crossing, low, high) of the gain, under "gap" that of the estimated gap."""
+    gains = table[(table["experiment"] == "MFH") & (table["n_train"] == 200)]
+    of_seeds = {"index": "seed", "columns": "knob"}
+    curves = {lam: own.pivot(values="gain", **of_seeds) for lam, own in gains.groupby("lam")}
+    judged = verdicts[verdicts["condition"].isin(set(gains["condition"]))]
+    curves["gap"] = judged.pivot(values="gap", **of_seeds)
+    return {
+        name: quantities.crossing_interval(curve.columns, curve, np.random.default_rng(seed))
+        for name, curve in curves.items()
+    }
 
 
 def beside_published(columns: Mapping[str, Mapping]) -> pd.DataFrame:

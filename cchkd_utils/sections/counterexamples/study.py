@@ -1,25 +1,76 @@
-"""Many small cases: what was predicted, what happened, who was right.
+"""The cases of notebook 06: their networks, what was predicted, what happened, who was right."""
 
-Every case ends in the same two tables (see `results`), in one short report and in one line of the
-summary of notebook 06.
-"""
+from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
-from cchkd_utils import results
+from cchkd_utils import distill, results
 from cchkd_utils.criterion import Verdict, assess
+from cchkd_utils.distill import networks
 from cchkd_utils.distill.losses import teacher_share
+from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.results import intervals
 from cchkd_utils.sections.cells import majority
 
+OPTIONS = {"task": "regression", "lr": 0.003, "batch_size": 50}
+FOLDS = 5
 NEGLIGIBLE = 0.5  # per cent or points: an interval around 0 and within this counts as no effect
 ALIGNMENT = "residual alignment"
 FORETELLS = {  # whether a loss or error falls
     "distil": True, "do not distil": False, "helps": True, "hurts": False, "no effect": False,
 }  # fmt: skip
 NO_ALIGNMENT = 0.01  # an interval within +-0.01 (Var y is about 1) predicts no effect
+
+
+def draw(world: JointGaussian, n: int, seeds: Sequence[int], stream: int) -> list[NDArray]:
+    """Draw x1, x2 and y of all repetitions, [seeds, n, ...]; streams of a seed are disjoint."""
+    drawn = [world.sample(n, np.random.default_rng([seed, stream])) for seed in seeds]
+    return [np.stack(parts).astype(np.float32) for parts in zip(*drawn)]
+
+
+def network(d_in: int, *hidden: int) -> Callable[[], networks.MLP]:
+    """Return a function that builds a multilayer perceptron with one output."""
+    return lambda: networks.MLP(d_in, 1, hidden=hidden)
+
+
+def teachers(build: Callable, x, y, seeds: Sequence[int], **options) -> distill.Ensemble:
+    """Train one teacher per repetition on x [seeds, n, d], y [seeds, n]."""
+    members = [distill.Member(seed, data=i) for i, seed in enumerate(seeds)]
+    return distill.train_ensemble(build, x, y, members, **OPTIONS | options)
+
+
+def cross_fitted(build: Callable, x, y, seeds: Sequence[int], **options) -> NDArray:
+    """Predict each row by a teacher that has not seen it, [seeds, n]; five folds."""
+    fold, out = np.arange(x.shape[1]) % FOLDS, np.empty_like(y)
+    for k in range(FOLDS):
+        part = teachers(build, x[:, fold != k], y[:, fold != k], seeds, **options)
+        out[:, fold == k] = part.predict(x[:, fold == k])[..., 0]
+    return out
+
+
+def students(
+    build: Callable, x, y, soft, lam: Sequence[float], seeds: Sequence[int], **options
+) -> distill.Ensemble:
+    """Train undistilled students, then one per teacher, weight and repetition, in this order.
+
+    `soft` [teachers, seeds, n] holds the soft labels of x [seeds, n, d].
+    """
+    members = [distill.Member(seed, data=i) for i, seed in enumerate(seeds)]
+    members += [
+        distill.Member(seed, weight, data=i, teacher=teacher * len(seeds) + i)
+        for teacher, weight, (i, seed) in product(range(len(soft)), lam, enumerate(seeds))
+    ]
+    soft = np.concatenate(soft)
+    return distill.train_ensemble(build, x, y, members, teacher=soft, **OPTIONS | options)
+
+
+def errors(ensemble: distill.Ensemble, x, y) -> NDArray:
+    """Mean squared errors of `students`, [1 + teachers * weights, seeds]."""
+    wrong = ensemble.predict(x)[..., 0] - y[[m.data for m in ensemble.members]]
+    return (wrong**2).mean(axis=1).reshape(-1, len(y))
 
 
 def assess_each(teacher, student, labels, teacher_logits, student_logits, **options):
@@ -31,48 +82,19 @@ def assess_each(teacher, student, labels, teacher_logits, student_logits, **opti
 
 
 class Cases:
-    """Collects the `rows` and `verdicts` of all cases, for the two tables of `results`.
-
-    Verdicts carry the column ``residual alignment``.
-    """
+    """Collects the `rows` and `verdicts` of all cases, for the two tables of `results`."""
 
     def __init__(self):
         self.rows, self.verdicts = [], []
 
     def add(
-        self,
-        case: str,
-        condition: str,
-        *,
-        knob: float,
-        lam: ArrayLike,
-        baseline: ArrayLike,
-        distilled: ArrayLike,
-        verdicts: list[Verdict] | list[dict] | dict,
-        alignment: ArrayLike,
-        n_train: int,
-        seeds: list[int],
-        metric: str = "mse",
-        dataset: str = "joint Gaussian",
-        students: str = "linear",
-    ) -> None:
-        """Add one condition of a case.
+        self, case, condition, *, knob, lam, baseline, distilled, verdicts, alignment, n_train,
+        seeds, metric="mse", dataset="joint Gaussian", students="linear",
+    ) -> None:  # fmt: skip
+        """Add one condition of a case: the metric `baseline` [s] and `distilled` [s, k], by weight.
 
-        Parameters
-        ----------
-        knob : float
-            What the condition varies.
-        baseline, distilled : array_like [s] and [s, k]
-            The metric of the undistilled student and of one student per weight, by seed.
-        verdicts : one per seed, or one dict for all
-            From `criterion.assess` or `exact_verdict`.
-        alignment : array_like [s] or float
-            E[(y - t)(y - s)], exact or measured by seed.
-
-        Raises
-        ------
-        ValueError
-            When the numbers of seeds or weights differ.
+        `knob` is what it varies; `verdicts` are one per seed, or one dict for all; `alignment` is
+        E[(y - t)(y - s)], exact or [s].
         """
         baseline, distilled = np.asarray(baseline, float), np.asarray(distilled, float)
         lam = [float(weight) for weight in np.ravel(lam)]
@@ -85,7 +107,7 @@ class Cases:
         alignment = np.broadcast_to(alignment, baseline.shape)
         common = {"dataset": dataset, "kind": "simulated", "teacher": "x1"}
         common |= {"student": f"x2 {students}", "condition": f"{case}: {condition}"}
-        for i, seed in enumerate(seeds):
+        for i, (seed, verdict) in enumerate(zip(seeds, verdicts)):
             row = common | {"knob": float(knob), "seed": seed}
             self.rows += [
                 results.result(
@@ -95,16 +117,12 @@ class Cases:
                 )
                 for weight, after in zip(lam, distilled[i])
             ]  # fmt: skip
-            verdict = verdicts[i]
             if isinstance(verdict, Verdict):
                 verdict = results.verdict(verdict)
             self.verdicts.append(row | verdict | {ALIGNMENT: float(alignment[i])})
 
     def gains(self) -> pd.DataFrame:
-        """Mean gain with its 95 % interval per condition and weight, and the outcome.
-
-        Losses: per cent of the undistilled student's; accuracies: percentage points.
-        """
+        """Mean gain by condition and weight, percentage points or per cent of the loss."""
         table = results.check(self.rows)
         relative = table["metric"].map(results.SIGNS) < 0
         table["gain"] *= 100 / np.where(relative, table["baseline"], 1.0)
@@ -115,14 +133,12 @@ class Cases:
         return out.sort_values("condition", key=lambda c: c.map(order.index), kind="stable")
 
     def summary(self) -> pd.DataFrame:
-        """One line per condition: both predictions, what happened at the smallest weight, who won.
-
-        Both criteria speak about small weights, so the smallest one is the judge.
-        """
+        """One line per condition: both predictions, the smallest weight's outcome, who won."""
         gains = self.gains()
         verdicts = results.check(self.verdicts, "verdicts")
         of_condition = verdicts.groupby("condition")
         aligned = intervals.summarise(verdicts, ["condition"], ALIGNMENT).set_index("condition")
+        # both criteria speak about small weights
         first = gains[gains["lam"] == gains["lam"].min()].set_index("condition")
         out = first[["experiment", "knob", "gain", "gain_lo", "gain_hi", "outcome"]].copy()
         out["gap"] = of_condition["gap"].mean()
@@ -156,13 +172,12 @@ class Cases:
         """Return all cases as a table to read: what was predicted, what happened, who was right."""
         table = self.summary().set_index("condition").rename_axis("case")
         happened = zip(table["outcome"], table["gain"])
-        columns = {
+        return pd.DataFrame(index=table.index).assign(**{
             "CCH": _decisions(table),
             "what happened": [f"{outcome} ({gain:+.1f})" for outcome, gain in happened],
             "exact / alternative": table["predicted"],
             "who was right": table["right"],
-        }
-        return pd.DataFrame(columns, index=table.index)
+        })  # fmt: skip
 
 
 def _decisions(table: pd.DataFrame) -> list[str]:

@@ -18,10 +18,7 @@ MARKERS = ["o", "s", "D", "^", "v", "P"]
 
 
 def outcomes_by_decision(shares: Mapping[str, pd.DataFrame]) -> Figure:
-    """Show what happened to the cells of each decision, one panel per section.
-
-    `shares` holds, by section, what `study.outcome_by_decision` returns.
-    """
+    """Show `study.outcome_by_decision` of each section, one panel each."""
     fig, axes = plots.figure(1, len(shares), width=7.5, height=1.25 * len(shares) + 0.9)
     axes = np.atleast_1d(axes)
     for ax, (section, table) in zip(axes, shares.items()):
@@ -37,8 +34,8 @@ def outcomes_by_decision(shares: Mapping[str, pd.DataFrame]) -> Figure:
         ax.xaxis.set_major_formatter("{x:.0%}")
     told = []
     for name, bad in WRONG.items():
-        cells = sum(table.loc[name, "cells"] for table in shares.values())
-        wrong = sum(table.loc[name, "cells"] * table.loc[name, bad] for table in shares.values())
+        judged = pd.DataFrame([table.loc[name] for table in shares.values()])
+        wrong, cells = judged["cells"] @ judged[bad], judged["cells"].sum()
         told.append(f"after “{name}” distillation {bad} in {wrong:.0f} of {cells:.0f} cells")
     plots.headline(fig, "; ".join(told).capitalize())
     axes[-1].set_xlabel("share of cells (their number in brackets)")
@@ -49,10 +46,9 @@ def outcomes_by_decision(shares: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def ranking_of_criteria(ax: Axes, table: pd.DataFrame, labels: Mapping[str, str]) -> None:
-    """Draw the rank correlation of every criterion with the gain, by section, with intervals.
+    """Draw the rank correlations of `study.compare`, by section, with intervals.
 
-    `table` is from `study.compare`; `labels` names the scores on the axis, in order; the first is
-    in the headline.
+    `labels` names the scores on the axis, in order; the first is in the headline.
     """
     sections = table["section"].unique()
     colours = [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, "0.3"]
@@ -86,8 +82,9 @@ def response(ax: Axes, table: pd.DataFrame, title: str) -> None:
     curve = IsotonicRegression(out_of_bounds="clip").fit(x, y).predict(grid)
     ax.plot(grid, curve, color="0.1", lw=1.8)
     plots.mark_zeros(ax)
-    pad = 0.05 * (max(x.max(), 0) - min(x.min(), 0) or 1)
-    ax.set_xlim(min(x.min(), 0) - pad, max(x.max(), 0) + pad)
+    ends = [min(x.min(), 0), max(x.max(), 0)]
+    pad = 0.05 * (np.ptp(ends) or 1)
+    ax.set_xlim(ends[0] - pad, ends[1] + pad)
     ax.xaxis.set_major_locator(MaxNLocator(6))
     varies = np.ptp(x) > 0 and np.ptp(y) > 0
     order = f": rank correlation {spearmanr(x, y).statistic:.2f}" if varies else ""

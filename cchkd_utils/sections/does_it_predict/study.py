@@ -4,7 +4,7 @@ Cells that differ only in λ or T share their verdict, so that intervals resampl
 (pair and condition), not cells.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -21,30 +21,19 @@ from cchkd_utils.sections.cells import RIVALS, agreement, resolved
 def hits(table: pd.DataFrame) -> dict[str, float]:
     """Count how often the decided verdicts of resolved cells are right.
 
-    ``right`` is the share of the ``decided``; its interval is by bootstrap over ``clusters`` (of
-    the decided), or Clopper and Pearson's, with clusters as trials, where all or none are right.
-    ``always`` is the share right of "always distil" on the same cells. NaN where there is nothing
-    to divide by.
+    ``right`` is a share of the ``decided``, with an interval by bootstrap over their ``clusters``,
+    or Clopper and Pearson's where all or none are right. ``always`` is that of "always distil".
     """
     kept = resolved(table)
     decided = kept[kept["decision"] != "undecided"]
-    helps = (decided["outcome"] == "helps").to_numpy()
     right = agreement(decided["decision"], decided["outcome"]) == "agree"
     share, low, high = intervals.cluster_interval(lambda r: right[r].mean(), decided["cluster"])
     clusters = decided["cluster"].nunique()
     if share in (0, 1):  # the bootstrap cannot see beyond what never happened
-        exact = binomtest(int(share * clusters), clusters).proportion_ci()
-        low, high = exact.low, exact.high
-    return {
-        "cells": len(table),
-        "resolved": len(kept),
-        "decided": len(decided),
-        "clusters": clusters,
-        "right": share,
-        "right_lo": low,
-        "right_hi": high,
-        "always": helps.mean() if len(helps) else np.nan,
-    }
+        low, high = binomtest(int(share * clusters), clusters).proportion_ci()
+    counts = {"cells": len(table), "resolved": len(kept), "decided": len(decided)}
+    counts |= {"clusters": clusters, "always": (decided["outcome"] == "helps").mean()}
+    return counts | {"right": share, "right_lo": low, "right_hi": high}
 
 
 def report(counted: Mapping[str, float]) -> dict[str, object]:
@@ -56,18 +45,14 @@ def report(counted: Mapping[str, float]) -> dict[str, object]:
     return counts | {"right": interval, "always distil": f"{counted['always']:.2f}"}
 
 
-def auc(
-    table: pd.DataFrame, score: str, *, within: str = "dataset"
-) -> tuple[float, float, float, int]:
+def auc(table: pd.DataFrame, score: str) -> tuple[float, float, float, int]:
     """Chance that a cell that helps scores above one that hurts; its interval; pairs compared.
 
-    This is the area under the ROC curve: 0.5 is chance, ties count half, NaN without a pair. Only
-    cells with the same `within` are compared, because scores of different datasets are in different
-    units.
+    The area under the ROC curve; only cells of one dataset share units, and are compared.
     """
     kept = resolved(table).dropna(subset=[score])
     helps, values = (kept["outcome"] == "helps").to_numpy(), kept[score].to_numpy()
-    strata = kept[within].to_numpy()
+    strata = kept["dataset"].to_numpy()
     pair = np.outer(helps, ~helps) * np.equal.outer(strata, strata).astype(float)
     wins = pair * np.heaviside(np.subtract.outer(values, values), 0.5)
 
@@ -93,35 +78,31 @@ def rank_correlation(table: pd.DataFrame, score: str = "gap") -> tuple[float, fl
 
 def outcome_by_decision(table: pd.DataFrame) -> pd.DataFrame:
     """Share of cells that help, stay unresolved and hurt, for each decision; and their count."""
-    counts = pd.crosstab(table["decision"], table["outcome"]).reindex(
-        index=["do not distil", "undecided", "distil"],
-        columns=["hurts", "unresolved", "helps"],
-        fill_value=0,
-    )
+    decisions, outcomes = ["do not distil", "undecided", "distil"], ["hurts", "unresolved", "helps"]
+    counts = pd.crosstab(table["decision"], table["outcome"])
+    counts = counts.reindex(index=decisions, columns=outcomes, fill_value=0)
     return counts.div(counts.sum(axis=1).clip(lower=1), axis=0).assign(cells=counts.sum(axis=1))
 
 
 def brier(table: pd.DataFrame) -> dict[str, float]:
-    """Mean squared error of P(gap > 0) as a forecast of "helps", on resolved cells.
+    """Mean squared error of P(gap > 0) as a forecast of "helps", with its cluster interval.
 
-    With an interval by bootstrap over clusters, and as ``reference`` that of always saying the
-    share of cells that help, which needs no criterion; 0.25 is a coin's.
+    ``reference``: that of always saying the share of cells that help, which needs no criterion.
     """
     kept = resolved(table)
-    helps = (kept["outcome"] == "helps").to_numpy(float)
-    error = (kept["p_distil"].to_numpy() - helps) ** 2
+    helps = (kept["outcome"] == "helps").astype(float)
+    error = ((kept["p_distil"] - helps) ** 2).to_numpy()
     value, low, high = intervals.cluster_interval(lambda rows: error[rows].mean(), kept["cluster"])
-    reference = helps.mean() * (1 - helps.mean()) if len(helps) else np.nan
+    reference = helps.mean() * (1 - helps.mean())
     return {"brier": value, "brier_lo": low, "brier_hi": high, "reference": reference}
 
 
-def shape_of_response(table: pd.DataFrame, score: str = "gap") -> dict[str, float]:
-    """Ask whether the gain responds to the gap along a line or along a bent, monotone curve.
+def shape_of_response(table: pd.DataFrame) -> dict[str, float]:
+    """Share of the gain's variance that a line and a monotone curve over the gap explain.
 
-    Both are fitted without one cluster at a time and judged on it: the share of the variance of the
-    gain that each explains. Below zero: worse than the mean. NaN for fewer than four clusters.
+    Both are fitted without one cluster at a time and judged on it. NaN for fewer than four.
     """
-    x, y, cluster = table[[score]].to_numpy(), table["percent"].to_numpy(), table["cluster"]
+    x, y, cluster = table[["gap"]].to_numpy(), table["percent"].to_numpy(), table["cluster"]
     if cluster.nunique() < 4:  # a line needs two of those that stay
         return {"line": np.nan, "monotone": np.nan}
 
@@ -134,17 +115,13 @@ def shape_of_response(table: pd.DataFrame, score: str = "gap") -> dict[str, floa
     return {name: 1 - error(model) / mean for name, model in models.items()}
 
 
-def compare(
-    tables: Mapping[str, pd.DataFrame], scores: Sequence[str] = tuple(RIVALS)
-) -> pd.DataFrame:
-    """Rank correlation with the gain, and area under the ROC curve, of each score in each table.
-
-    The area is NaN where all resolved cells have the same sign.
-    """
-    rows = []
-    for section, table in tables.items():
-        for score in scores:
-            if score in table and table[score].notna().any():
-                rows.append([section, score, *rank_correlation(table, score), *auc(table, score)])
+def compare(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Rank correlation with the gain, and area under the ROC curve, of each score in each table."""
+    rows = [
+        [section, score, *rank_correlation(table, score), *auc(table, score)]
+        for section, table in tables.items()
+        for score in RIVALS
+        if score in table and table[score].notna().any()
+    ]
     measured = ["rho", "rho_lo", "rho_hi", "auc", "auc_lo", "auc_hi", "pairs"]
     return pd.DataFrame(rows, columns=["section", "score", *measured])

@@ -10,11 +10,7 @@ from matplotlib.lines import Line2D
 
 from cchkd_utils import plots
 
-PAIR = {  # quantities in one panel
-    "I(X;Y)": ("0.4", "^"),
-    "I(H1;H2)": ("black", "o"),
-    "I(H2;Y)": (plots.ORANGE, "s"),
-}
+PAIR = {"I(X;Y)": ("0.4", "^"), "I(H1;H2)": ("black", "o"), "I(H2;Y)": (plots.ORANGE, "s")}
 BAR = 1.645  # standard errors of a 90 % interval
 TRUTH = {"color": "0.2", "lw": 1.0, "ls": "--", "zorder": 1}
 
@@ -29,8 +25,7 @@ def titled(title: str, columns: int = 1, **size) -> tuple[Figure, np.ndarray]:
 def method_lines(ax: Axes, table: pd.DataFrame, x: str, y="nats", dodge=0.0, ls="-") -> None:
     """Draw the mean of `y` by `x`, one line per method; bars: the 90 % interval one estimate gives.
 
-    `dodge` shifts the methods against each other, in units of x, or as a factor on a logarithmic
-    axis.
+    `dodge` shifts the methods against each other, in units of x or of its logarithm.
     """
     for i, (method, (colour, marker)) in enumerate(plots.ESTIMATORS.items()):
         points = table[table["method"] == method].groupby(x)[[y, "stderr"]].mean()
@@ -89,11 +84,7 @@ def recorded_errors(axes: Sequence[Axes], rows: pd.DataFrame) -> None:
 
 
 def coverage_by_cell(ax: Axes, cells: pd.DataFrame, level: float) -> None:
-    """Draw the coverage of each population and dimension, one colour per estimator.
-
-    `cells` are rows of `study.coverage`, by dataset, condition and estimator; `level` is the
-    nominal coverage.
-    """
+    """Draw `study.coverage` by dataset, condition and estimator, and the nominal coverage."""
     names = cells["dataset"] + ",\n" + cells["condition"]
     row = {name: i for i, name in enumerate(names.unique())}
     middle = (cells["estimator"].nunique() - 1) / 2
@@ -120,10 +111,7 @@ def wrong_against_said(ax: Axes, classes: Mapping[str, pd.DataFrame]) -> None:
 
 
 def bits_and_nats(ax: Axes, verdicts: pd.DataFrame, flips: np.ndarray) -> None:
-    """Draw pairs of informations, and the band where bits on one side turn the verdict.
-
-    `flips` [n] says of each row of the verdicts whether its sign turns.
-    """
+    """Draw pairs of informations, and the band where bits on one side turn the sign (`flips`)."""
     label, shared = verdicts["mi_student_label"], verdicts["mi_teacher_student"]
     top = _diagonal(ax, label, shared, label="gap 0")
     ax.fill_between([0, top], [0, top * np.log(2)], [0, top], color=plots.ORANGE, alpha=0.2, lw=0,

@@ -1,7 +1,6 @@
 """Joint distributions of (H1, H2, Y) with a known gap I(H1;H2) - I(H2;Y): verdicts are judged here.
 
-Each is `population(gap, d, n, rng) -> (H1 [n, d], H2 [n, d], Y [n], gap)`; the gap returned is the
-true one in nats, near the wanted one.
+Each is `population(gap, d, n, rng) -> (H1 [n, d], H2 [n, d], Y [n], true gap)`, nats.
 """
 
 from dataclasses import replace
@@ -12,7 +11,7 @@ from scipy.special import ndtr
 from scipy.stats import norm
 
 from cchkd_utils.mi.tasks import Representations, half_cube, representations
-from cchkd_utils.sections.exact import class_information
+from cchkd_utils.sections.quantities import class_information
 
 QUARTILES = norm.ppf([0.25, 0.5, 0.75])
 TRUTH_ROWS = 100_000  # of the Monte Carlo truths: standard error about 0.003 nats
@@ -144,5 +143,5 @@ def embedded(model, d, n, rng):
     """Latents of the model among independent noise, `[n, d]` each, rotated; and the class."""
     z1, z2, y = model.latents(n, rng)
     noise = rng.standard_normal((2, n, d - z1.shape[1]))
-    h1, h2 = (rotated(np.hstack(parts), rng) for parts in ((z1, noise[0]), (z2, noise[1])))
+    h1, h2 = (rotated(np.hstack(parts), rng) for parts in zip((z1, z2), noise))
     return h1, h2, y

@@ -1,7 +1,6 @@
-"""Estimators and verdicts against known informations: samplers, measurements, intervals.
+"""Estimators and verdicts against known informations: measurements, and tables of them.
 
-Each measurement is a row of the ``estimates`` table, each trial a row of ``verdicts`` with the true
-gap as its knob. Everything is simulated, since only then the truth is known.
+The knob of a verdict is the true gap. Scripts in tests/benchmarks recorded the long measurements.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,26 +16,19 @@ from cchkd_utils.mi import estimate, tasks
 from cchkd_utils.sections.estimators import populations
 
 FAMILIES = (
-    "Normal 1x1",
-    "Uniform 1x1 (noise=0.1)",
-    "Bimodal @ Nm CDF @ Normal 1x1",
-    "Swiss roll @ Nm CDF @ Normal 1x1",
-    "Mn 25x25 (dense)",
-    "Hc @ Mn 25x25 (2-pair)",
-    "Asinh @ St 3x3 (dof=2)",
-    "Sp @ Mn 3x3 (2-pair)",
-    "Sp @ Mn 25x25 (2-pair)",
-)
+    "Normal 1x1", "Uniform 1x1 (noise=0.1)", "Bimodal @ Nm CDF @ Normal 1x1",
+    "Swiss roll @ Nm CDF @ Normal 1x1", "Mn 25x25 (dense)", "Hc @ Mn 25x25 (2-pair)",
+    "Asinh @ St 3x3 (dof=2)", "Sp @ Mn 3x3 (2-pair)", "Sp @ Mn 25x25 (2-pair)",
+)  # fmt: skip
 STEPS = (0.0, 0.02, 0.1, 0.25, 0.5)  # classes of p_wrong
+PARTS = {"coverage": "gap in ±0.3", "power": "gap −0.3 or 0.3", "markov": "Markov pairs"}
+CLEAR = 0.3  # nats; gaps of hidden layers whose sign is counted
 
 
 def measure(
     task: str, x, y, truth: float, methods: Iterable[str], seed: int, *, classes=False, groups=None
 ) -> list[dict]:
-    """Estimate I(X;Y) by each method; one row of the estimates table per method.
-
-    `x` and `y` are [n, d] and [n, d'] or, with `classes`, [n]; `truth` is the true I(X;Y), nats.
-    """
+    """Estimate I(X;Y) of x [n, d] and y [n, d'] (`classes`: [n]) by each method; truth: nats."""
     row = {"task": task, "kind": "simulated", "n": len(x), "dim": x.shape[1], "seed": seed}
     row["y"] = "classes" if classes else "continuous"
     row["true_mi"] = max(truth, 0.0)  # a Monte Carlo mean may fall below
@@ -61,7 +53,7 @@ def shared_pairs(d: int, nats: float = 1.0) -> tasks.Task:
 
 
 def families() -> list[tasks.Task]:
-    """A selection of the forty tasks of Czyż et al. (2023): one or two of each shape."""
+    """Select from the forty tasks of Czyż et al. (2023) one or two of each shape."""
     known = {task.name: task for task in tasks.beyond_normal()}
     return [known[name] for name in FAMILIES]
 
@@ -103,28 +95,28 @@ def measure_copies(share: float, n: int, methods: Sequence[str], seed: int) -> l
 def judge_populations(dims, trials: int, n: int, estimator: str, seed: int) -> list[dict]:
     """Verdicts on populations whose true gap (the knob) is uniform in ±0.3 nats.
 
-    `trials` rows of the verdicts table for each kind of label and each of `dims` (2 or more), and
-    for hidden layers of `populations.UNITS` units.
+    `trials` for each kind of label and each of `dims` (2 or more), and for hidden layers.
     """
     rows = []
-    options = {"estimator": estimator, "rivals": False, "bias_check": False}
     kinds = [(*kind, dims) for kind in populations.POPULATIONS.items()]
     kinds += [(*kind, [populations.UNITS]) for kind in populations.LAYERS.items()]
-    for j, (dataset, draws, sizes) in enumerate(kinds):
-        case = {"dataset": f"{dataset} labels", "kind": "simulated"}
-        case |= {"teacher": "H1", "student": "H2"}
+    for j, (labels, draws, sizes) in enumerate(kinds):
         for d, i in product(sizes, range(trials)):
             rng, draw = np.random.default_rng([seed, i, d, j]), draws[i % len(draws)]
             h1, h2, y, gap = draw(rng.uniform(-0.3, 0.3), d, n, rng)
-            case |= {"condition": f"{d} dimensions", "knob": gap, "seed": seed + i}
-            rows.append(results.verdict(assess(h1, h2, y, seed=seed + i, **options), **case))
+            options = {"estimator": estimator, "rivals": False, "bias_check": False}
+            verdict = assess(h1, h2, y, seed=seed + i, **options)
+            rows.append(results.verdict(
+                verdict, dataset=f"{labels} labels", kind="simulated", teacher="H1", student="H2",
+                condition=f"{d} dimensions", knob=gap, seed=seed + i,
+            ))  # fmt: skip
     return rows
 
 
 def coverage(verdicts: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """How often the interval holds the true gap, per group, with a 95 % interval of its own.
+    """How often the interval holds the true gap, per group; bias: mean of gap minus true gap, nats.
 
-    The interval is Clopper and Pearson's (1934); bias: mean of estimated minus true gap, nats.
+    low and high: the 95 % interval of that share, Clopper and Pearson's (1934).
     """
     rows = []
     for key, group in verdicts.groupby(by, sort=False):
@@ -134,10 +126,7 @@ def coverage(verdicts: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def reliability(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """How often the sign was wrong against how often `p_wrong` said so, in classes of `p_wrong`.
-
-    ``said`` is the mean of p_wrong; low and high are Clopper and Pearson's 95 % interval.
-    """
+    """How often the sign was wrong against how often `p_wrong` ``said`` so, in classes of it."""
     wrong = np.sign(verdicts["gap"]) != np.sign(verdicts["knob"])
     classes = pd.cut(verdicts["p_wrong"], STEPS, include_lowest=True)
     rows = [
@@ -148,11 +137,76 @@ def reliability(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _share(hits: int, trials: int) -> tuple[int, float, float, float]:
-    interval = binomtest(hits, trials).proportion_ci()
-    return trials, hits / trials, interval.low, interval.high
+    return trials, hits / trials, *binomtest(hits, trials).proportion_ci()
 
 
 def flips_in_bits(shared, label) -> np.ndarray:
     """Say where I(H1;H2) in bits beside I(H2;Y) in nats would turn the sign; both given in nats."""
     shared, label = np.asarray(shared), np.asarray(label)
     return (shared > label) != (shared / np.log(2) > label)
+
+
+def recorded(name: str) -> pd.DataFrame:
+    """Return `book/results/<name>.csv` with its commits as text."""
+    return pd.read_csv(results.recorded_file(name), dtype={"git_sha": str})
+
+
+def provenance(table: pd.DataFrame) -> str:
+    """Say when and from which commits a table was recorded."""
+    return f"recorded {', '.join(sorted(set(table.date)))}, commit {', '.join(set(table.git_sha))}"
+
+
+def accuracy(rows: pd.DataFrame) -> pd.DataFrame:
+    """Summarise errors (nats) by part and quantity: cases, mean and worst size, bias, time."""
+    sizes = rows.assign(size=rows["error_nats"].abs())
+    groups = sizes.groupby(["method", "part", "quantity", "n"], sort=False)
+    table = groups.agg(**{
+        "cases": ("size", "size"), "mean error": ("size", "mean"), "worst": ("size", "max"),
+        "bias": ("error_nats", "mean"), "seconds": ("seconds", "mean"),
+    })  # fmt: skip
+    return table.reset_index()
+
+
+def signs_of_layers(rows: pd.DataFrame) -> tuple[int, int]:
+    """Count the hidden layers whose sign of a `CLEAR` gap came out right, and all of these."""
+    layers = rows[rows["part"] == "hidden layers"]
+    wide = layers.pivot_table(index=["method", "n", "name", "seed"], columns="quantity",
+                              values=["truth_nats", "estimate_nats"])  # fmt: skip
+    gap = wide.xs("I(H1;H2)", axis=1, level=1) - wide.xs("I(H2;Y)", axis=1, level=1)
+    gap = gap[gap["truth_nats"].abs() >= CLEAR]
+    right = np.sign(gap["truth_nats"]) == np.sign(gap["estimate_nats"])
+    return int(right.sum()), len(right)
+
+
+def calibration(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the recorded cells with names for readers: coverage in %, wrong signs, decisions."""
+    layers = cells["labels"].str.startswith("hidden layers")
+    bounds = zip(*(100 * cells[name] for name in ("coverage", "coverage_lo", "coverage_hi")))
+    columns = {
+        "estimator": "estimator", "population": "population", "labels": "Y", "d": "d", "n": "n",
+        "trials": "trials", "covered (%)": "covered (%)", "bias_nats": "bias (nats)",
+        "wrong_sign_found": "sign wrong", "wrong_sign_said": "p_wrong says",
+        "decided": "decided", "decided_rightly": "rightly", "distil": "distil",
+    }  # fmt: skip
+    table = cells.assign(**{
+        "population": cells["part"].map(PARTS).where(~layers, "hidden layers, any gap"),
+        "covered (%)": [f"{c:.0f} [{low:.0f}, {high:.0f}]" for c, low, high in bounds],
+    })  # fmt: skip
+    return table[[*columns]].rename(columns=columns)
+
+
+def reliability_of_signs(trials: pd.DataFrame) -> pd.DataFrame:
+    """`reliability` of auto over the recorded trials with a gap anywhere in ±0.3, d <= 16."""
+    kept = trials.query("part == 'coverage' and d <= 16 and estimator == 'auto'")
+    return reliability(kept.rename(columns={"gap_nats": "gap", "true_gap_nats": "knob"}))
+
+
+def ratios(rows: pd.DataFrame) -> pd.DataFrame:
+    """Seconds and mean errors beside the peers', by method and size; times faster than the peer."""
+    truth = rows["true_nats"]
+    errors = {f"{who}_error": (rows[f"{who}_nats"] - truth).abs() for who in ("our", "peer")}
+    groups = rows.assign(**errors).groupby(["method", "peer", "n", "d"])
+    columns = ["our_seconds", "peer_seconds", "our_error", "peer_error"]
+    table = groups[columns].mean().assign(runs=groups.size())
+    table["times faster"] = table["peer_seconds"] / table["our_seconds"]
+    return table.rename(columns=lambda c: c.replace("_", " ")).reset_index()

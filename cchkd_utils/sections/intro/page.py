@@ -15,8 +15,8 @@ import pandas as pd
 from cchkd_utils import paths, results
 from cchkd_utils.sections import cells
 from cchkd_utils.sections.cells import SECTIONS, Tables, same_sign
-from cchkd_utils.sections.grid import near
 from cchkd_utils.sections.intro import figures
+from cchkd_utils.sections.quantities import near
 
 FIGURE = paths.ROOT / "book" / "_static" / "finding.svg"
 MIDDLE = {"lam": 0.5, "temperature": 2.0}  # of the paper's grids

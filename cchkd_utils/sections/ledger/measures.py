@@ -15,7 +15,7 @@ from cchkd_utils.results import intervals
 from cchkd_utils.sections import cells as joined
 from cchkd_utils.sections.cells import ANSWERS, CELL, CLUSTER, SECTIONS, agreement, same_sign
 from cchkd_utils.sections.does_it_predict.study import shape_of_response
-from cchkd_utils.sections.grid import near
+from cchkd_utils.sections.quantities import near
 
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE = GRADES = (
     "reproduced", "partly", "not reproduced", "not testable here",

@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix
 from cchkd_utils import criterion, distill, results
 from cchkd_utils.datasets import Multimodal, mnist_m
 from cchkd_utils.distill.losses import teacher_share
-from cchkd_utils.sections.grid import near
+from cchkd_utils.sections.quantities import near
 
 MAIN = "distillation"
 NAMES = {"embedded": "digits → digits-M", "real": "MNIST → MNIST-M"}

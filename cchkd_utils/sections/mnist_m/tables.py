@@ -4,7 +4,7 @@ import pandas as pd
 
 from cchkd_utils.results import intervals
 from cchkd_utils.sections.cells import pooled, tally
-from cchkd_utils.sections.grid import near
+from cchkd_utils.sections.quantities import near
 
 RIVALS = ["teacher accuracy", "linear CKA", "residual alignment", "I(teacher; label | student)"]
 

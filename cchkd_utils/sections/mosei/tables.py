@@ -10,7 +10,7 @@ from cchkd_utils import results
 from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.results import intervals
 from cchkd_utils.sections.mosei.study import MODALITIES
-from cchkd_utils.sections.scores import regression_scores, scores
+from cchkd_utils.sections.quantities import regression_scores, scores
 
 CELL = ["teacher", "student", "condition", "knob", "lam", "temperature", "metric"]
 PAIR = ["teacher", "student", "condition", "knob", "estimator"]

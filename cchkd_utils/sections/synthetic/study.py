@@ -15,7 +15,7 @@ from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.results import intervals
 from cchkd_utils.sections.cells import pooled
-from cchkd_utils.sections.grid import crossing
+from cchkd_utils.sections.quantities import crossing
 
 FAST = ("ksg", "gaussian")  # estimators that take well under a second; the others train networks
 PAPER = {True: "lowers the MSE markedly, at every λ", False: "does not"}  # its claim, in words

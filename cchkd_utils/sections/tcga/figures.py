@@ -1,24 +1,17 @@
-"""The two figures of notebook 04: verdicts beside gains, and what distillation does to fusion.
-
-`gains` are rows of `intervals.pooled_folds` with the column experiment.
-"""
+"""The two figures of notebook 04, of gains by `tables.at`: beside verdicts, and of fusion."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from cchkd_utils import plots
 from cchkd_utils.results.readable import pair_names
 
-LOOK = {  # colour, marker
-    **plots.ESTIMATORS,
-    "pooled logits": ("0.3", "x"),
-    **plots.SOFT_LABELS,
-    "late fusion": (plots.GREEN, "^"),
+LOOK = plots.ESTIMATORS | plots.SOFT_LABELS | {  # colour, marker
+    "pooled logits": ("0.3", "x"), "late fusion": (plots.GREEN, "^"),
     "early fusion": (plots.PURPLE, "D"),
-}
+}  # fmt: skip
 
 
 def verdicts_and_gains(pooled: pd.DataFrame, gains: pd.DataFrame) -> Figure:
@@ -34,8 +27,8 @@ def verdicts_and_gains(pooled: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     axes[1].set_title("What distillation did")
     axes[1].set_yticklabels([])
     _headline(fig, "Distillation, soft labels ", gains)
-    _legend(fig, pooled["estimator"], "outside lower left", 3, title="estimator")
-    _legend(fig, gains["experiment"], "outside lower center", 2, title="soft labels")
+    _legend(axes[0], "outside lower left", 3, title="estimator")
+    _legend(axes[1], "outside lower center", 2, title="soft labels")
     return fig
 
 
@@ -46,7 +39,7 @@ def fusion(gains: pd.DataFrame) -> Figure:
     _dots(ax, gains, "experiment", "gain", pairs, 100)
     _headline(fig, "Distillation, ", gains)
     ax.set_xlabel("accuracy of fusion + KD less that of fusion (percentage points)")
-    _legend(fig, gains["experiment"], "outside lower center", 2)
+    _legend(ax, "outside lower center", 2)
     return fig
 
 
@@ -66,7 +59,7 @@ def _dots(ax: Axes, table: pd.DataFrame, group: str, value: str, pairs: np.ndarr
         x, low, high = (scale * own[f"{value}{end}"].to_numpy() for end in ("", "_lo", "_hi"))
         colour, marker = LOOK[name]
         bars = np.maximum([x - low, high - x], 0)
-        ax.errorbar(x, y, xerr=bars, fmt=marker, color=colour, lw=1, ms=5)
+        ax.errorbar(x, y, xerr=bars, fmt=marker, color=colour, lw=1, ms=5, label=name)
     ends = scale * table[[f"{value}_lo", f"{value}_hi"]]
     low, high = min(ends.min(axis=None), 0), max(ends.max(axis=None), 0)
     pad = 0.05 * (high - low or 1)
@@ -79,10 +72,6 @@ def _dots(ax: Axes, table: pd.DataFrame, group: str, value: str, pairs: np.ndarr
         ax.axhline(0.5 - i, color="0.9", lw=0.8)
 
 
-def _legend(fig, names, where, columns, **options):
-    handles = [
-        Line2D([], [], color=LOOK[name][0], marker=LOOK[name][1], lw=1, label=name)
-        for name in names.unique()
-    ]
-    fig.legend(handles=handles, loc=where, ncols=columns, fontsize=9, columnspacing=1.0,
-               handletextpad=0.4, frameon=False, **options)  # fmt: skip
+def _legend(ax, where, columns, **options):
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc=where, ncols=columns, fontsize=9,
+                     columnspacing=1.0, handletextpad=0.4, frameon=False, **options)  # fmt: skip

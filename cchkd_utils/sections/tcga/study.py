@@ -1,9 +1,13 @@
-"""Every modality of a cohort teaches every other one, and each pair is judged beforehand."""
+"""Every modality of a cohort teaches every other one, and each pair is judged beforehand.
 
-from collections.abc import Iterable
-from dataclasses import replace
-from functools import partial
-from itertools import permutations
+Imputation, feature selection, scaling, networks and teachers' soft labels all learn from the
+training rows of a fold. Networks of one repeat start from equal weights.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import permutations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,25 +15,167 @@ from scipy.special import log_softmax, softmax
 
 from cchkd_utils import criterion, results
 from cchkd_utils.datasets import Multimodal
-from cchkd_utils.distill import Member
+from cchkd_utils.distill import Member, train_ensemble
+from cchkd_utils.distill.crossfit import folds, out_of_fold
 from cchkd_utils.distill.losses import teacher_share
-from cchkd_utils.sections.scores import METRICS
-from cchkd_utils.sections.tcga.folds import SOFT, Folds
+from cchkd_utils.distill.networks import MLP
+from cchkd_utils.sections.quantities import METRICS, scores
 
+SOFT = ("in-sample", "cross-fitted")
+MOST_MISSING = 0.2  # share of a feature's training rows; beyond it the feature is left out
 POOLED = "pooled logits"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One architecture for every teacher and student, and how it is trained."""
+
+    n_features: int = 100  # zeros where a modality has fewer
+    hidden: tuple[int, ...] = (32, 16)  # the last one is the representation
+    epochs: int = 80
+    lr: float = 0.01
+    weight_decay: float = 1e-3
+    device: str = "auto"
+
+    def options(self, n):
+        """Return the options of training on n rows."""
+        return {
+            "optimizer": "adamw", "schedule": "cosine", "lr": self.lr, "epochs": self.epochs,
+            "weight_decay": self.weight_decay, "batch_size": n, "device": self.device,
+        }  # fmt: skip
+
+    def prepare(self, x, y):
+        """Fit on x [n, p], y [n]; return the transform.
+
+        It fills with medians, keeps the features with the largest F value (between over within
+        classes) and scales them to mean 0, variance 1.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            usable = np.isnan(x).mean(axis=0) <= MOST_MISSING
+            middle = np.zeros(x.shape[1], np.float32)
+            middle[usable] = np.nanmedian(x[:, usable], axis=0)
+            filled = np.where(np.isnan(x), middle, x)
+            mean, sd = filled.mean(axis=0), filled.std(axis=0)
+            sizes = np.bincount(y)
+            centres = np.stack([filled[y == k].mean(axis=0) for k in np.flatnonzero(sizes)])
+            between = sizes[sizes > 0] @ (centres - mean) ** 2
+            score = between / (len(x) * sd**2 - between)
+        score[~usable | (sd <= 1e-6) | np.isnan(score)] = -1
+        best = np.argsort(-score, kind="stable")[: self.n_features]
+        best = best[score[best] >= 0]
+
+        def transform(a):
+            out = np.zeros((len(a), self.n_features), np.float32)
+            picked = a[:, best]
+            picked = np.where(np.isnan(picked), middle[best], picked)
+            out[:, : len(best)] = (picked - mean[best]) / sd[best]
+            return out
+
+        return transform
+
+
+@dataclass
+class Folds:
+    """Folds of a cohort, and by modality the undistilled networks and their logits [d, n, classes].
+
+    `x` [d, n, features] are all rows, prepared on the training rows of each fold.
+    """
+
+    dataset: Multimodal
+    recipe: Recipe
+    train: NDArray  # [d, m], training rows of d folds
+    test: list[NDArray]  # held-out rows of each
+    seeds: list[int]  # [d], the repeat of each
+
+    def __post_init__(self):
+        self.x, self.networks, self.logits = {}, {}, {}
+        alone = [Member(seed, data=i) for i, seed in enumerate(self.seeds)]
+        y = self.dataset.labels
+        for name, raw in self.dataset.modalities.items():
+            fitted = [self.recipe.prepare(raw[rows], y[rows]) for rows in self.train]
+            self.x[name] = np.stack([transform(raw) for transform in fitted])
+            self.networks[name] = self.fit(self.x[name], alone)
+            self.logits[name] = self.networks[name].predict(self.x[name])
+
+    @property
+    def case(self):
+        """Return the columns that all rows of a table about the cohort share."""
+        source = self.dataset.provenance
+        case = {"dataset": f"TCGA-{source['cohort']}", "kind": self.dataset.kind}
+        return case | {"condition": source["label"], "knob": 0.0}
+
+    def network(self, width):
+        """Return a function that builds a network of `width` inputs."""
+        return partial(MLP, width, len(self.dataset.provenance["classes"]), self.recipe.hidden)
+
+    def rows(self, array):
+        """Return the training rows of each fold from an array [d, n, ...]."""
+        return np.stack([a[rows] for a, rows in zip(array, self.train)])
+
+    def fit(self, x, members, teacher=None):
+        """Train members on the training rows of x [d, n, features]; see `train_ensemble`."""
+        return train_ensemble(
+            self.network(x.shape[-1]), self.rows(x), self.dataset.labels[self.train], members,
+            teacher=teacher, **self.recipe.options(self.train.shape[1]),
+        )  # fmt: skip
+
+    @cached_property
+    def hidden(self):
+        """Last hidden layers of all rows, {modality: [d, n, units]}."""
+        return {name: self.networks[name].represent(x) for name, x in self.x.items()}
+
+    def soft(self, modality, kind):
+        """Return the teacher's logits for the training rows, [d, m, classes], of one of `SOFT`."""
+        inside = kind == "in-sample"
+        return self.rows(self.logits[modality]) if inside else self._cross_fitted[modality]
+
+    @cached_property
+    def _cross_fitted(self):
+        """Logits of teachers that were trained, selection included, on the other inner folds."""
+        soft = {name: [] for name in self.dataset.modalities}
+        for seed in dict.fromkeys(self.seeds):  # one repeat at a time bounds memory
+            train = self.train[np.array(self.seeds) == seed]
+            members = [Member(seed, data=i) for i in range(len(train))]
+            for name, raw in self.dataset.modalities.items():
+                soft[name].append(out_of_fold(
+                    self.network(self.recipe.n_features), raw[train], self.dataset.labels[train],
+                    members, prepare=self.recipe.prepare, **self.recipe.options(train.shape[1]),
+                ))  # fmt: skip
+        return {name: np.concatenate(repeats) for name, repeats in soft.items()}
+
+    def score(self, logits):
+        """Score [..., d, n, classes] on the held-out rows of each fold: {metric: [..., d]}."""
+        y = self.dataset.labels
+        by_fold = [scores(logits[..., i, rows, :], y[rows]) for i, rows in enumerate(self.test)]
+        return {name: np.stack([fold[name] for fold in by_fold], axis=-1) for name in METRICS}
+
+
+def repeated(
+    dataset: Multimodal, recipe: Recipe, seeds: Sequence[int], n_folds: int = 5, used: int = 0
+) -> Folds:
+    """Split into stratified folds once per seed; use the first `used` folds of each, 0: all."""
+    used = used or n_folds
+    splits = [folds(dataset.labels, n_folds, seed=seed) for seed in seeds]
+    size = min(train.shape[1] for train, _ in splits)
+    train = np.concatenate([train[:used, :size] for train, _ in splits])
+    test = [rows for _, tests in splits for rows in tests[:used]]
+    return Folds(dataset, recipe, train, test, [seed for seed in seeds for _ in range(used)])
+
+
+def halves(dataset: Multimodal, recipe: Recipe, seeds: Sequence[int]) -> Folds:
+    """Split in two halves once per seed and train on the first: half of the rows are held out."""
+    return repeated(dataset, recipe, seeds, n_folds=2, used=1)
 
 
 def permuted(dataset: Multimodal, seed: int) -> Multimodal:
     """Return the dataset with its labels shuffled: nothing is left to predict."""
-    labels = np.random.default_rng([seed, 4]).permutation(dataset.labels)
-    return replace(dataset, labels=labels)
+    return replace(dataset, labels=np.random.default_rng([seed, 4]).permutation(dataset.labels))
 
 
 def teachers(cv: Folds) -> list[dict]:
     """How often the teacher of each modality is right: on held-out rows, and in its soft labels.
 
-    Of both kinds of soft labels: accuracy on the training rows (``right``), and mean probability
-    of the likeliest class (``sure``).
+    ``right``: accuracy on the training rows; ``sure``: mean probability of the likeliest class.
     """
     y, rows = cv.dataset.labels[cv.train], []
     for name in cv.x:
@@ -46,13 +192,10 @@ def teachers(cv: Folds) -> list[dict]:
 def distil(
     cv: Folds, lam: Iterable[float], temperature: Iterable[float], *, main_temperature: float
 ) -> list[dict]:
-    """Distil every ordered pair of modalities; rows of the results table.
+    """Distil every ordered pair of modalities; rows of the results table, one per repeat.
 
-    Per repeat (column seed) the mean over its folds, with the standard deviation of the gain
-    between folds (`gain_sd`) and their number (`n_folds`), for `intervals.pooled_folds`.
-    Experiments: the student alone with ``cross-fitted`` soft labels and, at `main_temperature` only
-    as the rest, with ``in-sample`` ones; and with cross-fitted ones ``late fusion``, the mean
-    log-probability of teacher and student, and ``early fusion``, one network on both modalities.
+    All but the student alone with ``cross-fitted`` soft labels are at `main_temperature` only. Late
+    fusion is the mean log-probability of both, early fusion one network on both modalities.
     """
     grid = [(weight, t) for weight in lam for t in temperature]
     main = [point for point in grid if point[1] == main_temperature]
@@ -76,8 +219,7 @@ def _students(cv, x, soft, grid):
     """Train one student per fold and point of the grid; logits [grid, d, n, classes]."""
     members = [
         Member(seed, weight, t, data=i, teacher=i if weight else None)
-        for weight, t in grid
-        for i, seed in enumerate(cv.seeds)
+        for (weight, t), (i, seed) in product(grid, enumerate(cv.seeds))
     ]
     out = cv.fit(x, members, soft).predict(x)
     return out.reshape(len(grid), len(cv.seeds), *out.shape[1:])
@@ -88,32 +230,30 @@ def _mean_log(a, b):
 
 
 def _rows(cv, pair, experiment, grid, before, after):
+    """Means over the folds of a repeat, and what `intervals.pooled_folds` asks for."""
     old, new = cv.score(before), cv.score(after)
     common = cv.case | pair | {"experiment": experiment, "n_train": cv.train.shape[1]}
     rows = []
-    repeats = {seed: np.array(cv.seeds) == seed for seed in cv.seeds}
-    for metric in METRICS:
-        for (lam, t), values in zip(grid, new[metric]):
-            for seed, own in repeats.items():
-                baseline, distilled = old[metric][own], values[own]
-                row = results.result(
-                    metric=metric, baseline=round(float(baseline.mean()), 7),
-                    distilled=round(float(distilled.mean()), 7), **common, seed=seed, lam=lam,
-                    weight=teacher_share(lam), temperature=t,
-                )  # fmt: skip
-                spread = round(float((distilled - baseline).std(ddof=1)), 7)
-                rows.append(row | {"gain_sd": spread, "n_folds": int(own.sum())})
+    for metric, (k, (lam, t)), seed in product(METRICS, enumerate(grid), dict.fromkeys(cv.seeds)):
+        own = np.array(cv.seeds) == seed
+        baseline, distilled = old[metric][own], new[metric][k][own]
+        row = results.result(
+            metric=metric, baseline=round(float(baseline.mean()), 7),
+            distilled=round(float(distilled.mean()), 7), **common, seed=seed, lam=lam,
+            weight=teacher_share(lam), temperature=t,
+        )  # fmt: skip
+        spread = round(float((distilled - baseline).std(ddof=1)), 7)
+        rows.append(row | {"gain_sd": spread, "n_folds": int(own.sum())})
     return rows
 
 
 def assess_pairs(
     half: Folds, estimators: Iterable[str], *, cv: Folds | None = None, bias_check: bool = True
 ) -> list[dict]:
-    """Verdicts on every ordered pair; rows of the verdicts table.
+    """Verdicts on every ordered pair, within one pair of networks, on the held-out half.
 
-    Within one pair of networks, on the held-out half. With `cv` also by ``auto`` on the undistilled
-    logits of all participants, each from the fold that held it out: logits of different networks
-    share their axes, the classes; hidden layers do not.
+    With `cv` also by ``auto`` on the undistilled logits of all participants, each from the fold
+    that held it out: logits of different networks share their axes, hidden layers do not.
     """
     y, rows = half.dataset.labels, []
     for pair in permutations(half.x, 2):
@@ -139,24 +279,20 @@ def _verdict(named, bias_check, h1, h2, labels, teacher_logits, student_logits, 
     )  # fmt: skip
     label = verdict.estimates["student_label"]
     reach = 1.96 * label.stderr
-    return results.verdict(verdict, **named) | {
-        "label_lo": label.nats - reach,
-        "label_hi": label.nats + reach,
-        "n_held_out": verdict.n,
-        "bias": np.nan if verdict.bias is None else verdict.bias,
-    }
+    row = {"label_lo": label.nats - reach, "label_hi": label.nats + reach, "n_held_out": verdict.n}
+    row["bias"] = np.nan if verdict.bias is None else verdict.bias
+    return results.verdict(verdict, **named) | row
 
 
 def pooled_logits(cv: Folds, modality: str, seed: int) -> NDArray:
     """Undistilled logits [n, classes] of all participants in one repeat, each held out."""
     out = np.empty(cv.logits[modality].shape[1:], np.float32)
-    for i, rows in enumerate(cv.test):
-        if cv.seeds[i] == seed:
-            out[rows] = cv.logits[modality][i, rows]
+    for i in np.flatnonzero(np.array(cv.seeds) == seed):
+        out[cv.test[i]] = cv.logits[modality][i, cv.test[i]]
     return out
 
 
-def rank(half: Folds, student: str, estimator: str = "auto") -> list[dict[str, criterion.Verdict]]:
+def rank(half: Folds, student: str, estimator: str) -> list[dict[str, criterion.Verdict]]:
     """Rank the other modalities as teachers of `student`, once per repeat; best first."""
     return [
         criterion.rank_teachers(

@@ -1,7 +1,4 @@
-"""What the tables of the tumours say: pairs, their verdicts, who agreed with whom.
-
-`gains` are rows of `intervals.pooled_folds`, `pooled` those of `pool_verdicts`.
-"""
+"""What the tables of the tumours say of `gains`, by `at`, and `pooled` verdicts, by pair."""
 
 import numpy as np
 import pandas as pd
@@ -15,27 +12,20 @@ PAIR = ["dataset", "teacher", "student"]
 OUTCOMES = ["helps", "unresolved", "hurts"]
 
 
-def at(rows: pd.DataFrame, lam: float, temperature: float, metric="accuracy") -> pd.DataFrame:
-    """Pool the gains of every pair and experiment at one point of the grid."""
-    point = (rows["lam"] == lam) & (rows["temperature"] == temperature) & (rows["metric"] == metric)
-    return pooled_folds(rows[point], [*PAIR, "experiment"])
+def at(rows: pd.DataFrame, lam: float, temperature: float) -> pd.DataFrame:
+    """Pool the gains in accuracy of every pair and experiment at one point of the grid."""
+    point = rows.query("lam == @lam and temperature == @temperature and metric == 'accuracy'")
+    return pooled_folds(point, [*PAIR, "experiment"])
 
 
 def pool_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """One verdict per pair and estimator: what more than half of the repeats say, else undecided.
-
-    The repeats share participants, so gap, both sides and the 90 % interval are means over them,
-    not narrower for being many.
-    """
+    """One verdict per pair and estimator: means and majority of the repeats, see `cells.pooled`."""
     numbers = ["mi_teacher_student", "mi_student_label", "gap", "gap_lo", "gap_hi"]
     return cells.pooled(verdicts, [*PAIR, "estimator"], numbers).reset_index()
 
 
 def pair_agreement(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
-    """Count the pairs whose outcome and decision agree, disagree, or are open.
-
-    And those with the ``same sign`` of gap and mean gain, however uncertain.
-    """
+    """Count where outcome and decision agree, disagree, or are open; and where the signs do."""
     table = gains.merge(pooled, on=PAIR)
     same = (np.sign(table["gain"]) == np.sign(table["gap"])).groupby(table["estimator"], sort=False)
     return cells.tally(table).assign(**{"same sign": [f"{s.sum()} of {len(s)}" for _, s in same]})
@@ -44,13 +34,11 @@ def pair_agreement(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
 def overview(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
     """One line per pair, to read: gain by kind of soft label, and each estimator's verdict."""
     pairs = pair_names(gains)
-    text = gains.assign(pair=pairs, text=report(gains)).pivot(
-        index="pair", columns="experiment", values="text"
-    )
-    decisions = pooled.assign(pair=pair_names(pooled)).pivot(
-        index="pair", columns="estimator", values="decision"
-    )
-    table = text[["in-sample", "cross-fitted"]].join(decisions)
+    told = gains.assign(pair=pairs, text=report(gains))
+    told = told.pivot(index="pair", columns="experiment", values="text")
+    judged = pooled.assign(pair=pair_names(pooled))
+    judged = judged.pivot(index="pair", columns="estimator", values="decision")
+    table = told[["in-sample", "cross-fitted"]].join(judged)
     return table.loc[pairs.unique()].rename_axis(None, axis=0)
 
 
@@ -67,18 +55,14 @@ def report(gains: pd.DataFrame) -> list[str]:
     return [f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] {name}" for gain, low, high, name in numbers]
 
 
-def holds(gains: pd.DataFrame, pooled: pd.DataFrame, estimator: str) -> pd.DataFrame:
-    """Keep the pairs whose mean gap is above zero by one estimator: where CCH holds."""
+def where_cch_holds(gains: pd.DataFrame, pooled: pd.DataFrame, estimator: str) -> str:
+    """Count and range of the gains of the pairs whose mean gap is above zero by one estimator."""
     positive = pooled[(pooled["estimator"] == estimator) & (pooled["gap"] > 0)]
-    return gains.merge(positive[PAIR], on=PAIR)
-
-
-def span(gains: pd.DataFrame) -> str:
-    """Write how many of the pairs gained and lost, and the range of the mean gains."""
-    if gains.empty:
+    kept = gains.merge(positive[PAIR], on=PAIR)
+    if kept.empty:
         return "no pair"
-    points = 100 * gains["gain"]
-    return f"{plots.helped(gains)}; {points.min():+.1f} … {points.max():+.1f} points"
+    points = 100 * kept["gain"]
+    return f"{plots.helped(kept)}; {points.min():+.1f} … {points.max():+.1f} points"
 
 
 def agreed(gains: pd.DataFrame, pooled: pd.DataFrame) -> str:
@@ -91,10 +75,7 @@ def agreed(gains: pd.DataFrame, pooled: pd.DataFrame) -> str:
 
 
 def first_choices(ranked: list[dict], gains: pd.DataFrame) -> dict[str, str]:
-    """Compare the teachers that come first by gap with the one that gave the best mean gain.
-
-    `ranked` holds what `study.rank` returns for a student, `gains` the student's own.
-    """
+    """Name the teacher that `study.rank` put first most often, and that of the best mean gain."""
     first = [next(iter(verdicts)) for verdicts in ranked]
     name = max(sorted(set(first)), key=first.count)
     best = gains.loc[gains["gain"].idxmax(), "teacher"]
