@@ -68,10 +68,7 @@ def helped(points: pd.DataFrame) -> str:
 
 
 def show(fig: Figure, alt: str) -> None:
-    """Display a figure with its alternative text: what a reader who cannot see it should know.
-
-    ValueError for a figure without a title: readers also meet it alone.
-    """
+    """Display a figure with its alternative text; ValueError if it has no title."""
     from IPython.display import Image, display
 
     places = ("left", "center", "right")
@@ -96,55 +93,76 @@ def colours(values: Sequence[float]) -> dict[float, tuple]:
     return dict(zip(ordered, palette))
 
 
-def error_bars(table: pd.DataFrame, name: str, ends: str = "") -> list[pd.Series]:
-    """Lengths of the bars below and above `name`; its interval is `ends` (or `name`) _lo, _hi."""
-    ends = ends or name
-    return [table[name] - table[f"{ends}_lo"], table[f"{ends}_hi"] - table[name]]
+def with_intervals(
+    ax: Axes, at: ArrayLike, table: pd.DataFrame, value: str, *, across: bool = False, **style
+) -> None:
+    """Draw the means `value` at the places `at`, with intervals from its columns _lo and _hi.
+
+    Places are along x; with `across` along y, the intervals then lie flat. `style` is of
+    `Axes.errorbar`.
+    """
+    mean = table[value].to_numpy()
+    ends = [mean - table[f"{value}_lo"], table[f"{value}_hi"] - mean]
+    places = {"x": mean, "y": at, "xerr": ends} if across else {"x": at, "y": mean, "yerr": ends}
+    ax.errorbar(**places, **{"capsize": 2, "lw": 1.3, **style})
 
 
 def gain_against_gap(
     ax: Axes, points: pd.DataFrame, *, gap: str = "gap", curves: Mapping | None = None
 ) -> None:
-    """Draw the gain of distillation against the gap of mutual information, one colour per λ.
+    """Draw the gain of distillation against the column `gap` of `points` (nats), a colour per λ.
 
-    Parameters
-    ----------
-    points : rows with lam, gain, gain_lo, gain_hi, decision, the column `gap` (nats), and where the
-        gap is an estimate, gap_lo and gap_hi
-    curves : λ to (gaps, gains), the exact theory, drawn as lines
+    `points` has lam, gain, gain_lo, gain_hi, decision, and gap_lo, gap_hi if the gap is estimated.
+    `curves` leads from λ to (gaps, gains) of the exact theory, drawn as lines.
     """
     colour, curves = colours(points["lam"]), curves or {}
     mark_zeros(ax)
     gaps = [points[name] for name in (gap, "gap_lo", "gap_hi") if name in points]
-    limit_gaps(ax, *gaps, *(x for x, _ in curves.values()))
+    gaps = np.concatenate([[0.0], *gaps, *(x for x, _ in curves.values())])
+    pad = 0.05 * (np.ptp(gaps) or 1)
+    ax.set_xlim(gaps.min() - pad, gaps.max() + pad)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
     for lam, (x, y) in curves.items():
         ax.plot(x, y, color=colour[lam], lw=1.6)
     for lam, group in points.groupby("lam"):
-        gap_bars = error_bars(group, gap, "gap") if "gap_lo" in points else None
-        ax.errorbar(group[gap], group["gain"], error_bars(group, "gain"), gap_bars, fmt="none",
-                    color=colour[lam], lw=1, alpha=0.7)  # fmt: skip
+        bars = {"fmt": "none", "color": colour[lam], "lw": 1, "alpha": 0.7, "capsize": 0}
+        with_intervals(ax, group[gap], group, "gain", **bars)
+        if "gap_lo" in points:
+            with_intervals(ax, group["gain"], group, "gap", across=True, **bars)
         for decision, judged in group.groupby("decision"):
             ax.scatter(judged[gap], judged["gain"], marker=MARKERS[decision], color=colour[lam],
                        s=42, edgecolor="white", linewidth=0.6, zorder=3)  # fmt: skip
     ax.set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
 
 
-def signs_right(points: pd.DataFrame) -> tuple[int, int]:
-    """Count how often the gap has the sign of the gain, and the gains that are clear of zero."""
-    clear = points[(points["gain_lo"] > 0) | (points["gain_hi"] < 0)]
-    return int(((clear["gap"] > 0) == (clear["gain"] > 0)).sum()), len(clear)
+def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str], label: str) -> Figure:
+    """Draw `gain_against_gap` for each estimator, at most two panels side by side.
 
-
-def title_estimators(fig: Figure, axes: Mapping[str, Axes], points: pd.DataFrame) -> None:
-    """Write above each estimator's axes how often its gap has the sign of a clear gain."""
-    counts = {name: signs_right(points[points["estimator"] == name]) for name in axes}
-    for name, (right, clear) in counts.items():
-        axes[name].set_title(f"{name}: sign right in {right} of {clear}" if clear else name)
-    most = max(clear for _, clear in counts.values())
-    told = sorted({right for right, _ in counts.values()})
+    Titles count how often the gap has the sign of a gain that is clear of zero; `label` names the
+    gain, with its unit.
+    """
+    columns = min(2, len(estimators))
+    rows = -(-len(estimators) // columns)
+    fig, axes = figure(columns, rows, width=4.8 * max(columns, 1.4), height=3.7 * rows + 1.2)
+    for ax in np.ravel(axes)[len(estimators) :]:
+        ax.remove()
+    counts = []
+    for ax, name in zip(fig.axes, estimators):
+        own = points[points["estimator"] == name]
+        gain_against_gap(ax, own)
+        ax.set_ylabel(label)
+        clear = own[(own["gain_lo"] > 0) | (own["gain_hi"] < 0)]
+        right = ((clear["gap"] > 0) == (clear["gain"] > 0)).sum()
+        ax.set_title(f"{name}: sign right in {right} of {len(clear)}" if len(clear) else name)
+        counts.append((right, len(clear)))
+    most = max(clear for _, clear in counts)
+    told = sorted({right for right, _ in counts})
     rights = f"{told[0]} to {told[-1]}, by estimator" if len(told) > 1 else f"{told[0]}"
     finding = f"Of {most} clear gains the gap has the sign of {rights}"
     headline(fig, finding if most else "No gain is clear of zero")
+    share_limits(fig.axes)
+    gap_legend(fig, points)
+    return fig
 
 
 def share_limits(axes: Sequence[Axes]) -> None:
@@ -160,14 +178,6 @@ def mark_zeros(ax: Axes) -> None:
     ax.axhline(0, color="0.2", lw=1)
     ax.axvline(0, color="0.2", lw=1)
     ax.axvspan(0, 1e3, color=REGION, alpha=0.13, lw=0, zorder=0)  # to the edge of a shared axis
-
-
-def limit_gaps(ax: Axes, *gaps: ArrayLike) -> None:
-    """Choose limits and ticks of the x axis that hold all gaps and zero."""
-    flat = np.concatenate([[0.0], *gaps])
-    pad = 0.05 * (np.ptp(flat) or 1)
-    ax.set_xlim(flat.min() - pad, flat.max() + pad)
-    ax.xaxis.set_major_locator(MaxNLocator(6))
 
 
 def gap_legend(fig: Figure, points: pd.DataFrame, *, curve: str = "") -> None:
@@ -188,10 +198,7 @@ def gap_legend(fig: Figure, points: pd.DataFrame, *, curve: str = "") -> None:
 
 
 def image_grid(columns: Mapping[str, NDArray], rows: Sequence[str]) -> Figure:
-    """Show examples side by side, one column per kind of input, one of `rows` per example.
-
-    `columns` is title to images [n, channels, height, width] in [0, 1], n the same for all.
-    """
+    """Show examples, one of `rows` each; `columns` is title to images [n, c, h, w] in [0, 1]."""
     count = len(columns)
     fig, axes = figure(count, len(rows), width=1.15 * count + 0.5, height=1.15 * len(rows) + 0.4)
     axes = np.reshape(axes, (len(rows), count))

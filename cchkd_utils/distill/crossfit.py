@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from cchkd_utils.distill import Member, train_ensemble
-from cchkd_utils.distill.stack import stream
+from cchkd_utils.distill.training import stream
 
 TOGETHER = 60  # networks trained at once: bounds memory, and fills one chunk of the ensemble
 
@@ -21,30 +21,19 @@ TOGETHER = 60  # networks trained at once: bounds memory, and fills one chunk of
 def folds(
     labels: ArrayLike, n_folds: int, *, seed: int = 0, groups: ArrayLike | None = None
 ) -> tuple[NDArray, list[NDArray]]:
-    """Split rows into folds, with training parts of equal size.
+    """Split rows into folds: training rows [n_folds, m], shuffled, and held-out rows of each fold.
 
     Classes (integers, strings) are stratified; rows of one of the `groups` (the independent unit
-    of each row, e.g. its video) stay in one fold.
-
-    ValueError for more folds than rows or groups, or fewer than two.
-
-    Returns
-    -------
-    train : ndarray of int [n_folds, m]
-        Training rows of each fold, shuffled; the larger ones are trimmed to the smallest.
-    test : list of ndarray of int
-        Held-out rows of each fold; together all rows, each once.
+    of each row, e.g. its video) stay in one fold. Training parts are trimmed to the smallest; the
+    held-out ones are together all rows, each once. ValueError for more folds than rows or groups.
     """
     labels = np.asarray(labels)
     n_units = len(labels) if groups is None else len(np.unique(groups))
     if not 2 <= n_folds <= n_units:
         raise ValueError(f"n_folds is {n_folds}: choose from 2 to the {n_units} independent units")
     continuous = labels.dtype.kind == "f"
-    kinds = {
-        (True, False): KFold, (True, True): GroupKFold,
-        (False, False): StratifiedKFold, (False, True): StratifiedGroupKFold,
-    }  # fmt: skip
-    kind = kinds[continuous, groups is not None]
+    plain, grouped = (KFold, GroupKFold) if continuous else (StratifiedKFold, StratifiedGroupKFold)
+    kind = plain if groups is None else grouped
     splitter = kind(n_folds, shuffle=True, random_state=stream(seed, 2) % 2**32)
     with warnings.catch_warnings():
         # A class with fewer rows than folds is then tested in some folds only.
@@ -67,30 +56,22 @@ def out_of_fold(
     prepare: Callable[[NDArray, NDArray], Callable[[NDArray], NDArray]] | None = None,
     **options,
 ) -> NDArray:
-    """Outputs for every training row, from networks trained on the other folds of these rows.
+    """Outputs [e, n, k] for every training row, from networks trained on the other folds of these.
+
+    Use them as `teacher` of `train_ensemble`: logits (in regression k = 1) in the order of
+    `members` and of the rows of their dataset.
 
     Parameters
     ----------
-    x, y : array [d, n, ...] and [d, n]
-        Training rows of d datasets (outer folds, say).
+    x, y, groups : array [d, n, ...], [d, n] and [d, n]
+        Training rows of d datasets (outer folds, say); groups as in `folds`.
     members : sequence of Member
-        Teachers to cross-fit: the seed and dataset of each. Members of equal seed and dataset
-        split their rows alike.
-    n_folds : int
-        Inner folds; each teacher is trained that often, on a share 1 - 1/n_folds of the rows.
-    groups : array [d, n], optional
-        As in `folds`.
+        Teachers to cross-fit. Those of equal seed and dataset split their rows alike.
     prepare : callable (x [m, ...], y [m]) -> callable (x) -> array, optional
         Fits what depends on data (feature selection, scaling) on the inner training rows and
         returns the transform, which must give the same number of features in every fold.
     **options
-        Of `train_ensemble`; no teacher, no validation arrays.
-
-    Returns
-    -------
-    ndarray float32 [e, n, k]
-        Logits (in regression k = 1) in the order of `members` and of the rows of their dataset:
-        use them as `teacher` of `train_ensemble`.
+        Of `train_ensemble`; no teacher.
     """
     x, y = np.asarray(x), np.asarray(y)
     out = None

@@ -1,15 +1,15 @@
-"""Many networks of one architecture as one computation on stacked weights."""
+"""Many networks of one architecture as one computation: stacked weights, rows picked for each."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
-from torch.func import functional_call, stack_module_state
+from torch.func import functional_call
 
 EVAL_ROWS = 1024  # rows per member and forward pass outside training
 AT_ONCE = {"cpu": 64, "gpu": 512}  # members computed together: bounds memory
-_NORMALISED = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 
 def chunks(module, members, device):
@@ -34,84 +34,26 @@ def in_order(values, positions):
     return torch.cat(values)[torch.cat(positions).argsort()]
 
 
-def stream(seed, purpose):
-    """Return a 63-bit seed for one purpose of a member; streams of one seed do not overlap."""
-    state = np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0]
-    return int(state >> np.uint64(1))
+class Stack(nn.Module):
+    """The architecture of a module, for stacked weights.
 
+    Networks of `distill.networks` take these themselves; ``torch.func.vmap`` serves any other.
+    """
 
-def initialise(model, seed):
-    """Build one network with the initial weights of `seed`; the global generator is untouched."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(seed, 0))
-        module = model()
-    if any(isinstance(m, _NORMALISED) for m in module.modules()):
-        raise ValueError(
-            "the model has dropout or batch normalisation, which would tie the "
-            "members of an ensemble together: use GroupNorm or weight decay"
-        )
-    return module
-
-
-def orders(seed, n, n_held):
-    """Yield the held-out rows of a seed, then a new order of the others every epoch."""
-    generator = torch.Generator().manual_seed(stream(seed, 1))
-    held, rows = torch.randperm(n, generator=generator).tensor_split([n_held])
-    yield held
-    while True:
-        yield rows[torch.randperm(len(rows), generator=generator)]
-
-
-def stacked_weights(modules, device):
-    """Return the parameters of equal networks by name, stacked [e, ...]."""
-    weights, _ = stack_module_state(modules)
-    return {name: w.detach().to(device).requires_grad_() for name, w in weights.items()}
-
-
-class _Methods(nn.Module):
-    """Gives functional_call a method other than forward."""
-
-    def __init__(self, module):
+    def __init__(self, module, device):
         super().__init__()
-        self.module = module
+        self.module, self.device = copy.deepcopy(module).to("meta").eval(), device
 
     def forward(self, x, method):
         return getattr(self.module, method)(x)
 
-
-class Stack:
-    """The architecture of a module, applied to stacked weights.
-
-    Three ways to the same numbers, the fastest for the network at hand: layers that take stacked
-    weights themselves (`networks.Dense`); one member after the other, for convolutions on a CPU,
-    where grouped convolutions are slower than single ones; ``torch.func.vmap`` for the rest.
-    """
-
-    def __init__(self, module, device):
-        self.module, self.device = copy.deepcopy(module).to("meta").eval(), device
-        self._methods = _Methods(self.module)
-        convolutional = any(isinstance(m, nn.modules.conv._ConvNd) for m in module.modules())
-        if getattr(module, "stacks", False):
-            self._apply = self._call
-        elif convolutional and device.type == "cpu":
-            self._apply = self._loop
-        else:
-            self._apply = torch.func.vmap(self._call, in_dims=(0, 0, None))
-
-    def __call__(self, weights, x, method="forward"):
+    def compute(self, weights, x, method="forward"):
         """Apply every network to its own rows: weights by name and x [e, n, ...] to [e, n, d]."""
-        return self._apply(weights, x, method)
-
-    def _call(self, weights, x, method):
         weights = {f"module.{name}": weight for name, weight in weights.items()}
-        return functional_call(self._methods, weights, (x, method))
-
-    def _loop(self, weights, x, method):
-        # unbind, not indexing: its backward writes each gradient once
-        each = zip(*(w.unbind() for w in weights.values()))
-        return torch.stack(
-            [self._call(dict(zip(weights, own)), rows, method) for own, rows in zip(each, x)]
-        )
+        call = partial(functional_call, self)
+        if not getattr(self.module, "stacks", False):
+            call = torch.func.vmap(call, in_dims=(0, (0, None)))
+        return call(weights, (x, method))
 
 
 class Ensemble:
@@ -127,12 +69,8 @@ class Ensemble:
     """
 
     def __init__(self, stack, weights, members, history, sample_shape):
-        self.members = list(members)
-        self.history = history
+        self.members, self.history = list(members), history
         self._stack, self._weights, self._sample_shape = stack, weights, tuple(sample_shape)
-
-    def __len__(self):
-        return len(self.members)
 
     def predict(self, x):
         """Return the outputs of every member, [e, n, d_out]: logits, or predictions in regression.
@@ -164,7 +102,7 @@ class Ensemble:
         for chunk in together:
             weights = {name: weight[chunk] for name, weight in self._weights.items()}
             batches = [
-                self._stack(weights, _take(batch.to(device), which[chunk]), method).cpu()
+                self._stack.compute(weights, _take(batch.to(device), which[chunk]), method).cpu()
                 for batch in x.split(EVAL_ROWS, dim=1)
             ]
             outputs.append(torch.cat(batches, 1))
@@ -177,3 +115,91 @@ def _take(table, which):
     if (which == first).all():
         return table[first].expand(len(which), *table.shape[1:])
     return table[which.to(table.device)]
+
+
+class Rows:
+    """Rows to train on: inputs [d, n, ...], labels [d, n], teacher predictions [t, n, ...] or None.
+
+    ValueError when shapes, values, network and members do not fit together.
+    """
+
+    def __init__(self, x, y, teacher, task, module, members, device):
+        classes = task == "classification"
+        y = _labels(y, classes)
+        self.x = x = torch.as_tensor(x, dtype=torch.float32, device=device)
+        self.y = y = y.to(device, torch.int64 if classes else torch.float32)
+        self.teacher = None
+        if x.ndim < 3 or y.shape != x.shape[:2] or not y.numel():
+            raise ValueError(
+                f"x {list(x.shape)} and y {list(y.shape)} do not fit: pass x [d, n, ...], y [d, n]"
+            )
+        if not (x.isfinite().all() and y.isfinite().all()):
+            raise ValueError("x or y has values that are not finite: drop or impute those rows")
+        if max(m.data for m in members) >= len(x):
+            raise ValueError(f"x has {len(x)} datasets, a member asks for a later one")
+        with torch.no_grad():
+            width = module(x[0, :1].cpu()).shape[-1]
+        if not classes and width != 1:
+            raise ValueError(f"the model has {width} outputs: regression takes 1")
+        if classes and not (y.min() >= 0 and y.max() < width):
+            raise ValueError(
+                f"labels run from {y.min()} to {y.max()}, the model has {width} outputs: "
+                "number the classes from 0"
+            )
+        last = max((m.teacher for m in members if m.teacher is not None), default=None)
+        if last is not None:
+            shape = [last + 1, len(self), *[width] * classes]
+            self.teacher = _predictions(teacher, shape, device)
+
+    def __len__(self):
+        return self.x.shape[1]
+
+    def number_held(self, share):
+        """Return how many rows a share for validation is."""
+        if not 0 < share < 1:
+            raise ValueError(f"validation is {share}: give a share between 0 and 1")
+        number = max(1, round(share * len(self)))
+        if number >= len(self):
+            raise ValueError(f"validation {share:g} of {len(self)} rows leaves none to train on")
+        return number
+
+    def gather(self, numbers, data, teacher, alike):
+        """Return rows [e, b] of every member's dataset and teacher: x, teacher or None, y.
+
+        Members `alike` in rows and dataset share one copy of x, repeated as a view.
+        """
+        soft = None if self.teacher is None else _pick(self.teacher, teacher, numbers)
+        different = slice(0, 1) if alike else slice(None)
+        x = _pick(self.x, data[different], numbers[different])
+        return x.expand(len(numbers), *x.shape[1:]), soft, _pick(self.y, data, numbers)
+
+
+def _pick(table, which, numbers):
+    flat = (numbers + which[:, None] * table.shape[1]).flatten()
+    return table.flatten(0, 1).index_select(0, flat).view(*numbers.shape, *table.shape[2:])
+
+
+def _labels(y, classes):
+    """Return labels as a tensor that holds them without loss."""
+    if not isinstance(y, torch.Tensor):
+        y = np.asarray(y)
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"labels are {y.dtype}: number the classes from 0")
+        y = torch.as_tensor(y)
+    if classes and y.is_floating_point() and (y != y.round()).any():
+        raise ValueError("labels are not whole numbers: number the classes, or is it regression?")
+    return y
+
+
+def _predictions(teacher, shape, device):
+    """Return teacher predictions of `shape`, or those of more teachers, as a tensor."""
+    if teacher is not None:
+        teacher = torch.as_tensor(teacher, dtype=torch.float32, device=device)
+        if len(shape) == 2 and teacher.ndim == 3 and teacher.shape[2] == 1:
+            teacher = teacher[..., 0]
+    if teacher is None or list(teacher.shape[1:]) != shape[1:] or len(teacher) < shape[0]:
+        given = None if teacher is None else list(teacher.shape)
+        raise ValueError(f"teacher is {given}: expected {shape} or more of them")
+    if not teacher.isfinite().all():
+        raise ValueError("the teacher's predictions are not all finite: look at its training")
+    return teacher

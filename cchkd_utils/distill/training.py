@@ -5,26 +5,20 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch import nn, optim
+from torch.func import stack_module_state
 
 from cchkd_utils.distill.losses import kd_loss, kd_mse
-from cchkd_utils.distill.rows import Rows
-from cchkd_utils.distill.stack import (
-    EVAL_ROWS,
-    Ensemble,
-    Stack,
-    chunks,
-    in_order,
-    initialise,
-    orders,
-    stacked_weights,
-)
+from cchkd_utils.distill.stack import EVAL_ROWS, Ensemble, Rows, Stack, chunks, in_order
 
-OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
+OPTIMIZERS = {"adam": optim.Adam, "sgd": partial(optim.SGD, momentum=0.9), "adamw": optim.AdamW}
+NORMALISED = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 CHOICES = {
     "task": ("classification", "regression"),
     "optimizer": tuple(OPTIMIZERS),
     "schedule": ("constant", "cosine"),
 }
+CLIP = 1.0  # largest gradient norm of a classifier: without, lam=.8 at T=4 diverges early on
 
 
 @dataclass(frozen=True)
@@ -38,13 +32,11 @@ class Member:
     ----------
     seed : int
         Initial weights, batch order and held-out rows.
-    lam : float
-        Weight of the teacher, 0 or more (at most 1 for classification).
-    temperature : float
-        T of `kd_loss`; unused in regression.
+    lam, temperature : float
+        Weight of the teacher, 0 or more (at most 1 for classes), and T of `kd_loss`.
     data, teacher : int
-        Which dataset and which teacher: indices into the first axes of x and y, and of the
-        teacher predictions. No teacher: undistilled, `lam` is 0.
+        Indices into the first axes of x and y, and of the teacher predictions. No teacher:
+        undistilled, `lam` is 0.
     """
 
     seed: int
@@ -69,17 +61,11 @@ class Options:
     Parameters
     ----------
     task : {"classification", "regression"}
-        Minimises `kd_loss`, or `kd_mse` / (1 + lam): the division leaves the minimiser where it
-        is and makes the step size independent of lam.
-    optimizer : {"adam", "sgd", "adamw"}
-        ``momentum`` is that of ``sgd``.
-    schedule : {"constant", "cosine"}
-        ``cosine`` lowers the learning rate from `lr` towards 0 over the epochs: the last weights
-        scatter less, so that small gains show.
-    clip : float, optional
-        Largest gradient norm of a member; larger gradients are shortened. Default: 1 in
-        classification (lam T^2 makes gradients large early on: lam=.8, T=4 diverges without
-        it), none in regression.
+        Minimises `kd_loss` with gradients clipped to norm 1, or `kd_mse` / (1 + lam): the division
+        leaves the minimiser where it is and makes the step size independent of lam.
+    optimizer, schedule : {"adam", "sgd", "adamw"} and {"constant", "cosine"}
+        ``sgd`` has momentum 0.9. ``cosine`` lowers the learning rate from `lr` towards 0 over the
+        epochs: the last weights scatter less, so that small gains show.
     patience : int, optional
         A member stops after this many epochs without improvement; needs ``validation``.
     """
@@ -89,19 +75,16 @@ class Options:
     lr: float = 1e-3
     schedule: str = "constant"
     weight_decay: float = 0.0
-    momentum: float = 0.9
-    clip: float | None = None
     epochs: int = 20
     batch_size: int = 64
     patience: int | None = None
 
     def __post_init__(self):
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}: choose one of {', '.join(choices)}"
-                )
-        for name in ("lr", "epochs", "batch_size", "clip", "patience"):
+            value = getattr(self, name)
+            if value not in choices:
+                raise ValueError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
+        for name in ("lr", "epochs", "batch_size", "patience"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}: give a positive number")
@@ -110,8 +93,6 @@ class Options:
             if value != int(value):
                 raise ValueError(f"{name} is {value}: give a whole number")
             setattr(self, name, int(value))
-        if self.clip is None and self.task == "classification":
-            self.clip = 1.0
 
 
 def train(model, x, y, *, seed=0, lam=0.0, temperature=1.0, teacher=None, **options):
@@ -119,8 +100,6 @@ def train(model, x, y, *, seed=0, lam=0.0, temperature=1.0, teacher=None, **opti
 
     Arrays have no leading axes: x [n, ...], y [n], teacher [n] or [n, k].
     """
-    if isinstance(options.get("validation"), tuple):
-        options["validation"] = tuple(np.asarray(part)[None] for part in options["validation"])
     member = Member(seed, lam, temperature, teacher=None if teacher is None else 0)
     teacher = None if teacher is None else np.asarray(teacher)[None]
     x, y = np.asarray(x)[None], np.asarray(y)[None]
@@ -132,30 +111,24 @@ def train_ensemble(
 ):
     """Train an `Ensemble`: many students of one architecture at once, each as if it were alone.
 
+    ValueError for inconsistent shapes, indices or options; FloatingPointError when a member's loss
+    is no longer finite.
+
     Parameters
     ----------
     model : callable () -> torch.nn.Module
         Builds one network, e.g. ``lambda: MLP(100, 1)``. No dropout, no batch normalisation.
     x, y : array [d, n, ...] and [d, n]
         One or more datasets of n rows each; y integer classes, or real targets.
-    members : sequence of Member
     teacher : array [t, n] or [t, n, k], optional
         Predictions (regression) or logits of each teacher, row i for row i of x.
-    validation : float or tuple of arrays, optional
-        A share of the rows to hold out (chosen by the member's seed), or ``(x, y)`` or
-        ``(x, y, teacher)`` with leading axes as above. Each member keeps the weights of the
-        epoch with the lowest validation objective.
+    validation : float, optional
+        A share of the rows to hold out, chosen by the member's seed. Each member keeps the weights
+        of the epoch with the lowest objective on them.
     device : str
         ``auto`` takes the GPU if there is one.
     **options
-        Of `Options`: task, optimizer, lr, epochs, batch_size ...
-
-    Raises
-    ------
-    ValueError
-        For inconsistent shapes, indices or options.
-    FloatingPointError
-        When a member's loss is no longer finite.
+        Of `Options`.
     """
     options = Options(**options)
     if not members:
@@ -164,19 +137,13 @@ def train_ensemble(
         raise ValueError("lam is above 1: in classification it is a share, at most 1")
     device = _device(device)
     module = initialise(model, members[0].seed)
-    checked = partial(Rows, task=options.task, module=module, members=members, device=device)
-    rows = checked(x, y, teacher)
-    held_out, n_held = None, 0
-    if isinstance(validation, tuple):
-        held_out = checked(*validation)
-    elif validation is not None:
-        n_held = rows.number_held(float(validation))
-    elif options.patience is not None:
-        raise ValueError("patience needs validation: give a share of rows to hold out, or arrays")
-
+    rows = Rows(x, y, teacher, options.task, module, members, device)
+    if options.patience is not None and validation is None:
+        raise ValueError("patience needs validation: give a share of rows to hold out")
+    n_held = 0 if validation is None else rows.number_held(float(validation))
     stack, together = Stack(module, device), chunks(module, members, device)
     trained = [
-        _Run(stack, model, [members[i] for i in chunk], rows, held_out, n_held, options).fit()
+        _Run(stack, model, [members[i] for i in chunk], rows, n_held, options).fit()
         for chunk in together
     ]
     weights, history = (
@@ -189,29 +156,56 @@ def train_ensemble(
 
 def _device(name):
     gpu = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if gpu else "cpu")
-    if torch.device(name).type == "cuda" and not gpu:
+    device = torch.device(name if name != "auto" else "cuda" if gpu else "cpu")
+    if device.type == "cuda" and not gpu:
         raise ValueError("torch sees no GPU on this machine: device 'auto' or 'cpu' works without")
-    return torch.device(name)
+    return device
+
+
+def stream(seed, purpose):
+    """Return a 63-bit seed for one purpose of a member; streams of one seed do not overlap."""
+    state = np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0]
+    return int(state >> np.uint64(1))
+
+
+def initialise(model, seed):
+    """Build one network with the initial weights of `seed`; the global generator is untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(seed, 0))
+        module = model()
+    if any(isinstance(m, NORMALISED) for m in module.modules()):
+        raise ValueError(
+            "the model has dropout or batch normalisation, which would tie the "
+            "members of an ensemble together: use GroupNorm or weight decay"
+        )
+    return module
+
+
+def orders(seed, n, n_held):
+    """Yield the held-out rows of a seed, then a new order of the others every epoch."""
+    generator = torch.Generator().manual_seed(stream(seed, 1))
+    held, rows = torch.randperm(n, generator=generator).tensor_split([n_held])
+    yield held
+    while True:
+        yield rows[torch.randperm(len(rows), generator=generator)]
+
+
+def stacked_weights(modules, device):
+    """Return the parameters of equal networks by name, stacked [e, ...]."""
+    weights, _ = stack_module_state(modules)
+    return {name: w.detach().to(device).requires_grad_() for name, w in weights.items()}
 
 
 class _Run:
     """Members trained together; what is stacked is over `alive`, those that have not stopped."""
 
-    def __init__(self, stack, model, members, rows, held_out, n_held, options):
+    def __init__(self, stack, model, members, rows, n_held, options):
         self.stack, self.members, self.options = stack, members, options
-        self.rows, self.device = rows, stack.device
+        self.rows, self.device, self.validates = rows, stack.device, n_held > 0
         self.alike = len({(m.seed, m.data) for m in members}) == 1
         self.orders = {m.seed: orders(m.seed, len(rows), n_held) for m in members}
         held = {seed: next(order) for seed, order in self.orders.items()}
-        self.validates = n_held > 0 or held_out is not None
-        if held_out is None:
-            self.held_out = rows
-            self.held = torch.stack([held[m.seed] for m in members]).to(self.device)
-        else:
-            self.held_out = held_out
-            self.held = torch.arange(len(held_out), device=self.device).expand(len(members), -1)
+        self.held = torch.stack([held[m.seed] for m in members]).to(self.device)
         initial = {m.seed: initialise(model, m.seed) for m in members}
         self.weights = stacked_weights([initial[m.seed] for m in members], self.device)
         self.optimizer = self._optimizer()
@@ -228,11 +222,8 @@ class _Run:
 
     def _optimizer(self):
         """All of them act element by element: stacked weights are as good as single ones."""
-        momentum = {"momentum": self.options.momentum} if self.options.optimizer == "sgd" else {}
-        return OPTIMIZERS[self.options.optimizer](
-            self.weights.values(), lr=self.options.lr, weight_decay=self.options.weight_decay,
-            fused=True, **momentum,
-        )  # fmt: skip
+        kind, decay = OPTIMIZERS[self.options.optimizer], self.options.weight_decay
+        return kind(self.weights.values(), lr=self.options.lr, weight_decay=decay, fused=True)
 
     def fit(self):
         """Return the kept weights [e, ...] and the history [e, ...], by name."""
@@ -258,10 +249,11 @@ class _Run:
                 group["lr"] = self.options.lr * float(falling)
         total = torch.zeros(len(living), device=self.device)
         for batch in numbers.split(self.options.batch_size, dim=1):
-            loss = self._loss(self.rows, batch)
+            loss = self._loss(batch)
             self.optimizer.zero_grad()
             loss.sum().backward()  # members share no weight: each gets its own gradient
-            self._clip()
+            if self.options.task == "classification":
+                self._clip()
             self.optimizer.step()
             total += loss.detach() * batch.shape[1]
         total = (total / numbers.shape[1]).cpu()
@@ -270,20 +262,18 @@ class _Run:
             first = self.members[living[int(total.isfinite().int().argmin())]]
             raise FloatingPointError(f"training diverged in epoch {epoch + 1}, {first}: lower lr")
 
-    def _loss(self, rows, numbers):
+    def _loss(self, numbers):
         """Return the objective of every living member on rows [e, b]."""
-        x, teacher, y = rows.gather(numbers, self.data, self.teacher, self.alike)
-        outputs = self.stack(self.weights, x)
+        x, teacher, y = self.rows.gather(numbers, self.data, self.teacher, self.alike)
+        outputs = self.stack.compute(self.weights, x)
         if self.options.task == "classification":
             return kd_loss(outputs, teacher, y, self.lam, self.temperature)
         return kd_mse(outputs.squeeze(-1), teacher, y, self.lam) / (1 + self.lam)
 
     def _clip(self):
-        if self.options.clip is None:
-            return
         gradients = [w.grad.flatten(1) for w in self.weights.values()]
         norm = sum(g.square().sum(1) for g in gradients).sqrt()
-        scale = (self.options.clip / (norm + 1e-12)).clamp(max=1)[:, None]
+        scale = (CLIP / (norm + 1e-12)).clamp(max=1)[:, None]
         for gradient in gradients:
             gradient.mul_(scale)
 
@@ -292,7 +282,7 @@ class _Run:
         """Keep the weights of members at their best; let go of those out of patience."""
         numbers = self.held[self.alive]
         batches = numbers.split(EVAL_ROWS, dim=1)
-        total = sum(self._loss(self.held_out, batch) * batch.shape[1] for batch in batches)
+        total = sum(self._loss(batch) * batch.shape[1] for batch in batches)
         loss = total / numbers.shape[1]
         self.history["validation"][self.alive.cpu(), epoch] = loss.cpu().double()
         better = loss < self.lowest[self.alive]

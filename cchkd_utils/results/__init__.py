@@ -17,51 +17,23 @@ from cchkd_utils import paths
 
 JOIN = ["dataset", "teacher", "student", "condition", "seed"]
 CELL = {  # what results and verdicts are about
-    "dataset": "str",
-    "kind": "str",
-    "teacher": "str",
-    "student": "str",
-    "condition": "str",
+    "dataset": "str", "kind": "str", "teacher": "str", "student": "str", "condition": "str",
     "knob": "float",
-}
+}  # fmt: skip
 RESULTS = {
-    "experiment": "str",
-    **CELL,
-    "n_train": "int",
-    "seed": "int",
-    "lam": "float",
-    "weight": "float",
-    "temperature": "float",
-    "metric": "str",
-    "baseline": "float",
-    "distilled": "float",
-    "gain": "float",
-}
+    "experiment": "str", **CELL, "n_train": "int", "seed": "int",
+    "lam": "float", "weight": "float", "temperature": "float",
+    "metric": "str", "baseline": "float", "distilled": "float", "gain": "float",
+}  # fmt: skip
 VERDICTS = {
-    **CELL,
-    "seed": "int",
-    "estimator": "str",
-    "mi_teacher_student": "float",
-    "mi_student_label": "float",
-    "gap": "float",
-    "gap_lo": "float",
-    "gap_hi": "float",
-    "p_wrong": "float",
-    "decision": "str",
-}
-ESTIMATES = {
-    "task": "str",
-    "kind": "str",
-    "n": "int",
-    "dim": "int",
-    "y": "str",
-    "method": "str",
-    "seed": "int",
-    "true_mi": "float",
-    "nats": "float",
-    "stderr": "float",
-    "took": "float",  # seconds of this estimate
-}
+    **CELL, "seed": "int", "estimator": "str",
+    "mi_teacher_student": "float", "mi_student_label": "float",
+    "gap": "float", "gap_lo": "float", "gap_hi": "float", "p_wrong": "float", "decision": "str",
+}  # fmt: skip
+ESTIMATES = {  # `took`: seconds of this estimate
+    "task": "str", "kind": "str", "n": "int", "dim": "int", "y": "str", "method": "str",
+    "seed": "int", "true_mi": "float", "nats": "float", "stderr": "float", "took": "float",
+}  # fmt: skip
 PROVENANCE = ["git_sha", "version", "seconds", "hash"]
 VOLATILE = [*PROVENANCE, "took"]  # may differ between two runs with the same results
 TABLES = {"results": RESULTS, "verdicts": VERDICTS, "estimates": ESTIMATES}
@@ -83,18 +55,16 @@ WORDS = {  # a column's words, and what is said of others
 }
 
 
-def gain(metric: str, baseline: float, distilled: float) -> float:
-    """Return by how much distillation improved `metric`, one of `SIGNS`; positive is better."""
+def result(*, metric: str, baseline: float, distilled: float, **row: Any) -> dict[str, Any]:
+    """Return one row of the results table, its gain filled in.
+
+    The gain says by how much distillation improved `metric`, one of `SIGNS`; positive is better.
+    """
     if metric not in SIGNS:
         known = ", ".join(SIGNS)
         raise ValueError(f"{metric!r}: more or less of it is better? Known are {known}")
-    return SIGNS[metric] * (distilled - baseline)
-
-
-def result(*, metric: str, baseline: float, distilled: float, **row: Any) -> dict[str, Any]:
-    """Return one row of the results table, its gain filled in."""
-    change = gain(metric, baseline, distilled)
-    return dict(row, metric=metric, baseline=baseline, distilled=distilled, gain=change)
+    gain = SIGNS[metric] * (distilled - baseline)
+    return dict(row, metric=metric, baseline=baseline, distilled=distilled, gain=gain)
 
 
 def verdict(judged: Any, **row: Any) -> dict[str, Any]:
@@ -108,12 +78,8 @@ def check(rows: pd.DataFrame | Iterable[Mapping[str, Any]], table: str = "result
     """Return `rows` with the table's columns in order and of the right types.
 
     Columns beyond the table's own (rivals of the criterion, provenance) follow at the end.
-
-    Raises
-    ------
-    ValueError
-        For a missing column, a wrong type, a number that is not finite or below zero where it
-        cannot be, an unknown word, a row given twice, a gain that contradicts its metric.
+    ValueError for a missing column, a wrong type, a number that is not finite or below zero where
+    it cannot be, an unknown word, a row given twice, a gain that contradicts its metric.
     """
     columns = TABLES[table]
     frame = pd.DataFrame(rows if isinstance(rows, pd.DataFrame) else list(rows))
@@ -202,25 +168,19 @@ def read(path: Path | str, table: str = "results") -> pd.DataFrame:
 
 
 def recorded(section: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the results and verdicts kept with the book for a section.
+    """Return the results and verdicts kept with the book for a section, from a run at `paper`.
 
-    They come from a run at preset `paper`; where and when is in their provenance columns.
     For the errors see `recorded_file`.
     """
-    files = [recorded_file(f"{section}{end}", section) for end in ("", "_verdicts")]
+    files = [recorded_file(f"{section}{end}") for end in ("", "_verdicts")]
     return read(files[0]), read(files[1], "verdicts")
 
 
-def recorded_file(name: str, section: str | None = None) -> Path:
+def recorded_file(name: str) -> Path:
     """Return where a table recorded with the book lies, ``book/results/<name>.csv``.
 
-    Raises
-    ------
-    FileNotFoundError
-        When it is missing.
-    RuntimeError
-        When the runner started the notebook, and ``reads`` in ``notebooks/presets.yml`` does not
-        name the table: the run's hash would not cover it.
+    FileNotFoundError when it is missing. RuntimeError when the runner started the notebook and
+    ``reads`` in ``notebooks/presets.yml`` does not name it: the run's hash would not cover it.
     """
     file = paths.RECORDED / f"{name}.csv"
     if file.name not in os.environ.get("CCHKD_READS", file.name).split(os.pathsep):
@@ -228,7 +188,7 @@ def recorded_file(name: str, section: str | None = None) -> Path:
             f"this notebook may not read {file.name}: name it under `reads` in presets.yml"
         )
     if not file.exists():
-        raise FileNotFoundError(f"no recorded table of {section or name}: {file} is missing")
+        raise FileNotFoundError(f"no recorded table of {name}: {file} is missing")
     return file
 
 

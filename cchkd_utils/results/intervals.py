@@ -27,12 +27,10 @@ def t_interval(
 def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.DataFrame:
     """Mean of `value` over independent repeats, with a 95 % interval and its outcome.
 
-    The repeats of a group (its rows) must be independent of each other: seeds with data of
-    their own, participants, videos. The interval is Student's, which at 5 to 50 repeats holds
-    its level better than a percentile bootstrap. One repeat has none and is unresolved.
-
-    Returns a row per group: `by`, the mean as `value`, its interval under the same name with _lo
-    and _hi, repeats, outcome.
+    The repeats of a group (its rows) must be independent of each other: seeds with data of their
+    own, participants, videos. The interval is Student's, which at 5 to 50 repeats holds its level
+    better than a percentile bootstrap. One repeat has none and is unresolved. Returns, per group,
+    the mean as `value`, the ends of its interval with _lo and _hi, repeats, outcome.
     """
     grouped = frame.groupby(by, sort=True)[value]
     out = grouped.agg(["mean", "sem", "count"]).reset_index()
@@ -45,14 +43,9 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.Dat
 
 
 def cluster_bootstrap(
-    statistic: Callable[[NDArray], ArrayLike],
-    units: ArrayLike,
-    *,
-    draws: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
+    statistic: Callable[[NDArray], ArrayLike], units: ArrayLike, *, draws: int = 1000, seed: int = 0
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Value, low and high [...] of a statistic, resampling whole units with replacement.
+    """Value and 95 % interval [...] of a statistic, resampling whole units with replacement.
 
     Percentiles are expanded for few units, as Student's t is wider than the normal and the spread
     of m units is divided by m - 1 (Hesterberg 2015, section 5.3): of the mean of normal units, a
@@ -78,7 +71,7 @@ def cluster_bootstrap(
         for _ in range(draws)
     ]
     drawn = np.where(np.isfinite(drawn), drawn, np.nan)
-    z = np.sqrt(m / (m - 1)) * student_t.ppf((1 + level) / 2, m - 1)
+    z = np.sqrt(m / (m - 1)) * student_t.ppf(0.975, m - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # no draw has a value: NaN says so
         low, high = np.nanquantile(drawn, norm.cdf([-z, z]), axis=0)
@@ -89,13 +82,11 @@ def cluster_interval(
     statistic: Callable[[NDArray], float], units: ArrayLike, *, draws: int = 1000
 ) -> tuple[float, float, float]:
     """Value and 95 % interval of `cluster_bootstrap`; NaN where there are too few units for it."""
-    units = np.asarray(units)
-    if len(units) == 0:
-        return np.nan, np.nan, np.nan
-    if len(np.unique(units)) < 2:
-        return float(statistic(np.arange(len(units)))), np.nan, np.nan
-    value, low, high = cluster_bootstrap(statistic, units, draws=draws)
-    return float(value), float(low), float(high)
+    if len(np.unique(units)) > 1:
+        value, low, high = cluster_bootstrap(statistic, units, draws=draws)
+        return float(value), float(low), float(high)
+    value = float(statistic(np.arange(len(units)))) if len(units) else np.nan
+    return value, np.nan, np.nan
 
 
 def repeated_folds(
@@ -112,52 +103,44 @@ def repeated_folds(
     gains = np.asarray(gains, float)
     if len(gains) < 2 or not 0 < test_share < 1:
         raise ValueError(f"{len(gains)} folds, test share {test_share}: no interval follows")
-    ratio = test_share / (1 - test_share)
-    return _over_folds(gains.mean(), gains.var(ddof=1), len(gains), ratio, level)
+    return _over_folds(gains.mean(), gains.var(ddof=1), len(gains), test_share, level)
 
 
-def _over_folds(mean, variance, n_folds, ratio, level=0.95):
-    """Interval of Nadeau and Bengio; `ratio` of test to training rows."""
+def _over_folds(mean, variance, n_folds, test_share, level=0.95):
+    ratio = test_share / (1 - test_share)  # of test to training rows; 0: independent repeats
     return t_interval(mean, np.sqrt((1 / n_folds + ratio) * variance), n_folds - 1, level)
 
 
 def pooled_folds(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Mean gain over repeats and folds, with the 95 % interval of Nadeau and Bengio.
 
-    The same as `repeated_folds` on the gains of all folds, from rows of the results table, one per
-    repeat and group `by`: its mean (`gain`), spread (`gain_sd`) and number of folds (`n_folds`).
-    Returns `by`, baseline, gain, gain_lo, gain_hi, outcome.
+    The same as `repeated_folds` on the gains of all folds, from a row per repeat and group `by`:
+    its mean (`gain`), spread (`gain_sd`) and number of folds (`n_folds`), and the baseline.
     """
     rows = []
     for key, group in frame.groupby(by, sort=False):
         k, mean = group["n_folds"].to_numpy(), group["gain"].mean()
         squares = (k - 1) * group["gain_sd"] ** 2 + k * (group["gain"] - mean) ** 2
         variance = squares.sum() / (k.sum() - 1)
-        interval = _over_folds(mean, variance, k.sum(), 1 / (k.mean() - 1))
+        interval = _over_folds(mean, variance, k.sum(), 1 / k.mean())
         rows.append([*key, group["baseline"].mean(), *interval])
     out = pd.DataFrame(rows, columns=[*by, "baseline", "gain", "gain_lo", "gain_hi"])
     return out.assign(outcome=outcome(out["gain_lo"], out["gain_hi"]))
 
 
 def over_repeats(values: ArrayLike, test_share: float | None = None) -> tuple[float, float, float]:
-    """Mean and 95 % interval over independent repeats (Student), or over folds (`repeated_folds`).
-
-    One repeat has no interval: its ends are NaN.
-    """
+    """Mean and 95 % interval over independent repeats, or over folds; the ends of one are NaN."""
     values = np.asarray(values, float)
     if len(values) < 2:
         return float(values.mean()), np.nan, np.nan
-    if test_share:
-        return repeated_folds(values, test_share)
-    return t_interval(values.mean(), values.std(ddof=1) / np.sqrt(len(values)), len(values) - 1)
+    return _over_folds(values.mean(), values.var(ddof=1), len(values), test_share or 0.0)
 
 
 def fold_gains(frame: pd.DataFrame, by: list[str], test_share: float | None) -> pd.DataFrame:
     """Mean gain where a row is one fold (`test_share`), or one independent repeat (None).
 
     Where the rows of the results table carry the columns `VIDEO`, that interval is taken: videos
-    are the units, folds are not. Returns `by`, gain, gain_lo, gain_hi, baseline, outcome.
-    ValueError for a group that has several.
+    are the units, folds are not. ValueError for a group that has several.
     """
     out = []
     for key, group in frame.groupby(by):

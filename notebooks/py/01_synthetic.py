@@ -66,7 +66,6 @@ from IPython.display import display
 from cchkd_utils import plots, results
 from cchkd_utils.results import readable
 from cchkd_utils.gaussian import JointGaussian, q_for_gap
-from cchkd_utils.sections import panels
 from cchkd_utils.sections.synthetic import figures, study
 from cchkd_utils.sections.quantities import exact_case
 
@@ -191,7 +190,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 points = main[main["experiment"] == "mlp"].merge(of_networks, on="knob")
-fig = panels.gain_by_estimator(points, estimator, "MSE saved (%)")
+fig = plots.gain_by_estimator(points, estimator, "MSE saved (%)")
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,

@@ -359,7 +359,7 @@ for way in soft:
 # %% tags=["solution"]
 import torch
 
-from cchkd_utils.distill.sequences import ENCODERS
+from cchkd_utils.distill.networks import ENCODERS
 
 x = torch.as_tensor(np.random.default_rng(0).normal(size=(4, 6, 3)), dtype=torch.float32)
 x[..., -1] = torch.tensor([1, 1, 1, 1, 0, 0])  # the mask: two padded steps

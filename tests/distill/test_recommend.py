@@ -31,19 +31,16 @@ def test_a_good_teacher_is_used_and_a_useless_one_is_not():
     assert (misleading.table["gain"] < 0).all()
 
 
-def test_classification_has_a_temperature_and_two_metrics():
+def test_classification_has_a_temperature():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 300)
     centres = 2 * rng.standard_normal((3, 10))
     student = centres[labels] + 3 * rng.standard_normal((300, 10))
     teacher = 4.0 * np.eye(3)[labels] + rng.standard_normal((300, 3))
-    for metric in ("accuracy", "cross-entropy"):
-        choice = recommend(
-            teacher, student, labels, metric=metric, lam=[0.5], temperature=[1.0, 4.0], epochs=5,
-            folds=3, repeats=2,
-        )  # fmt: skip
-        assert choice.table[["lam", "temperature"]].to_numpy().tolist() == [[0.5, 1.0], [0.5, 4.0]]
-        assert choice.metric == metric and choice.table["score"].between(0, 3).all()
+    options = {"lam": [0.5], "temperature": [1.0, 4.0], "epochs": 5, "folds": 3, "repeats": 2}
+    choice = recommend(teacher, student, labels, **options)
+    assert choice.table[["lam", "temperature"]].to_numpy().tolist() == [[0.5, 1.0], [0.5, 4.0]]
+    assert choice.metric == "accuracy" and choice.table["score"].between(0.4, 1).all()
 
 
 def test_same_seed_same_choice():
@@ -56,7 +53,7 @@ def test_one_weight_and_labels_as_floats_are_taken_as_meant():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 80)
     x = rng.standard_normal((80, 3)) + labels[:, None]
-    options = {"temperature": 2.0, "metric": "cross-entropy", "epochs": 2, "folds": 2, "repeats": 1}
+    options = {"temperature": 2.0, "epochs": 2, "folds": 2, "repeats": 1}
     choice = recommend(np.eye(2)[labels], x, labels.astype(float), lam=0.5, **options)
     assert choice.table[["lam", "temperature"]].to_numpy().tolist() == [[0.5, 2.0]]
 
@@ -68,7 +65,6 @@ def test_one_weight_and_labels_as_floats_are_taken_as_meant():
         ({"folds": 1}, "folds is 1"),
         ({"lam": []}, "grid is empty"),
         ({"lam": [0.0, 0.5]}, "λ = 0"),
-        ({"metric": "accuracy"}, "regression has no metric"),
         ({"repeats": 0}, "repeats is 0"),
         ({"student": np.zeros(60)}, "student has one axis"),
         ({"teacher": np.zeros((60, 3))}, "labels are not whole numbers"),

@@ -7,7 +7,7 @@ from torch import nn
 
 from cchkd_utils.distill import Member, kd_loss, kd_mse, stack, train, train_ensemble
 from cchkd_utils.distill.networks import CNN, MLP, Linear
-from cchkd_utils.distill.stack import initialise, stream
+from cchkd_utils.distill.training import initialise, stream
 
 LAMS, TEMPERATURES = (0.2, 0.3, 0.5, 0.7, 0.8), (1, 2, 3, 4)
 
@@ -173,18 +173,26 @@ def test_cosine_schedule_falls_from_lr_and_settles_the_weights():
 # --- early stopping -----------------------------------------------------------------------------
 
 
+def held_rows(seed, n, number):
+    """Return the rows that a member of `seed` does not train on."""
+    generator = torch.Generator().manual_seed(stream(seed, 1))
+    return torch.randperm(n, generator=generator)[:number].numpy()
+
+
 def test_best_weights_are_restored():
-    x, y, _ = classes(n=60)
-    held = classes(n=200, seed=9)[:2]
-    validation = (held[0][None], held[1][None])
+    x, y, _ = classes(n=260)
     ensemble = train_ensemble(
-        mlp, x[None], y[None], [Member(0), Member(1)], lr=0.1, epochs=60, validation=validation
+        mlp, x[None], y[None], [Member(0), Member(1)], lr=0.1, epochs=60, validation=200 / 260
     )
     curve = ensemble.history["validation"]
     assert (curve[:, -1] > curve.min(1) * 1.05).all(), "the test needs over-fitting"
     np.testing.assert_array_equal(ensemble.history["epochs"], curve.argmin(1) + 1)
-    logits, labels = torch.as_tensor(ensemble.predict(held[0])), torch.as_tensor(held[1])
-    loss = [float(nn.functional.cross_entropy(member, labels)) for member in logits]
+    logits, labels = torch.as_tensor(ensemble.predict(x)), torch.as_tensor(y)
+    held = [held_rows(seed, 260, 200) for seed in (0, 1)]
+    loss = [
+        float(nn.functional.cross_entropy(member[rows], labels[rows]))
+        for member, rows in zip(logits, held)
+    ]
     np.testing.assert_allclose(loss, curve.min(1), rtol=1e-4)
 
 
@@ -203,8 +211,7 @@ def test_patience_ends_a_member_and_its_history():
 def test_held_out_rows_are_not_trained_on():
     x, y, _ = classes(n=100)
     member = Member(5)
-    generator = torch.Generator().manual_seed(stream(5, 1))
-    held = torch.randperm(100, generator=generator)[:50].numpy()
+    held = held_rows(5, 100, 50)
     spoilt = y.copy()
     spoilt[held] = (spoilt[held] + 1) % 3
     # Held-out labels may choose the epoch, never the weights: with one epoch they do nothing.
@@ -227,7 +234,7 @@ def test_linear_regression_reaches_the_distilled_least_squares_solution():
     members = [Member(0, lam=lam, teacher=0) for lam in (0.0, 0.5, 2.0, 50.0)]
     ensemble = train_ensemble(
         lambda: Linear(3, 1), x[None], y[None], members, teacher=t[None], task="regression",
-        optimizer="sgd", lr=0.05, momentum=0.0, epochs=300, batch_size=400,
+        optimizer="sgd", lr=0.05, epochs=300, batch_size=400,
     )  # fmt: skip
     design = np.column_stack([x, np.ones(400)])
     for out, m in zip(ensemble.predict(x)[..., 0], members):
@@ -274,7 +281,7 @@ def test_train_is_the_ensemble_of_one():
     members = [Member(4, 0.5, 2.0, teacher=0)]
     together = train_ensemble(mlp, x[None], y[None], members, teacher=teacher[None], epochs=2)
     np.testing.assert_array_equal(alone.predict(x), together.predict(x))
-    held = train(mlp, x, y, epochs=2, validation=(x[:50], y[:50]))
+    held = train(mlp, x, y, epochs=2, validation=0.25)
     assert held.history["validation"].shape == (1, 2)
 
 

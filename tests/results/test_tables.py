@@ -42,7 +42,7 @@ def test_gain_above_zero_is_better_whatever_the_metric(metric, sign):
 
 def test_a_metric_whose_sign_is_unknown_has_no_gain():
     with pytest.raises(ValueError, match="'nll': more or less of it is better"):
-        results.gain("nll", 1.0, 0.5)
+        results.result(metric="nll", baseline=1.0, distilled=0.5)
 
 
 @pytest.mark.parametrize(

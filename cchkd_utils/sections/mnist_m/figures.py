@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cchkd_utils import plots
-from cchkd_utils.plots import BLUE, GREEN, ORANGE, PURPLE, figure
-from cchkd_utils.sections.panels import gain_by_estimator, with_intervals
+from cchkd_utils.plots import BLUE, GREEN, ORANGE, PURPLE, figure, gain_by_estimator, with_intervals
 
 GAIN = "accuracy gained (points)"
 LINES = {

@@ -5,10 +5,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cchkd_utils import plots
-from cchkd_utils.plots import ESTIMATORS, SOFT_LABELS, figure
+from cchkd_utils.plots import ESTIMATORS, SOFT_LABELS, figure, with_intervals
 from cchkd_utils.sections.mosei.study import MODALITIES
 from cchkd_utils.sections.mosei.tables import UNSCALED
-from cchkd_utils.sections.panels import with_intervals
 
 
 def _gained(points: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from cchkd_utils import criterion, distill
 from cchkd_utils.datasets.mosei import videos
 from cchkd_utils.distill import crossfit
-from cchkd_utils.distill.sequences import ENCODERS
+from cchkd_utils.distill.networks import ENCODERS
 
 MODALITIES = ("text", "audio", "vision")
 FOLDS = 5

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from cchkd_utils import plots
 from cchkd_utils.gaussian import JointGaussian
-from cchkd_utils.sections.panels import with_intervals
+from cchkd_utils.plots import with_intervals
 
 STUDENTS = {"linear": "Linear student", "mlp": "Network"}
 
