@@ -1,14 +1,15 @@
 """The command ``cchkd``: a thin face on the modules; no logic of its own."""
 
 import argparse
+import json
 import os
 import sys
+import warnings
 from collections.abc import Callable
 
 from cchkd_utils import __version__, paths, runner
 from cchkd_utils.runner import presets
 
-NOTEBOOK = "number, name or path, e.g. 02"
 SHOWN = 5  # failures that are printed; all are in the sweep's failures.json
 
 
@@ -43,11 +44,11 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     def takes_given(command: argparse.ArgumentParser, metavar: str, meaning: str) -> None:
-        command.add_argument("notebook", help=NOTEBOOK)
+        command.add_argument("notebook", help="number, name or path, e.g. 02")
+        told = f"{meaning}; may be repeated"
         command.add_argument(
-            "-p", dest="given", action="append", default=[], metavar=metavar,
-            help=f"{meaning}; may be repeated",
-        )  # fmt: skip
+            "-p", dest="given", action="append", default=[], metavar=metavar, help=told
+        )
 
     run = command("run", _run, "run one notebook with parameters")
     takes_given(run, "NAME=VALUE", "set a parameter; commas make a list")
@@ -126,10 +127,8 @@ def _pairs(words: list[str]) -> dict[str, str]:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    done = runner.run(
-        arguments.notebook, _pairs(arguments.given), preset=arguments.preset,
-        threads=arguments.threads, force=arguments.force,
-    )  # fmt: skip
+    options = {name: getattr(arguments, name) for name in ("preset", "threads", "force")}
+    done = runner.run(arguments.notebook, _pairs(arguments.given), **options)
     word = "reused" if done.reused else f"ran in {done.record['seconds']} s"
     print(f"{done.record['notebook']}: {word}: {done.folder}")
 
@@ -160,8 +159,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 
 def _results(arguments: argparse.Namespace) -> None:
-    grid = _pairs(arguments.given)
-    print(runner.overview(arguments.notebook, grid, preset=arguments.preset))
+    print(runner.overview(arguments.notebook, _pairs(arguments.given), preset=arguments.preset))
 
 
 def _page(arguments: argparse.Namespace) -> None:
@@ -198,11 +196,11 @@ def _book(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from cchkd_utils.book import handouts, slides
+    from cchkd_utils.book import handouts
 
     names, force = arguments.notebook, arguments.force
     if arguments.slides is not None:
-        written = slides.slides(names, arguments.slides, preset=arguments.preset, force=force)
+        written = handouts.slides(names, arguments.slides, preset=arguments.preset, force=force)
     elif arguments.student is not None:
         written = handouts.student(names, arguments.student, force=force)
     else:
@@ -211,9 +209,6 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _assess(arguments: argparse.Namespace) -> None:
-    import json
-    import warnings
-
     from cchkd_utils import criterion
     from cchkd_utils.criterion import representations
 
