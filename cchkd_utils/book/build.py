@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -57,41 +57,26 @@ def build(
     `data` is for the notebooks that take it. `runner.RunError` when a notebook fails, `BuildError`
     when rendering gives a warning or an error; they are printed above the message.
     """
-    files, tables = _sources(), {}
-    for done in _run_all(preset, data, threads):
-        files |= _run_files(done)
-        if {"results", "verdicts"} <= set(done.record["tables"]):
-            tables[done.record["notebook"]] = tuple(
-                results.read(done.folder / f"{name}.csv", name) for name in ("results", "verdicts")
-            )
-    recorded = recorded_tables()
-    for page in read_presets().get("pages", []):
-        files |= named(page)(recorded, tables)
-    staged = output / "_build" / "src"
-    return _render(staged, output, stage(files, staged) + digest(paths.LOCK))
-
-
-def recorded_tables() -> dict[str, tuple]:
-    """Read the recorded results and verdicts that notebooks read, by name."""
-    reads = read_presets()["reads"]
-    files = {path.stem for stem in reads for path in recorded_files(stem)}
-    return {name: results.recorded(name) for name in sorted(files) if f"{name}_verdicts" in files}
-
-
-def _run_all(preset: str, data: str, threads: int) -> Iterator[runner.Run]:
-    """Run every notebook of the book; those done are reused."""
     plans = []
     for name in notebooks():
         given = {"data": data} if "data" in runner.declared(runner.find_notebook(name)) else {}
         plans.append(runner.plan(name, given, preset=preset, threads=threads))
-    started = time.monotonic()
+    files, tables, started = _sources(), {}, time.monotonic()
     for position, done in runner.run_many(plans):
         if isinstance(done, runner.RunError):
             raise done
+        stem = plans[position].notebook.stem
         state = "reused" if done.reused else f"ran in {done.record['seconds']:.0f} s"
-        clock = f"[{time.monotonic() - started:4.0f} s]"
-        print(f"{clock} {plans[position].notebook.stem}: {state}", flush=True)
-        yield done
+        print(f"[{time.monotonic() - started:4.0f} s] {stem}: {state}", flush=True)
+        files |= _run_files(done)
+        if {"results", "verdicts"} <= set(done.record["tables"]):
+            tables[stem] = tuple(
+                results.read(done.folder / f"{name}.csv", name) for name in ("results", "verdicts")
+            )
+    for page in read_presets().get("pages", []):
+        files |= named(page)(tables)
+    staged = output / "_build" / "src"
+    return _render(staged, output, stage(files, staged) + digest(paths.LOCK))
 
 
 def notebooks() -> list[str]:
@@ -119,10 +104,8 @@ def bibtex() -> str:
     paper = re.search(r"@misc\{xie2025cch,.*?\n\}", known, re.DOTALL)[0]
     facts = yaml.safe_load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     authors = [  # a group's name is in braces: they keep BibTeX from splitting it
-        "{{{name}}}".format(**author)
-        if "name" in author
-        else "{family-names}, {given-names}".format(**author)
-        for author in facts["authors"]
+        f"{{{who['name']}}}" if "name" in who else f"{who['family-names']}, {who['given-names']}"
+        for who in facts["authors"]
     ]
     fields = {
         "title": facts["title"],

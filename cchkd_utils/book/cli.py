@@ -96,9 +96,8 @@ def _parser() -> argparse.ArgumentParser:
 
     for runs in (run, sweep, book):
         runs.add_argument("--preset", default="book", help="smoke, book (default) or paper")
-        runs.add_argument(
-            "--threads", type=_positive, default=1, help="threads of each notebook (default 1)"
-        )
+        told = "threads of each notebook (default 1)"
+        runs.add_argument("--threads", type=_positive, default=1, help=told)
     return parser
 
 

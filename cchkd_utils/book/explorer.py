@@ -34,6 +34,32 @@ SIGNALS = {
 }
 
 
+PERCENT = "format(100 * now, '+.2~r') + ' %'"
+HALF = "sqrt((1 - q * q) * (1 - r * r))"
+BOUNDS = (
+    f"'Choose g between ' + format(q * r - {HALF}, '.2f') + ' and '"
+    f" + format(q * r + {HALF}, '.2f') + '.'"
+)
+SENTENCES = {  # what the page says, as expressions
+    "written": PERCENT,
+    "headline": (
+        "!possible ? 'These r, q and g cannot occur together.'"
+        " : !enough ? 'Too few rows: n must exceed p + 1.'"
+        f" : 'R(λ) / R(0) − 1 = ' + {PERCENT} + ' at λ = ' + format(weight, '.3~r')"
+    ),
+    "line1": (
+        "'CCH: I(t;s) = ' + format(between, '.3f') + (between > label ? ' > ' : ' ≤ ')"
+        " + format(label, '.3f') + ' = I(s;y)' + (between > label ? ', distil' : ', do not')"
+    ),
+    "line2": (
+        f"!possible ? {BOUNDS} : !enough ? 'Move n / p to the right.'"
+        " : (largest > 0 ? 'Exact: helps ' + (largest >= 1e6 ? 'at every λ'"
+        " : 'for λ below ' + format(largest, '.3~r')) : 'Exact: hurts at every λ')"
+        " + '; here it ' + (now < 0 ? 'helps' : now > 0 ? 'hurts' : 'changes nothing')"
+    ),
+    "line3": "'n = ' + format(n, ',.0f') + ', p = ' + p",
+}
+
 STYLE = """
 :root { color-scheme: light; }
 body { margin: 0; padding: 10px; background: #fff; color: #222; font: 13px/1.3 sans-serif; }
@@ -63,7 +89,7 @@ def chart():
         )
         for name, (value, low, high, step, text) in SLIDERS.items()
     ]
-    expressions = SIGNALS | {"now": change("weight")} | _sentences()
+    expressions = SIGNALS | {"now": change("weight")} | SENTENCES
     signals = [alt.param(name, expr=text) for name, text in expressions.items()]
 
     shown = "possible && enough"
@@ -102,36 +128,6 @@ def chart():
         .configure_view(stroke=None)
         .configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal")
     )
-
-
-def _sentences() -> dict[str, str]:
-    """Return what the page says, as Vega expressions."""
-    percent = "format(100 * now, '+.2~r') + ' %'"
-    half = "sqrt((1 - q * q) * (1 - r * r))"
-    bounds = (
-        f"'Choose g between ' + format(q * r - {half}, '.2f') + ' and '"
-        f" + format(q * r + {half}, '.2f') + '.'"
-    )
-    limit = "largest >= 1e6 ? 'at every λ' : 'for λ below ' + format(largest, '.3~r')"
-    outcome = "(now < 0 ? 'helps' : now > 0 ? 'hurts' : 'changes nothing')"
-    return {
-        "written": percent,
-        "headline": (
-            "!possible ? 'These r, q and g cannot occur together.'"
-            " : !enough ? 'Too few rows: n must exceed p + 1.'"
-            f" : 'R(λ) / R(0) − 1 = ' + {percent} + ' at λ = ' + format(weight, '.3~r')"
-        ),
-        "line1": (
-            "'CCH: I(t;s) = ' + format(between, '.3f') + (between > label ? ' > ' : ' ≤ ')"
-            " + format(label, '.3f') + ' = I(s;y)' + (between > label ? ', distil' : ', do not')"
-        ),
-        "line2": (
-            f"!possible ? {bounds} : !enough ? 'Move n / p to the right.'"
-            f" : (largest > 0 ? 'Exact: helps ' + ({limit}) : 'Exact: hurts at every λ')"
-            f" + '; here it ' + {outcome}"
-        ),
-        "line3": "'n = ' + format(n, ',.0f') + ', p = ' + p",
-    }
 
 
 def page() -> str:

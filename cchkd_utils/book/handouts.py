@@ -22,7 +22,7 @@ from typing import Any
 import nbformat
 import yaml
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell
 
 from cchkd_utils import paths, runner
 
@@ -47,13 +47,9 @@ class ExportError(runner.RunError):
 def student(names: Iterable[str], folder: Path | str, *, force: bool = False) -> list[Path]:
     """Write notebooks without solutions; below each exercise, an empty cell for the answer.
 
-    `names` are notebooks by number or name, none means all.
-
-    Raises
-    ------
-    ExportError
-        When the folder cannot be used, a file is there already, or a cell without the tag holds
-        a solution; nothing is written then.
+    `names` are notebooks by number or name, none means all. `ExportError` when the folder cannot be
+    used, a file is there already, or a cell without the tag holds a solution; nothing is written
+    then.
     """
     return _write_notebooks(names, folder, force, keep_solutions=False)
 
@@ -100,11 +96,10 @@ def _handed_out(
     for cell in cells:
         tags = cell.metadata.get("tags", [])
         number += "exercise" in tags
-        if not keep_solutions:
-            if "solution" in tags:
-                continue
-            if GATE.search(cell.source):
-                raise ExportError(f"{name}: a cell holds a solution but not the tag 'solution'")
+        if "solution" in tags and not keep_solutions:
+            continue
+        if GATE.search(cell.source) and not keep_solutions:
+            raise ExportError(f"{name}: a cell holds a solution but not the tag 'solution'")
         if cell.cell_type == "markdown":
             if not END.sub("", cell.source).strip():
                 continue
@@ -217,33 +212,36 @@ def slides_page(run: runner.Run) -> str:
     )
     deck = list(split(nbformat.read(run.notebook, as_version=4).cells))
     foot = "{notebook} · preset {preset} · {kind} data".format(**run.record)
+    plain = {"metadata": {}, "nbformat": 4, "nbformat_minor": 4}  # a format without random ids
+    notebooks = [nbformat.from_dict(plain | {"cells": cells}) for cells in deck]
     sections = [
         f'<section aria-label="slide {n} of {len(deck)}">\n'
-        f"{exporter.from_notebook_node(new_notebook(cells=cells))[0]}\n"
+        f"{exporter.from_notebook_node(notebook)[0]}\n"
         f"<footer>{escape(foot)} · {n} / {len(deck)}</footer>\n</section>"
-        for n, cells in enumerate(deck, 1)
+        for n, notebook in enumerate(notebooks, 1)
     ]
     files = metadata.files("sphinx-mathjax-offline") or []
     (mathjax,) = (file for file in files if file.name == "tex-svg-full.js")
     template = Template(Path(__file__).with_name("slides.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=escape(deck[0][0].source.splitlines()[0].lstrip("# ")),
+        title=escape(deck[0][0]["source"].splitlines()[0].lstrip("# ")),
         highlight=HtmlFormatter(style="friendly").get_style_defs(".highlight"),
         slides="\n".join(sections),
         mathjax=mathjax.read_text().replace("</script", "<\\/script"),
     )
 
 
-def split(cells: Iterable[Mapping[str, Any]]) -> Iterator[list[NotebookNode]]:
+def split(cells: Iterable[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """Split a run's cells into slides, each a list of cells to show."""
-    now: list[NotebookNode] = []
+    now: list[dict[str, Any]] = []
     for cell in cells:
         kind = cell["metadata"].get("slideshow", {}).get("slide_type", "")
         if kind in ("skip", "notes") or SKIPPED & set(cell["metadata"].get("tags", [])):
             continue
         for starts, part in _parts(cell):
+            heading = len(now) == 1 and re.fullmatch("#.*", now[0]["source"].strip())
             forced = kind in ("slide", "subslide")
-            if now and (forced or (starts and kind != "-" and not _bare_heading(now))):
+            if now and (forced or (starts and kind != "-" and not heading)):
                 yield now
                 now = []
             now.append(part)
@@ -251,21 +249,17 @@ def split(cells: Iterable[Mapping[str, Any]]) -> Iterator[list[NotebookNode]]:
         yield now
 
 
-def _bare_heading(cells: list[NotebookNode]) -> bool:
-    (source, *more) = cells[0].source.strip().splitlines() or [""]
-    return len(cells) == 1 and source.startswith("#") and not more
-
-
-def _parts(cell: Mapping[str, Any]) -> Iterator[tuple[bool, NotebookNode]]:
+def _parts(cell: Mapping[str, Any]) -> Iterator[tuple[bool, dict[str, Any]]]:
     """Split a cell into what fits a slide; say of each part whether it starts a new one."""
     if cell["cell_type"] == "markdown":
         for text in filter(str.strip, SECTION.split(plain_markdown(cell["source"]))):
-            yield text.startswith("#"), new_markdown_cell(text)
+            yield text.startswith("#"), {"cell_type": "markdown", "metadata": {}, "source": text}
         return
+    code = {"cell_type": "code", "metadata": {}, "execution_count": None}
     if not HIDDEN & set(cell["metadata"].get("tags", [])):
-        yield True, new_code_cell(cell["source"])
+        yield True, code | {"source": cell["source"], "outputs": []}
     unseen = {"transient": {"remove_source": True}}
     for output in cell["outputs"]:
         if output.get("name") != "stderr":
-            shown = new_code_cell(outputs=[output], metadata=unseen)
+            shown = code | {"metadata": unseen, "source": "", "outputs": [output]}
             yield output["output_type"] != "stream", shown

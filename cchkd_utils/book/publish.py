@@ -61,16 +61,9 @@ def ready(root: Path = ROOT) -> Path:
     return build / "html"
 
 
-def main(words: list[str]) -> int:
-    """Publish to the one place named, or say in one line why not."""
-    try:
-        publish(words[0] if words else "")
-    except PublishError as error:
-        print(f"publish: {error}", file=sys.stderr)
-        return 1
-    print(f"the book is at {words[0]}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        publish(sys.argv[1] if sys.argv[1:] else "")
+    except PublishError as error:
+        sys.exit(f"publish: {error}")
+    print(f"the book is at {sys.argv[1]}")
