@@ -6,7 +6,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 from cchkd_utils import __version__, paths, runner
 from cchkd_utils.runner import presets
@@ -128,13 +127,13 @@ def _pairs(words: list[str]) -> dict[str, str]:
     return given
 
 
-def _run(notebook: str, given: list[str], **options: Any) -> None:
+def _run(notebook: str, given: list[str], **options) -> None:
     done = runner.run(notebook, _pairs(given), **options)
     word = "reused" if done.reused else f"ran in {done.record['seconds']} s"
     print(f"{done.record['notebook']}: {word}: {done.folder}")
 
 
-def _sweep(notebook: str, given: list[str], grid: str | None, dry_run: bool, **options: Any) -> int:
+def _sweep(notebook: str, given: list[str], grid: str | None, dry_run: bool, **options) -> int:
     axes = _pairs(given)
     if grid:
         read = runner.read_grid(grid)
@@ -187,7 +186,7 @@ def _data(get: str | None) -> None:
             print(f"    {presets.read_presets()['sources'].get(notebook, 'see the notebook')}")
 
 
-def _book(**options: Any) -> None:
+def _book(**options) -> None:
     from cchkd_utils.book import build
 
     print(f"the book is at {build.build(**options)}")
@@ -205,7 +204,7 @@ def _export(notebook: list[str], preset: str, force: bool, **folders: str | None
     print("\n".join(map(str, written)))
 
 
-def _assess(file: str, as_json: bool, **options: Any) -> None:
+def _assess(file: str, as_json: bool, **options) -> None:
     from cchkd_utils import criterion
     from cchkd_utils.criterion import representations
 

@@ -133,11 +133,9 @@ def digits_sign(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
 )  # fmt: skip
 def modality_ranking(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     judged = verdicts[verdicts["estimator"] == _main(verdicts)]
-    per_seed = judged.groupby(["student", "seed"])["mi_student_label"].mean()
-    nats = {
-        student: intervals.over_repeats(values, joined.fold_share(rows))
-        for student, values in per_seed.groupby("student")
-    }
+    by_student = judged.groupby(["student", "seed"])["mi_student_label"].mean().groupby("student")
+    share = joined.fold_share(rows)
+    nats = {name: intervals.over_repeats(values, share) for name, values in by_student}
     order = sorted(nats, key=lambda student: -nats[student][0])
     text = ", ".join("{} {:.2f} [{:.2f}, {:.2f}]".format(name, *nats[name]) for name in order)
     if order == ["text", "audio", "vision"]:
@@ -152,8 +150,7 @@ def modality_ranking(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
 )  # fmt: skip
 def text_teaches(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     taught = _taught_by_text(rows)
-    taught = taught[taught["condition"].str.endswith("noise 0")]
-    taught = near(taught, lam=0.5, temperature=2.0)
+    taught = near(taught[taught["condition"].str.endswith("noise 0")], lam=0.5, temperature=2.0)
     lam, temperature = taught[["lam", "temperature"]].iloc[0]
     gains = SECTION["03_mosei"].intervals(taught, ["student", "metric"]).set_index("student")
     text = ", ".join(f"text → {name}: {_points(gains.loc[name])}" for name in ("vision", "audio"))
