@@ -17,7 +17,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 
 from cchkd_utils import runner
-from cchkd_utils.book import build, slides
+from cchkd_utils.book import build, handouts
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -265,7 +265,7 @@ def deck(tmp_path_factory):
     (folder / "notebook.ipynb").write_text(json.dumps(content))
     record = {"notebook": "01_deck", "preset": "smoke", "kind": "real"}
     path = folder / "deck.html"
-    path.write_text(slides.page(runner.Run(folder, record, True)), encoding="utf-8")
+    path.write_text(handouts.slides_page(runner.Run(folder, record, True)), encoding="utf-8")
     return path
 
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,13 @@ CARD = """\
 Preset **{preset}** · data: **{data}** · {seconds:.0f} s on {threads} · commit `{git_sha}` ·
 {finished}. [Run it again with other parameters](../book/rerun.md) ·
 [words and symbols](../book/glossary.md).
-Tables of this run: {downloads}.
-{more}
+Tables of this run: {tables}.
+To download: {more}.
 
 ```{{dropdown}} Parameters and versions
-{table}
+| parameter | value |
+|---|---|
+{parameters}
 
 {versions}
 ```
@@ -48,56 +50,33 @@ class BuildError(runner.RunError):
 
 
 def build(
-    preset: str = "book",
-    *,
-    data: str = "embedded",
-    threads: int = 1,
-    output: Path = paths.ROOT,
+    preset: str, *, data: str = "embedded", threads: int = 1, output: Path = paths.ROOT
 ) -> Path:
     """Build the book in ``output/_build/html`` and return the path of its first page.
 
-    `data` is for the notebooks that take it. As many run at once as the cores allow.
-
-    `runner.RunError` when a notebook fails, `BuildError` when rendering gives a warning or an
-    error; they are printed above the message.
+    `data` is for the notebooks that take it. `runner.RunError` when a notebook fails, `BuildError`
+    when rendering gives a warning or an error; they are printed above the message.
     """
-    files, tables = _sources(), {}
-    for done in _run_all(preset, data, threads):
-        files |= _run_files(done)
-        if {"results", "verdicts"} <= set(done.record["tables"]):
-            pair = [(done.folder / f"{name}.csv", name) for name in ("results", "verdicts")]
-            tables[done.record["notebook"]] = tuple(results.read(*table) for table in pair)
-    recorded = recorded_tables()
-    for page in read_presets().get("pages", []):
-        files |= named(page)(recorded, tables)
-    staged = output / "_build" / "src"
-    return _render(staged, output, stage(files, staged) + digest(paths.LOCK))
-
-
-def recorded_tables() -> dict[str, tuple]:
-    """Read the recorded results and verdicts that notebooks read, by name."""
-    reads = read_presets()["reads"]
-    files = {path.stem for stem in reads for path in recorded_files(stem)}
-    return {name: results.recorded(name) for name in sorted(files) if f"{name}_verdicts" in files}
-
-
-def _run_all(preset: str, data: str, threads: int) -> Iterator[runner.Run]:
-    """Run every notebook of the book; those done are reused."""
     plans = []
     for name in notebooks():
-        takes_data = "data" in runner.declared(runner.find_notebook(name))
-        given = {"data": data} if takes_data else {}
+        given = {"data": data} if "data" in runner.declared(runner.find_notebook(name)) else {}
         plans.append(runner.plan(name, given, preset=preset, threads=threads))
-    started = time.monotonic()
+    files, tables, started = _sources(), {}, time.monotonic()
     for position, done in runner.run_many(plans):
         if isinstance(done, runner.RunError):
             raise done
+        stem = plans[position].notebook.stem
         state = "reused" if done.reused else f"ran in {done.record['seconds']:.0f} s"
-        print(
-            f"[{time.monotonic() - started:4.0f} s] {plans[position].notebook.stem}: {state}",
-            flush=True,
-        )
-        yield done
+        print(f"[{time.monotonic() - started:4.0f} s] {stem}: {state}", flush=True)
+        files |= _run_files(done)
+        if {"results", "verdicts"} <= set(done.record["tables"]):
+            tables[stem] = tuple(
+                results.read(done.folder / f"{name}.csv", name) for name in ("results", "verdicts")
+            )
+    for page in read_presets().get("pages", []):
+        files |= named(page)(tables)
+    staged = output / "_build" / "src"
+    return _render(staged, output, stage(files, staged) + digest(paths.LOCK))
 
 
 def notebooks() -> list[str]:
@@ -109,13 +88,14 @@ def notebooks() -> list[str]:
 
 def _sources() -> dict[str, bytes]:
     """Read the book's own files: name in the repository to content."""
-    names = ["_config.yml", "_toc.yml"]
-    own = (p.relative_to(paths.ROOT) for p in (paths.ROOT / "book").rglob("*.*") if p.is_file())
-    names += [p.as_posix() for p in own if not any(part[0] == "." for part in p.parts)]
-    files = {name: (paths.ROOT / name).read_bytes() for name in sorted(names)}
-    cite = f"```bibtex\n{bibtex()}\n```\n"
-    made = {"book/_static/explorer.html": explorer.page(), "book/cite.txt": cite}
-    return files | {name: text.encode() for name, text in made.items()}
+    files = {name: (paths.ROOT / name).read_bytes() for name in ("_config.yml", "_toc.yml")}
+    for path in (paths.ROOT / "book").rglob("*.*"):
+        name = path.relative_to(paths.ROOT).as_posix()
+        if path.is_file() and "/." not in name:
+            files[name] = path.read_bytes()
+    files["book/_static/explorer.html"] = explorer.page().encode()
+    files["book/cite.txt"] = f"```bibtex\n{bibtex()}\n```\n".encode()
+    return files
 
 
 def bibtex() -> str:
@@ -123,9 +103,13 @@ def bibtex() -> str:
     known = (paths.ROOT / "book" / "references.bib").read_text(encoding="utf-8")
     paper = re.search(r"@misc\{xie2025cch,.*?\n\}", known, re.DOTALL)[0]
     facts = yaml.safe_load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    authors = [  # a group's name is in braces: they keep BibTeX from splitting it
+        f"{{{who['name']}}}" if "name" in who else f"{who['family-names']}, {who['given-names']}"
+        for who in facts["authors"]
+    ]
     fields = {
         "title": facts["title"],
-        "author": " and ".join(map(_author, facts["authors"])),
+        "author": " and ".join(authors),
         "year": str(facts["date-released"])[:4],
         "version": facts["version"],
         "url": facts["repository-code"],
@@ -134,61 +118,47 @@ def bibtex() -> str:
     return "\n".join([paper, "", "@software{cch_companion,", *lines, "}"])
 
 
-def _author(author: dict[str, str]) -> str:
-    if "name" in author:  # a group: braces keep BibTeX from splitting it
-        return f"{{{author['name']}}}"
-    return f"{author['family-names']}, {author['given-names']}"
-
-
 def _run_files(run: runner.Run) -> dict[str, bytes]:
-    """Turn a run into the files of its page: the notebook and its tables."""
+    """Return the files of a run's page: its tables, its notebook with run card and alt texts."""
     stem = run.record["notebook"]
-    page = json.dumps(page_notebook(run), indent=1, sort_keys=True) + "\n"
     tables = {
         f"notebooks/{stem}.{table}.csv": (run.folder / f"{table}.csv").read_bytes()
         for table in run.record["tables"]
     }
-    return {f"notebooks/{stem}.ipynb": page.encode(), **tables}
-
-
-def page_notebook(run: runner.Run) -> dict[str, Any]:
-    """Return a run's notebook as the book shows it: run card on top, figures with alt text."""
     notebook = json.loads(run.notebook.read_text(encoding="utf-8"))
     notebook["metadata"].pop("papermill", None)
     for cell in notebook["cells"]:
         cell["metadata"] = {"tags": cell["metadata"].get("tags", [])} | _alt_text(cell)
     card = {"cell_type": "markdown", "id": "run-card", "metadata": {}}
     notebook["cells"].insert(1, card | {"source": run_card(run.record)})
-    return notebook
+    page = json.dumps(notebook, indent=1, sort_keys=True) + "\n"
+    return tables | {f"notebooks/{stem}.ipynb": page.encode()}
 
 
 def _code(text: str) -> str:
     """Set text as code in a cell of a table, whatever is in it."""
-    plain = escape(text, quote=False)
-    for mark in "|`*_[]\\$\"'":  # these mean something to Markdown, in HTML too
-        plain = plain.replace(mark, f"&#{ord(mark)};")
-    return f"<code>{plain}</code>"
+    marks = {ord(mark): f"&#{ord(mark)};" for mark in "|`*_[]\\$\"'"}  # of Markdown, in HTML too
+    return f"<code>{escape(text, quote=False).translate(marks)}</code>"
 
 
 def run_card(record: Mapping[str, Any]) -> str:
     """Say in MyST how a page was made: preset, data, time, commit, parameters, versions."""
-    values = record["parameters"]
+    values, stem = record["parameters"], record["notebook"]
     rows = [f"| `{name}` | {_code(json.dumps(value))} |" for name, value in values.items()]
     versions = record["versions"] | {"cchkd": record["version"]}
-    stem = record["notebook"]
-    downloads = [f"{{download}}`{name} <{stem}.{name}.csv>`" for name in record["tables"]]
+    tables = [f"{{download}}`{name} <{stem}.{name}.csv>`" for name in record["tables"]]
     more = [f"{{download}}`notebook <{stem}.ipynb>`"]
     more += [f"{{download}}`{p.stem} <../book/results/{p.name}>`" for p in recorded_files(stem)]
-    return CARD.format(
-        **{key: record[key] for key in ("preset", "seconds", "git_sha")},
-        threads=f"{record['threads']} thread{'s' * (record['threads'] > 1)}",
-        finished=record["finished"][:10],
-        downloads=", ".join(downloads),
-        more=f"To download: {', '.join(more)}.",
-        data=", ".join(dict.fromkeys(filter(None, [values.get("data"), record["kind"]]))),
-        table="\n".join(["| parameter | value |", "|---|---|", *rows]),
-        versions=", ".join(f"{name} {version}" for name, version in versions.items()),
-    )
+    made = record | {
+        "threads": f"{record['threads']} thread{'s' * (record['threads'] > 1)}",
+        "finished": record["finished"][:10],
+        "data": ", ".join(dict.fromkeys(filter(None, [values.get("data"), record["kind"]]))),
+        "tables": ", ".join(tables),
+        "more": ", ".join(more),
+        "parameters": "\n".join(rows),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }
+    return CARD.format(**made)
 
 
 def _alt_text(cell: Mapping[str, Any]) -> dict[str, Any]:

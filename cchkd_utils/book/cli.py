@@ -1,22 +1,24 @@
 """The command ``cchkd``: a thin face on the modules; no logic of its own."""
 
 import argparse
+import json
 import os
 import sys
+import warnings
 from collections.abc import Callable
 
 from cchkd_utils import __version__, paths, runner
 from cchkd_utils.runner import presets
 
-NOTEBOOK = "number, name or path, e.g. 02"
 SHOWN = 5  # failures that are printed; all are in the sweep's failures.json
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = vars(_parser().parse_args(argv))
+    call = arguments.pop("call")
     try:
-        status = arguments.call(arguments) or 0
+        status = call(**arguments) or 0
         sys.stdout.flush()  # a reader that is gone shows here at the latest
         return status
     except BrokenPipeError:  # `| head` has read enough; Python would write once more at its end
@@ -43,11 +45,11 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     def takes_given(command: argparse.ArgumentParser, metavar: str, meaning: str) -> None:
-        command.add_argument("notebook", help=NOTEBOOK)
+        command.add_argument("notebook", help="number, name or path, e.g. 02")
+        told = f"{meaning}; may be repeated"
         command.add_argument(
-            "-p", dest="given", action="append", default=[], metavar=metavar,
-            help=f"{meaning}; may be repeated",
-        )  # fmt: skip
+            "-p", dest="given", action="append", default=[], metavar=metavar, help=told
+        )
 
     run = command("run", _run, "run one notebook with parameters")
     takes_given(run, "NAME=VALUE", "set a parameter; commas make a list")
@@ -91,13 +93,13 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--task", default="auto", help="auto (default), classification, regression")
     own.add_argument("--estimator", default="auto", help="auto (default), ksg, gaussian, mine, lmi")
     own.add_argument("--seed", type=_seed, default=0, help="of the estimate (default 0)")
-    own.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    told = "print one JSON object and nothing else"
+    own.add_argument("--json", dest="as_json", action="store_true", help=told)
 
     for runs in (run, sweep, book):
         runs.add_argument("--preset", default="book", help="smoke, book (default) or paper")
-        runs.add_argument(
-            "--threads", type=_positive, default=1, help="threads of each notebook (default 1)"
-        )
+        told = "threads of each notebook (default 1)"
+        runs.add_argument("--threads", type=_positive, default=1, help=told)
     return parser
 
 
@@ -125,28 +127,23 @@ def _pairs(words: list[str]) -> dict[str, str]:
     return given
 
 
-def _run(arguments: argparse.Namespace) -> None:
-    done = runner.run(
-        arguments.notebook, _pairs(arguments.given), preset=arguments.preset,
-        threads=arguments.threads, force=arguments.force,
-    )  # fmt: skip
+def _run(notebook: str, given: list[str], **options) -> None:
+    done = runner.run(notebook, _pairs(given), **options)
     word = "reused" if done.reused else f"ran in {done.record['seconds']} s"
     print(f"{done.record['notebook']}: {word}: {done.folder}")
 
 
-def _sweep(arguments: argparse.Namespace) -> int:
-    grid = _pairs(arguments.given)
-    if arguments.grid:
-        read = runner.read_grid(arguments.grid)
-        if twice := sorted(set(read) & set(grid)):
-            raise runner.ParameterError(f"{twice[0]} is given by -p and by {arguments.grid}")
-        grid = read | grid
-    options = {"preset": arguments.preset, "threads": arguments.threads}
-    where = {"workers": arguments.workers, "scheduler": arguments.scheduler}
-    if arguments.dry_run:
-        print(runner.preview(arguments.notebook, grid, **options, **where))
+def _sweep(notebook: str, given: list[str], grid: str | None, dry_run: bool, **options) -> int:
+    axes = _pairs(given)
+    if grid:
+        read = runner.read_grid(grid)
+        if twice := sorted(set(read) & set(axes)):
+            raise runner.ParameterError(f"{twice[0]} is given by -p and by {grid}")
+        axes = read | axes
+    if dry_run:
+        print(runner.preview(notebook, axes, **options))
         return 0
-    done = runner.sweep(arguments.notebook, grid, **options, **where)
+    done = runner.sweep(notebook, axes, **options)
     for point, error in done.failed[:SHOWN]:
         print(f"cchkd: {runner.setting(point)}: {error}", file=sys.stderr)
     if len(done.failed) > SHOWN:
@@ -159,29 +156,28 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return 1 if done.failed else 0
 
 
-def _results(arguments: argparse.Namespace) -> None:
-    grid = _pairs(arguments.given)
-    print(runner.overview(arguments.notebook, grid, preset=arguments.preset))
+def _results(notebook: str, given: list[str], preset: str | None) -> None:
+    print(runner.overview(notebook, _pairs(given), preset=preset))
 
 
-def _page(arguments: argparse.Namespace) -> None:
+def _page(sweep: str) -> None:
     from cchkd_utils.runner import report
 
-    print(f"wrote {report.write(arguments.sweep)}; build the book to see it")
+    print(f"wrote {report.write(sweep)}; build the book to see it")
 
 
-def _list(arguments: argparse.Namespace) -> None:
-    if arguments.notebook is None:
+def _list(notebook: str | None) -> None:
+    if notebook is None:
         print("\n".join(path.stem for path in runner.notebooks()))
         return
-    for parameter in runner.declared(runner.find_notebook(arguments.notebook)).values():
+    for parameter in runner.declared(runner.find_notebook(notebook)).values():
         print(f"{parameter.name}: {parameter.type} = {parameter.default!r}")
         print("    " + "; ".join(filter(None, [parameter.meaning, parameter.allowed])))
 
 
-def _data(arguments: argparse.Namespace) -> None:
-    if arguments.get:
-        presets.download(arguments.get)
+def _data(get: str | None) -> None:
+    if get:
+        presets.download(get)
     print(f"real data are looked for in {paths.data_root()} (set CCHKD_DATA to change it)")
     for notebook, counts in presets.real_data().items():
         print(f"{notebook}: {'there' if all(counts.values()) else 'missing'}")
@@ -190,46 +186,40 @@ def _data(arguments: argparse.Namespace) -> None:
             print(f"    {presets.read_presets()['sources'].get(notebook, 'see the notebook')}")
 
 
-def _book(arguments: argparse.Namespace) -> None:
+def _book(**options) -> None:
     from cchkd_utils.book import build
 
-    index = build.build(arguments.preset, data=arguments.data, threads=arguments.threads)
-    print(f"the book is at {index}")
+    print(f"the book is at {build.build(**options)}")
 
 
-def _export(arguments: argparse.Namespace) -> None:
-    from cchkd_utils.book import handouts, slides
+def _export(notebook: list[str], preset: str, force: bool, **folders: str | None) -> None:
+    from cchkd_utils.book import handouts
 
-    names, force = arguments.notebook, arguments.force
-    if arguments.slides is not None:
-        written = slides.slides(names, arguments.slides, preset=arguments.preset, force=force)
-    elif arguments.student is not None:
-        written = handouts.student(names, arguments.student, force=force)
+    if folders["slides"] is not None:
+        written = handouts.slides(notebook, folders["slides"], preset=preset, force=force)
+    elif folders["student"] is not None:
+        written = handouts.student(notebook, folders["student"], force=force)
     else:
-        written = handouts.solutions(names, arguments.solutions, force=force)
+        written = handouts.solutions(notebook, folders["solutions"], force=force)
     print("\n".join(map(str, written)))
 
 
-def _assess(arguments: argparse.Namespace) -> None:
-    import json
-    import warnings
-
+def _assess(file: str, as_json: bool, **options) -> None:
     from cchkd_utils import criterion
     from cchkd_utils.criterion import representations
 
-    arrays = representations.read(arguments.file)
-    options = {name: getattr(arguments, name) for name in ("task", "estimator", "seed")}
+    arrays = representations.read(file)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
             verdict = criterion.assess(**arrays, **options)
         except ValueError as error:
-            raise ValueError(f"{arguments.file}: {error}") from None
+            raise ValueError(f"{file}: {error}") from None
     for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
         print(f"cchkd: warning: {message}", file=sys.stderr)
     # JSON has no NaN nor inf: null instead.
     values = json.loads(json.dumps(verdict.to_dict()), parse_constant=lambda constant: None)
-    print(json.dumps(values, indent=1) if arguments.json else verdict)
+    print(json.dumps(values, indent=1) if as_json else verdict)
 
 
 if __name__ == "__main__":

@@ -34,81 +34,31 @@ SIGNALS = {
 }
 
 
-def change(weight: str) -> str:
-    """Return the expression of R(lam) / R(0) - 1 at a weight, itself an expression."""
-    m = f"({weight} / (1 + {weight}))"
-    return f"({m} * {m} * curvature - 2 * {m} * kappa * (sigma2 - c)) / undistilled"
-
-
-def chart():
-    """Return the figure as an Altair chart; the sliders are its parameters."""
-    import altair as alt
-
-    sliders = [
-        alt.param(
-            name=name,
-            value=value,
-            bind=alt.binding_range(min=low, max=high, step=step, name=text),
-        )
-        for name, (value, low, high, step, text) in SLIDERS.items()
-    ]
-    signals = [alt.param(name=name, expr=text) for name, text in SIGNALS.items()]
-    signals += [alt.param(name="now", expr=change("weight"))]
-    signals += [alt.param(name=name, expr=text) for name, text in _sentences().items()]
-
-    shown = "possible && enough"
-    weights = alt.Chart(alt.sequence(-2, 2.001, 0.02, as_="power"))
-    x = alt.X("lam:Q", title="λ, weight of the teacher").scale(type="log", domain=[0.01, 100])
-    x = x.axis(values=[0.01, 0.1, 1, 10, 100], format="~g")
-    y = alt.Y("percent:Q", title="risk R(λ) / R(0) − 1, %")
-    y = y.axis(format="+~g", tickCount=6, labelExpr="datum.value == 0 ? '0' : datum.label")
-    curve = (
-        weights.transform_calculate(lam="pow(10, datum.power)")
-        .transform_calculate(percent=f"100 * {change('datum.lam')}")
-        .transform_filter(shown)
-        .mark_line(strokeWidth=2.5, color="#0072B2")
-        .encode(x=x, y=y)
-    )
-    zero = alt.Chart(alt.sequence(0, 1, 1, as_="percent")).mark_rule(color="#333").encode(y=y)
-    point = (
-        alt.Chart(alt.sequence(0, 1, 1, as_="one"))
-        .transform_calculate(lam="max(weight, 0.01)", percent="100 * now", text="written")
-        .transform_filter(shown)
-    )
-    dot = point.mark_point(size=110, filled=True, color="#D55E00", opacity=1).encode(x=x, y=y)
-    above = {"dy": -16, "fontSize": 15, "fontWeight": "bold"}
-    halo = point.mark_text(stroke="white", strokeWidth=5, **above)
-    value = point.mark_text(color="#D55E00", **above)
-    halo, value = (text.encode(x=x, y=y, text="text:N") for text in (halo, value))
-    title = alt.TitleParams(
-        text=alt.ExprRef("[headline, line1, line2, line3]"),
-        anchor="start",
-        frame="bounds",
-        fontSize=13,
-        fontWeight="normal",
-        lineHeight=20,
-        offset=14,
-    )
-    layered = alt.layer(zero, curve, halo, dot, value)
-    return (
-        layered.add_params(*sliders, *signals)
-        .properties(width="container", height=260, title=title)
-        .configure_view(stroke=None)
-        .configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal")
-    )
-
-
-def page() -> str:
-    """Return the figure as one HTML page with everything in it."""
-    options = {"actions": False, "renderer": "svg"}
-    html = chart().to_html(inline=True, embed_options=options)
-    head = (
-        '<html lang="en">\n<head>\n<title>Exact risk of distillation, interactive</title>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>{STYLE}</style>"
-    )
-    return html.replace("<html>\n<head>", head, 1)
-
+PERCENT = "format(100 * now, '+.2~r') + ' %'"
+HALF = "sqrt((1 - q * q) * (1 - r * r))"
+BOUNDS = (
+    f"'Choose g between ' + format(q * r - {HALF}, '.2f') + ' and '"
+    f" + format(q * r + {HALF}, '.2f') + '.'"
+)
+SENTENCES = {  # what the page says, as expressions
+    "written": PERCENT,
+    "headline": (
+        "!possible ? 'These r, q and g cannot occur together.'"
+        " : !enough ? 'Too few rows: n must exceed p + 1.'"
+        f" : 'R(λ) / R(0) − 1 = ' + {PERCENT} + ' at λ = ' + format(weight, '.3~r')"
+    ),
+    "line1": (
+        "'CCH: I(t;s) = ' + format(between, '.3f') + (between > label ? ' > ' : ' ≤ ')"
+        " + format(label, '.3f') + ' = I(s;y)' + (between > label ? ', distil' : ', do not')"
+    ),
+    "line2": (
+        f"!possible ? {BOUNDS} : !enough ? 'Move n / p to the right.'"
+        " : (largest > 0 ? 'Exact: helps ' + (largest >= 1e6 ? 'at every λ'"
+        " : 'for λ below ' + format(largest, '.3~r')) : 'Exact: hurts at every λ')"
+        " + '; here it ' + (now < 0 ? 'helps' : now > 0 ? 'hurts' : 'changes nothing')"
+    ),
+    "line3": "'n = ' + format(n, ',.0f') + ', p = ' + p",
+}
 
 STYLE = """
 :root { color-scheme: light; }
@@ -123,33 +73,69 @@ body { margin: 0; padding: 10px; background: #fff; color: #222; font: 13px/1.3 s
 """
 
 
-def _sentences() -> dict[str, str]:
-    """Return what the page says, as Vega expressions."""
-    percent = "format(100 * now, '+.2~r') + ' %'"
-    outcome = "(now < 0 ? 'helps' : now > 0 ? 'hurts' : 'changes nothing')"
-    verdict = (
-        "'CCH: I(t;s) = ' + format(between, '.3f') + (between > label ? ' > ' : ' ≤ ')"
-        " + format(label, '.3f') + ' = I(s;y)' + (between > label ? ', distil' : ', do not')"
+def change(weight: str) -> str:
+    """Return the expression of R(lam) / R(0) - 1 at a weight, itself an expression."""
+    m = f"({weight} / (1 + {weight}))"
+    return f"({m} * {m} * curvature - 2 * {m} * kappa * (sigma2 - c)) / undistilled"
+
+
+def chart():
+    """Return the figure as an Altair chart; the sliders are its parameters."""
+    import altair as alt
+
+    sliders = [
+        alt.param(
+            name, value=value, bind=alt.binding_range(min=low, max=high, step=step, name=text)
+        )
+        for name, (value, low, high, step, text) in SLIDERS.items()
+    ]
+    expressions = SIGNALS | {"now": change("weight")} | SENTENCES
+    signals = [alt.param(name, expr=text) for name, text in expressions.items()]
+
+    shown = "possible && enough"
+    x = alt.X("lam:Q", title="λ, weight of the teacher").scale(type="log", domain=[0.01, 100])
+    x = x.axis(values=[0.01, 0.1, 1, 10, 100], format="~g")
+    y = alt.Y("percent:Q", title="risk R(λ) / R(0) − 1, %")
+    y = y.axis(format="+~g", tickCount=6, labelExpr="datum.value == 0 ? '0' : datum.label")
+    curve = (
+        alt.Chart(alt.sequence(-2, 2.001, 0.02, as_="power"))
+        .transform_calculate(lam="pow(10, datum.power)")
+        .transform_calculate(percent=f"100 * {change('datum.lam')}")
+        .transform_filter(shown)
+        .mark_line(strokeWidth=2.5, color="#0072B2")
+        .encode(x=x, y=y)
     )
-    limit = "largest >= 1e6 ? 'at every λ' : 'for λ below ' + format(largest, '.3~r')"
-    half = "sqrt((1 - q * q) * (1 - r * r))"
-    bounds = (
-        f"'Choose g between ' + format(q * r - {half}, '.2f') + ' and '"
-        f" + format(q * r + {half}, '.2f') + '.'"
+    zero = alt.Chart(alt.sequence(0, 1, 1, as_="percent")).mark_rule(color="#333").encode(y=y)
+    point = (
+        alt.Chart(alt.sequence(0, 1, 1, as_="one"))
+        .transform_calculate(lam="max(weight, 0.01)", percent="100 * now", text="written")
+        .transform_filter(shown)
+        .encode(x=x, y=y)
     )
-    size = "'n = ' + format(n, ',.0f') + ', p = ' + p"
-    return {
-        "written": percent,
-        "headline": (
-            "!possible ? 'These r, q and g cannot occur together.'"
-            " : !enough ? 'Too few rows: n must exceed p + 1.'"
-            f" : 'R(λ) / R(0) − 1 = ' + {percent} + ' at λ = ' + format(weight, '.3~r')"
-        ),
-        "line1": verdict,
-        "line2": (
-            f"!possible ? {bounds} : !enough ? 'Move n / p to the right.'"
-            f" : (largest > 0 ? 'Exact: helps ' + ({limit}) : 'Exact: hurts at every λ')"
-            f" + '; here it ' + {outcome}"
-        ),
-        "line3": size,
-    }
+    dot = point.mark_point(size=110, filled=True, color="#D55E00", opacity=1)
+    above = {"dy": -16, "fontSize": 15, "fontWeight": "bold"}
+    number = point.encode(text="text:N")
+    halo = number.mark_text(stroke="white", strokeWidth=5, **above)
+    value = number.mark_text(color="#D55E00", **above)
+    title = alt.TitleParams(
+        alt.ExprRef("[headline, line1, line2, line3]"), anchor="start", frame="bounds",
+        fontSize=13, fontWeight="normal", lineHeight=20, offset=14,
+    )  # fmt: skip
+    return (
+        alt.layer(zero, curve, halo, dot, value)
+        .add_params(*sliders, *signals)
+        .properties(width="container", height=260, title=title)
+        .configure_view(stroke=None)
+        .configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal")
+    )
+
+
+def page() -> str:
+    """Return the figure as one HTML page with everything in it."""
+    html = chart().to_html(inline=True, embed_options={"actions": False, "renderer": "svg"})
+    head = (
+        '<html lang="en">\n<head>\n<title>Exact risk of distillation, interactive</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>{STYLE}</style>"
+    )
+    return html.replace("<html>\n<head>", head, 1)

@@ -1,15 +1,23 @@
-"""Notebooks for a class: without the solutions of their exercises, or with them.
+"""What a teacher hands out: notebooks without solutions of their exercises, with them, or slides.
 
 A cell tagged ``solution`` belongs to the teacher. What is left runs as it is, wherever
 ``cchkd_utils`` is installed. The book's markdown (MyST) becomes what JupyterLab, Colab and slides
 can show: directives are bold titles, roles their text, links into the book lead to the repository.
+
+Slides show a notebook's run: one HTML file with everything in it, for use with the network off. A
+heading starts a slide, code and each of its outputs get their own, code hidden on the page stays
+hidden. JupyterLab's slide type of a cell (``slide``, ``skip``, ``-`` to go on) overrules.
 """
 
 import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from importlib import metadata
 from pathlib import Path
+from string import Template
+from typing import Any
 
 import nbformat
 import yaml
@@ -26,6 +34,10 @@ ROLE = re.compile(r"\{(?P<name>[\w:]+)\}`(?P<text>[^`]+)`")
 LINK = re.compile(r"(?<!\!)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 EQUATION = re.compile(r"^\$\$[ \t]*\(([\w-]+)\)[ \t]*$", re.MULTILINE)
 WORDS = {"exercise": "Exercise", "solution-start": "Solution", "solution": "Solution"}
+# Cells that slides leave out, and those whose code they hide; where a heading starts a slide.
+SKIPPED = {"remove-cell", "parameters", "injected-parameters", "solution", "exercise"}
+HIDDEN = {"hide-input", "remove-input", "hide-cell"}
+SECTION = re.compile(r"(?m)^(?=#{1,2} )")
 
 
 class ExportError(runner.RunError):
@@ -35,31 +47,45 @@ class ExportError(runner.RunError):
 def student(names: Iterable[str], folder: Path | str, *, force: bool = False) -> list[Path]:
     """Write notebooks without solutions; below each exercise, an empty cell for the answer.
 
-    `names` are notebooks by number or name, none means all.
-
-    Raises
-    ------
-    ExportError
-        When the folder cannot be used, a file is there already, or a cell without the tag holds
-        a solution; nothing is written then.
+    `names` are notebooks by number or name, none means all. `ExportError` when the folder cannot be
+    used, a file is there already, or a cell without the tag holds a solution; nothing is written
+    then.
     """
-    return _write(names, folder, force, keep_solutions=False)
+    return _write_notebooks(names, folder, force, keep_solutions=False)
 
 
 def solutions(names: Iterable[str], folder: Path | str, *, force: bool = False) -> list[Path]:
     """Write notebooks with their solutions; parameters and errors as in `student`."""
-    return _write(names, folder, force, keep_solutions=True)
+    return _write_notebooks(names, folder, force, keep_solutions=True)
 
 
-def _write(
+def slides(
+    names: Iterable[str], folder: Path | str, *, preset: str = "book", force: bool = False
+) -> list[Path]:
+    """Write the slides of notebooks from their runs at `preset`, which are made where missing.
+
+    Parameters and errors as in `student`; `runner.RunError` when a notebook fails.
+    """
+    notebooks = _chosen(names)
+    _check([f"{path.stem}.slides.html" for path in notebooks], folder, force)
+    runs = {path.stem: runner.run(path.stem, preset=preset) for path in notebooks}
+    pages = {f"{stem}.slides.html": slides_page(run) for stem, run in runs.items()}
+    return _write(pages, folder, force)
+
+
+def _chosen(names: Iterable[str]) -> list[Path]:
+    return [runner.find_notebook(name) for name in names] or runner.notebooks()
+
+
+def _write_notebooks(
     names: Iterable[str], folder: Path | str, force: bool, *, keep_solutions: bool
 ) -> list[Path]:
     contents = {}
-    for path in [runner.find_notebook(name) for name in names] or runner.notebooks():
+    for path in _chosen(names):
         notebook = nbformat.read(path, as_version=4)
         notebook.cells = [*_handed_out(notebook.cells, path.stem, keep_solutions)]
-        contents[f"{path.stem}.ipynb"] = nbformat.writes(notebook) + "\n"
-    return write(contents, folder, force=force)
+        contents[path.name] = nbformat.writes(notebook) + "\n"
+    return _write(contents, folder, force)
 
 
 def _handed_out(
@@ -70,21 +96,20 @@ def _handed_out(
     for cell in cells:
         tags = cell.metadata.get("tags", [])
         number += "exercise" in tags
-        if not keep_solutions:
-            if "solution" in tags:
-                continue
-            if GATE.search(cell.source):
-                raise ExportError(f"{name}: a cell holds a solution but not the tag 'solution'")
+        if "solution" in tags and not keep_solutions:
+            continue
+        if GATE.search(cell.source) and not keep_solutions:
+            raise ExportError(f"{name}: a cell holds a solution but not the tag 'solution'")
         if cell.cell_type == "markdown":
             if not END.sub("", cell.source).strip():
                 continue
-            cell.source = plain_markdown(cell.source, number=number)
+            cell.source = plain_markdown(cell.source, number)
         yield cell
         if "exercise" in tags and not keep_solutions:
             yield new_code_cell(ANSWER, id=f"answer-{number}")
 
 
-def check(names: Iterable[str], folder: Path | str, *, force: bool = False) -> Path:
+def _check(names: Iterable[str], folder: Path | str, force: bool) -> Path:
     """Return the folder when files of these names can be written there, else raise."""
     folder = Path(folder).expanduser()
     if os.path.lexists(folder) and not folder.is_dir():
@@ -95,9 +120,9 @@ def check(names: Iterable[str], folder: Path | str, *, force: bool = False) -> P
     return folder
 
 
-def write(contents: Mapping[str, str], folder: Path | str, *, force: bool = False) -> list[Path]:
+def _write(contents: Mapping[str, str], folder: Path | str, force: bool) -> list[Path]:
     """Write texts by file name: all of them or, when one is there already, none."""
-    folder = check(contents, folder, force=force)
+    folder = _check(contents, folder, force)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in contents.items():
@@ -112,16 +137,16 @@ def write(contents: Mapping[str, str], folder: Path | str, *, force: bool = Fals
     return [folder / name for name in contents]
 
 
-def plain_markdown(source: str, *, folder: str = "notebooks", number: int | None = None) -> str:
-    """Return a cell's markdown without directives, roles and relative links.
+def plain_markdown(source: str, number: int | None = None) -> str:
+    """Return a notebook cell's markdown without directives, roles and relative links.
 
-    Links start from `folder`; `number` is that of the exercise, where the cell holds one.
+    `number` is that of the exercise, where the cell holds one.
     """
     lines, open_fences, options = [], [], False
     for line in source.splitlines():
         if opened := FENCE.match(line.strip()):
             open_fences.append(opened["fence"])
-            lines.append(_heading(opened, number))
+            lines.append(_heading(opened["name"], opened["title"].strip(), number))
             options = True
         elif open_fences and line.strip() == open_fences[-1]:
             open_fences.pop()
@@ -132,11 +157,10 @@ def plain_markdown(source: str, *, folder: str = "notebooks", number: int | None
             lines.append(line)
     text = EQUATION.sub("$$", "\n".join(lines))
     text = ROLE.sub(lambda role: _role(role["name"], role["text"]), text)
-    return LINK.sub(lambda link: _link(link["text"], link["target"], folder), text).strip()
+    return LINK.sub(lambda link: _link(link["text"], link["target"]), text).strip()
 
 
-def _heading(opened: re.Match, number: int | None) -> str:
-    name, title = opened["name"], opened["title"].strip()
+def _heading(name: str, title: str, number: int | None) -> str:
     if name not in WORDS:
         return f"**{title}**\n" if title and name not in {"math", "image", "figure"} else ""
     told = f"{WORDS[name]} {number}" if number else WORDS[name]
@@ -147,27 +171,26 @@ def _role(name: str, text: str) -> str:
     if name.startswith("cite"):
         told = ", ".join(_author_year(key.strip()) for key in text.split(","))
         return told if name == "cite:t" else f"({told})"
-    shown = re.sub(r"\s*<[^>]*>$", "", text)
-    return "(the equation in the book)" if name == "eq" else shown
+    return "(the equation in the book)" if name == "eq" else re.sub(r"\s*<[^>]*>$", "", text)
 
 
 def _author_year(key: str) -> str:
     """Say "Author et al. year" for a key of the book's bibliography."""
-    entries = (paths.ROOT / "book" / "references.bib").read_text(encoding="utf-8")
-    entry = re.search(rf"@\w+\{{{re.escape(key)},(.*?)\n\}}", entries, re.DOTALL)
-    if not entry:
+    from pybtex.database import parse_file
+
+    entries = parse_file(paths.ROOT / "book" / "references.bib").entries
+    if key not in entries:
         raise ValueError(f"no entry '{key}' in book/references.bib")
-    names = re.search(r"author\s*=\s*\{(.*?)\},?\s*\n\s*\w+\s*=", entry[1], re.DOTALL)[1]
-    authors = re.split(r"\s+and\s+", names)
-    year = re.search(r"year\s*=\s*\{?(\d{4})", entry[1])[1]
-    first = re.sub(r"[{}\\\"]", "", authors[0].split(",")[0])
-    return f"{first} {'et al. ' * (len(authors) > 1)}{year}"
+    first, *more = entries[key].persons["author"]
+    name = " ".join(map(str, first.rich_last_names))
+    return f"{name} {'et al. ' * bool(more)}{entries[key].fields['year']}"
 
 
-def _link(text: str, target: str, folder: str) -> str:
+def _link(text: str, target: str) -> str:
+    """Point a link that starts from the folder of the notebooks to the repository on the web."""
     if re.match(r"[a-z]+:|#", target):
         return f"[{text}]({target})"
-    where = posixpath.normpath(posixpath.join(folder, target.partition("#")[0]))
+    where = posixpath.normpath(posixpath.join("notebooks", target.partition("#")[0]))
     config = yaml.safe_load((paths.ROOT / "_config.yml").read_text(encoding="utf-8"))
     site = f"{config['repository']['url']}/blob/{config['repository']['branch']}/{where}"
     return f"[{text or _title(paths.ROOT / where)}]({site})"
@@ -177,3 +200,66 @@ def _title(page: Path) -> str:
     """Return the first heading of a page, or its name where it is not there yet."""
     heading = page.is_file() and re.search(r"(?m)^\s*\"?# ([^\"\\\n]+)", page.read_text("utf-8"))
     return heading[1].strip() if heading else page.stem
+
+
+def slides_page(run: runner.Run) -> str:
+    """Return the slides of a run as HTML; MathJax is that of sphinx-mathjax-offline."""
+    from nbconvert import HTMLExporter
+    from pygments.formatters import HtmlFormatter
+
+    exporter = HTMLExporter(
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
+    )
+    deck = list(split(nbformat.read(run.notebook, as_version=4).cells))
+    foot = "{notebook} · preset {preset} · {kind} data".format(**run.record)
+    plain = {"metadata": {}, "nbformat": 4, "nbformat_minor": 4}  # a format without random ids
+    notebooks = [nbformat.from_dict(plain | {"cells": cells}) for cells in deck]
+    sections = [
+        f'<section aria-label="slide {n} of {len(deck)}">\n'
+        f"{exporter.from_notebook_node(notebook)[0]}\n"
+        f"<footer>{escape(foot)} · {n} / {len(deck)}</footer>\n</section>"
+        for n, notebook in enumerate(notebooks, 1)
+    ]
+    files = metadata.files("sphinx-mathjax-offline") or []
+    (mathjax,) = (file for file in files if file.name == "tex-svg-full.js")
+    template = Template(Path(__file__).with_name("slides.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=escape(deck[0][0]["source"].splitlines()[0].lstrip("# ")),
+        highlight=HtmlFormatter(style="friendly").get_style_defs(".highlight"),
+        slides="\n".join(sections),
+        mathjax=mathjax.read_text().replace("</script", "<\\/script"),
+    )
+
+
+def split(cells: Iterable[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Split a run's cells into slides, each a list of cells to show."""
+    now: list[dict[str, Any]] = []
+    for cell in cells:
+        kind = cell["metadata"].get("slideshow", {}).get("slide_type", "")
+        if kind in ("skip", "notes") or SKIPPED & set(cell["metadata"].get("tags", [])):
+            continue
+        for starts, part in _parts(cell):
+            heading = len(now) == 1 and re.fullmatch("#.*", now[0]["source"].strip())
+            forced = kind in ("slide", "subslide")
+            if now and (forced or (starts and kind != "-" and not heading)):
+                yield now
+                now = []
+            now.append(part)
+    if now:
+        yield now
+
+
+def _parts(cell: Mapping[str, Any]) -> Iterator[tuple[bool, dict[str, Any]]]:
+    """Split a cell into what fits a slide; say of each part whether it starts a new one."""
+    if cell["cell_type"] == "markdown":
+        for text in filter(str.strip, SECTION.split(plain_markdown(cell["source"]))):
+            yield text.startswith("#"), {"cell_type": "markdown", "metadata": {}, "source": text}
+        return
+    code = {"cell_type": "code", "metadata": {}, "execution_count": None}
+    if not HIDDEN & set(cell["metadata"].get("tags", [])):
+        yield True, code | {"source": cell["source"], "outputs": []}
+    unseen = {"transient": {"remove_source": True}}
+    for output in cell["outputs"]:
+        if output.get("name") != "stderr":
+            shown = code | {"metadata": unseen, "source": "", "outputs": [output]}
+            yield output["output_type"] != "stream", shown

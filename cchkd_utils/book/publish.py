@@ -20,13 +20,7 @@ class PublishError(RuntimeError):
 
 
 def publish(dest: str, root: Path = ROOT) -> None:
-    """Copy ``_build/html`` to a folder or, with rsync, to another machine, ``[user@]host:path``.
-
-    Raises
-    ------
-    PublishError
-        When there is no finished book, a source is newer than it, or `dest` is no place for it.
-    """
+    """Copy ``_build/html`` to a folder or, with rsync, to another machine, ``[user@]host:path``."""
     site = ready(root)
     if not dest or dest.startswith("-"):
         raise PublishError("say where to: make publish DEST=user@host:/path, or DEST=/a/folder")
@@ -37,8 +31,7 @@ def publish(dest: str, root: Path = ROOT) -> None:
             raise PublishError("rsync is needed to reach another machine; install it")
         # "host:" is the home folder there and "host:/" the root: one must not become the other
         place = dest if dest.endswith((":", "/")) else f"{dest}/"
-        done = subprocess.run(["rsync", "-rtz", f"{site}/", place], check=False)
-        if done.returncode:
+        if subprocess.run(["rsync", "-rtz", f"{site}/", place], check=False).returncode:
             raise PublishError(f"rsync could not copy to {dest}; its message is above")
         return
     folder = Path(dest).expanduser().resolve()
@@ -61,28 +54,16 @@ def ready(root: Path = ROOT) -> Path:
     if not mark.is_file():
         raise PublishError("the last build did not finish: run `make book`")
     built = mark.stat().st_mtime
-    for source in _sources(root):
-        if source.stat().st_mtime > built:
-            name = source.relative_to(root)
+    for path in [path for name in SOURCES for path in [root / name, *(root / name).rglob("*")]]:
+        if path.is_file() and path.suffix != ".pyc" and path.stat().st_mtime > built:
+            name = path.relative_to(root)
             raise PublishError(f"{name} is newer than the book: run `make book`")
     return build / "html"
 
 
-def _sources(root: Path) -> list[Path]:
-    inside = [path for name in SOURCES for path in [root / name, *(root / name).rglob("*")]]
-    return [path for path in inside if path.is_file() and path.suffix != ".pyc"]
-
-
-def main(words: list[str]) -> int:
-    """Publish to the one place named, or say in one line why not."""
-    try:
-        publish(words[0] if words else "")
-    except PublishError as error:
-        print(f"publish: {error}", file=sys.stderr)
-        return 1
-    print(f"the book is at {words[0]}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        publish(sys.argv[1] if sys.argv[1:] else "")
+    except PublishError as error:
+        sys.exit(f"publish: {error}")
+    print(f"the book is at {sys.argv[1]}")

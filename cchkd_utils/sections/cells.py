@@ -1,8 +1,7 @@
 """Cells: what happened beside what was foretold, one row per pair, condition, λ and temperature.
 
 A verdict is "distil", "do not distil" or "undecided"; an outcome "helps", "hurts" or "unresolved".
-Only where both have a sign can they agree or disagree. Shared by all sections, the page that asks
-whether the criterion predicts, the ledger and the first figure.
+Only where both have a sign can they agree or disagree.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +17,6 @@ from cchkd_utils.results import intervals
 ANSWERS = ("agree", "disagree", "open")
 CLUSTER = ["dataset", "teacher", "student", "condition"]
 CELL = [*CLUSTER, "experiment", "lam", "weight", "temperature", "metric", "kind", "knob"]
-SKILL = {"teacher R2": "teacher accuracy"}  # one name for how well the teacher predicts
 RIVALS = {
     "gap": "MI gap (CCH)",
     "mi_teacher_student": "I(H1;H2) alone",
@@ -43,27 +41,26 @@ class Section:
     intervals: Callable[[pd.DataFrame, list[str]], pd.DataFrame]  # (rows, by): mean gains
 
 
+def fold_share(rows: pd.DataFrame) -> float | None:
+    """Return the share that a fold tests on; None where each row is a simulated set of its own."""
+    return None if set(rows["kind"]) == {"simulated"} else 1 / 5
+
+
 def over_folds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Mean gain and interval where a row is one of five folds, or one simulated data set."""
-    share = None if set(rows["kind"]) == {"simulated"} else 1 / 5
-    return intervals.fold_gains(rows, by, share)
+    return intervals.fold_gains(rows, by, fold_share(rows))
 
 
 SECTIONS = (
-    Section(
-        "Gaussian", "01_synthetic", "synthetic", "mse", "experiment == 'mlp'", intervals.summarise
-    ),
-    Section(
-        "digits", "02_mnist_m", "mnist_m", "accuracy",
-        "experiment == 'distillation' and condition.str.endswith('by index')", intervals.summarise,
-    ),
-    Section(
-        "sentiment", "03_mosei", "mosi", "accuracy", "condition.str.contains('cross-fitted')",
-        over_folds,
-    ),
-    Section("cancer", "04_tcga", "tcga", "accuracy", "experiment == 'cross-fitted'",
-        intervals.pooled_folds,
-    ),
+    Section("Gaussian", "01_synthetic", "synthetic", "mse",
+            "experiment == 'mlp'", intervals.summarise),
+    Section("digits", "02_mnist_m", "mnist_m", "accuracy",
+            "experiment == 'distillation' and condition.str.endswith('by index')",
+            intervals.summarise),
+    Section("sentiment", "03_mosei", "mosi", "accuracy",
+            "condition.str.contains('cross-fitted')", over_folds),
+    Section("cancer", "04_tcga", "tcga", "accuracy",
+            "experiment == 'cross-fitted'", intervals.pooled_folds),
 )  # fmt: skip
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
@@ -74,11 +71,6 @@ def recorded() -> dict[str, Tables]:
     return {section.notebook: results.recorded(section.table) for section in SECTIONS}
 
 
-def by_notebook(tables: Mapping[str, Tables]) -> dict[str, Tables]:
-    """Return the recorded tables that are given by name, by the notebooks of their sections."""
-    return {each.notebook: tables[each.table] for each in SECTIONS if each.table in tables}
-
-
 def this_build() -> dict[str, Tables]:
     """Return results and verdicts of the runs of this build, by notebook."""
     rows, verdicts = results.of_runs(), results.of_runs("verdicts")
@@ -87,12 +79,12 @@ def this_build() -> dict[str, Tables]:
 
 def by_section(source: Mapping[str, Tables], estimator: str) -> dict[str, pd.DataFrame]:
     """Return the `cells` of each section that the estimator judged, named as "digits, real"."""
-    pooled_cells = {}
+    tables = {}
     for section in SECTIONS:
         if section.notebook in source and estimator in set(source[section.notebook][1].estimator):
             table = cells(section, *source[section.notebook], estimator)
-            pooled_cells[f"{section.title}, {'+'.join(sorted(set(table['kind'])))}"] = table
-    return pooled_cells
+            tables[f"{section.title}, {'+'.join(sorted(set(table['kind'])))}"] = table
+    return tables
 
 
 def cells(
@@ -100,18 +92,10 @@ def cells(
 ) -> pd.DataFrame:
     """Join what happened with what was foretold by one estimator, one row per cell.
 
-    Returns
-    -------
-    DataFrame
-        Columns `CELL`, gain, gain_lo, gain_hi, outcome, baseline; percent, percent_lo, percent_hi
-        (the gain in percentage points, or in per cent of the baseline error); means over repeats of
-        gap, gap_lo, gap_hi (nats), p_distil = P(gap > 0), the rivals; the decision most repeats
-        gave; cluster.
-
-    Raises
-    ------
-    ValueError
-        When no row is left of the metric and query, or no verdict of the estimator.
+    Columns: `CELL`, gain and outcome, baseline; percent (the gain in percentage points, or in per
+    cent of the baseline error); means over repeats of the gap (nats), of p_distil = P(gap > 0) and
+    of the `RIVALS`; the decision most repeats gave; cluster. Ends of intervals have _lo and _hi.
+    ValueError when no row is left of the metric and query, or no verdict of the estimator.
     """
     rows = rows.query(section.query)
     rows = rows[rows["metric"] == section.metric]
@@ -119,35 +103,26 @@ def cells(
     for table, name in ((rows, f"metric {section.metric}"), (judged, f"estimator {estimator}")):
         if table.empty:
             raise ValueError(f"{section.title}: no row has the {name}")
-    baseline = rows.groupby(CELL, sort=False)["baseline"].mean().rename("baseline").reset_index()
+    wrong = judged["p_wrong"]  # the probability of the other sign, under a flat prior
+    judged = judged.rename(columns={"teacher R2": "teacher accuracy"}).assign(
+        p_distil=np.where(judged["gap"] > 0, 1 - wrong, wrong),
+        ignorance=-judged["mi_student_label"],
+    )
+    numbers = dict.fromkeys(["gap", "gap_lo", "gap_hi", "p_distil", "took", *RIVALS])
+    foretold = pooled(judged, CLUSTER, [name for name in numbers if name in judged]).reset_index()
+    baseline = rows.groupby(CELL, sort=False, as_index=False)["baseline"].mean()
     gains = section.intervals(rows, CELL).drop(columns="baseline", errors="ignore")
-    out = gains.merge(baseline, on=CELL).merge(_foretold(judged), on=CLUSTER, how="inner")
+    out = gains.merge(baseline, on=CELL).merge(foretold, on=CLUSTER)
     if "teacher accuracy" in out and section.metric == "accuracy":
         out["advantage"] = out["teacher accuracy"] - out["baseline"]
     scale = out["baseline"] if results.SIGNS[section.metric] < 0 else 1.0
     for end in ("", "_lo", "_hi"):
         out[f"percent{end}"] = 100 * out[f"gain{end}"] / scale
-    cluster = out[CLUSTER].agg(" | ".join, axis=1)
-    return out.assign(cluster=cluster, estimator=estimator)
-
-
-def _foretold(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Means of the verdicts' numbers over repeats, and the decision most of them gave."""
-    verdicts = verdicts.rename(columns=SKILL).assign(
-        p_distil=_p_distil(verdicts), ignorance=-verdicts["mi_student_label"]
-    )
-    numbers = dict.fromkeys(["gap", "gap_lo", "gap_hi", "p_distil", "took", *RIVALS])
-    return pooled(verdicts, CLUSTER, [name for name in numbers if name in verdicts]).reset_index()
-
-
-def _p_distil(verdicts: pd.DataFrame) -> np.ndarray:
-    """P(gap > 0) under a flat prior; the stated probability of the verdict's sign."""
-    wrong = verdicts["p_wrong"].to_numpy()
-    return np.where(verdicts["gap"] > 0, 1 - wrong, wrong)
+    return out.assign(cluster=out[CLUSTER].agg(" | ".join, axis=1), estimator=estimator)
 
 
 def size(table: pd.DataFrame) -> dict[str, int]:
-    """Count what is pooled: clusters, cells, resolved cells, those that help."""
+    """Count what is pooled."""
     return {
         "clusters": table["cluster"].nunique(),
         "cells": len(table),
@@ -168,10 +143,9 @@ def majority(decisions: pd.Series) -> str:
 
 
 def pooled(verdicts: pd.DataFrame, by: list[str], numbers: list[str]) -> pd.DataFrame:
-    """Return the mean of each of `numbers` over repeats, with the `majority` of their decisions.
+    """Return, indexed `by`, the means of `numbers` over repeats, and the `majority` decision.
 
-    Indexed `by`, in order of appearance. Repeats may share rows: the mean of an interval's ends
-    is not narrower for being of many.
+    Repeats may share rows: the mean of an interval's ends is not narrower for being of many.
     """
     grouped = verdicts.groupby(by, sort=False)
     return grouped[numbers].mean().assign(decision=grouped["decision"].agg(majority))
@@ -179,9 +153,9 @@ def pooled(verdicts: pd.DataFrame, by: list[str], numbers: list[str]) -> pd.Data
 
 def agreement(decisions: ArrayLike, outcomes: ArrayLike) -> NDArray[np.str_]:
     """Say of each decision and its outcome: agree, disagree, or open where either has no sign."""
-    said = pd.Series(np.asarray(decisions)).map({"distil": 1, "do not distil": -1}).fillna(0)
-    happened = pd.Series(np.asarray(outcomes)).map({"helps": 1, "hurts": -1}).fillna(0)
-    product = (said * happened).to_numpy()
+    signs = {"distil": 1, "do not distil": -1, "helps": 1, "hurts": -1}
+    said, happened = (pd.Series(np.asarray(words)).map(signs) for words in (decisions, outcomes))
+    product = (said * happened).to_numpy(float)  # nan where either has no sign
     return np.select([product > 0, product < 0], ANSWERS[:2], ANSWERS[2])
 
 
@@ -191,9 +165,9 @@ def same_sign(cells: pd.DataFrame) -> pd.Series:
     return (clear["gap"] > 0) == (clear["outcome"] == "helps")
 
 
-def tally(table: pd.DataFrame) -> pd.DataFrame:
+def tally(table: pd.DataFrame, by: str = "estimator") -> pd.DataFrame:
     """Count `agreement` of the columns decision and outcome: one row per estimator."""
     answers = agreement(table["decision"], table["outcome"])
-    counts = pd.crosstab(table["estimator"].to_numpy(), answers)
-    counts = counts.reindex(index=table["estimator"].unique(), columns=list(ANSWERS), fill_value=0)
-    return counts.rename_axis(index="estimator", columns=None)
+    counts = pd.crosstab(table[by].to_numpy(), answers)
+    counts = counts.reindex(index=table[by].unique(), columns=list(ANSWERS), fill_value=0)
+    return counts.rename_axis(index=by, columns=None)

@@ -7,7 +7,7 @@ import jupytext
 import pytest
 
 from cchkd_utils import paths, runner
-from cchkd_utils.book import cli, handouts, slides
+from cchkd_utils.book import cli, handouts
 
 NOTEBOOKS = runner.notebooks()
 EXERCISE = """\
@@ -121,6 +121,7 @@ def test_a_solution_without_the_tag_is_noticed(exercise, tmp_path):
         ("$$\na = b\n$$ (eq-x)", "$$\na = b\n$$"),
         ("{term}`nats <nat>` and {prf:ref}`cch`", "nats and cch"),
         ("{cite:t}`xie2025cch` say", "Xie et al. 2025 say"),
+        ("{cite:t}`czyz2023beyond` say", "Czyż et al. 2023 say"),
         ("```{admonition} Careful\n:class: note\nHot.\n```", "**Careful**\n\nHot."),
         ("```python\nx = 1\n```", "```python\nx = 1\n```"),
         ("[site](https://a.b/c)", "[site](https://a.b/c)"),
@@ -228,7 +229,7 @@ def test_slides_split_at_headings_and_pictures_and_hide_what_the_page_hides(exer
         cell("markdown", EXERCISE, "exercise"),
         cell("code", SECRET, "solution"),
     ]
-    deck = list(slides.split(cells))
+    deck = list(handouts.split(cells))
     told = [[c["source"] or "picture" for c in cells] for cells in deck]
     assert told == [
         ["# Title\n\nQuestion.", "Prose.\n\n"],

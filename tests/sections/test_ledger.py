@@ -8,7 +8,7 @@ import pytest
 from cchkd_utils import paths, results
 from cchkd_utils.results import intervals
 from cchkd_utils.sections import cells
-from cchkd_utils.sections.ledger import measures, page
+from cchkd_utils.sections.ledger import page
 
 
 @pytest.fixture(scope="module")
@@ -33,21 +33,24 @@ def shuffled(tables):
     return results.check(rows), results.check(verdicts, "verdicts")
 
 
+each = pytest.mark.parametrize("headline", page.HEADLINES, ids=lambda h: h.measure.__name__)
+
+
 def test_ten_headlines_with_a_claim_each():
-    assert [headline.number for headline in page.HEADLINES] == list(range(1, 11))
+    assert len(page.HEADLINES) == 10
     assert all(len(h.claim) > 20 and len(h.why) > 20 for h in page.HEADLINES)
 
 
-@pytest.mark.parametrize("headline", page.HEADLINES, ids=lambda headline: str(headline.number))
+@each
 def test_each_cell_has_numbers_a_grade_and_a_source(headline, recorded):
-    name = f"results/{measures.SECTION[headline.notebook].table}.csv"
-    cell = page.measure(headline, recorded, name)
-    assert cell.grade in measures.GRADES and re.search(r"\d", cell.text)
+    cell = page.measure(headline, recorded)
+    assert cell.grade in page.GRADES and re.search(r"\d", cell.text)
     assert "training rows" in cell.text and "repeats" in cell.text
-    assert (paths.ROOT / "book" / cell.source).is_file()
+    source = f"results/{page.SECTION[headline.notebook].table}.csv"
+    assert (paths.ROOT / "book" / source).is_file()
 
 
-@pytest.mark.parametrize("headline", page.HEADLINES, ids=lambda headline: str(headline.number))
+@each
 def test_other_tables_give_another_cell(headline, recorded):
     """A number that was typed would stay."""
     tables = recorded[headline.notebook]
@@ -55,12 +58,13 @@ def test_other_tables_give_another_cell(headline, recorded):
 
 
 def test_a_section_without_tables_is_said_to_be_missing(recorded):
-    cell = page.measure(page.HEADLINES[0], {}, "results/synthetic.csv")
+    cell = page.measure(page.HEADLINES[0], {})
     assert cell.grade == "not testable here"
 
 
 def test_the_page_names_every_headline_and_both_sources(recorded):
     text = page.page(recorded, {})
-    for headline in page.HEADLINES:
-        assert headline.claim in text
+    for number, headline in enumerate(page.HEADLINES, 1):
+        assert f"## {number}. {headline.claim}\n" in text
+        assert f"<results/{page.SECTION[headline.notebook].table}.csv>" in text
     assert text.count("{download}") == 2 * len(page.HEADLINES)

@@ -6,27 +6,28 @@ tables of this build. ``make figure`` writes the figure that the README shows.
 
 import hashlib
 import io
-import sys
 from collections.abc import Mapping
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from cchkd_utils import paths, results
+from cchkd_utils.plots import MARKERS, OUTCOMES, REGION, error_bars, figure, mark_zeros
 from cchkd_utils.sections import cells
 from cchkd_utils.sections.cells import SECTIONS, Tables, same_sign
-from cchkd_utils.sections.intro import figures
 from cchkd_utils.sections.quantities import near
 
 FIGURE = paths.ROOT / "book" / "_static" / "finding.svg"
-MIDDLE = {"lam": 0.5, "temperature": 2.0}  # of the paper's grids
-OUTCOMES = ("helps", "hurts", "unresolved")
 
 
-def staged(recorded: Mapping[str, Tables], build: Mapping[str, Tables]) -> dict[str, bytes]:
+def staged(build: Mapping[str, Tables]) -> dict[str, bytes]:
     """Return the finding's figure and text, by their names in the book's sources."""
-    by_notebook = cells.by_notebook(recorded)
-    auto, ksg = (collect(by_notebook, build, estimator) for estimator in ("auto", "ksg"))
+    recorded = cells.recorded()
+    auto, ksg = (collect(recorded, build, estimator) for estimator in ("auto", "ksg"))
     return {
         "book/_static/finding.svg": svg(auto, digest()),
         "book/finding.txt": page(auto, ksg).encode(),
@@ -36,21 +37,20 @@ def staged(recorded: Mapping[str, Tables], build: Mapping[str, Tables]) -> dict[
 def collect(
     recorded: Mapping[str, Tables], build: Mapping[str, Tables], estimator: str = "auto"
 ) -> pd.DataFrame:
-    """Return the `cells` of all sections at the λ and T nearest to `MIDDLE`, by one estimator.
+    """Return the `cells` of all sections at the λ and T nearest to 0.5 and 2, by one estimator.
 
     Tables are given by notebook; recorded ones come first, as the column source says. A section
     that lacks the estimator counts with the first it has.
     """
-    parts = []
+    tables, parts = {**build, **recorded}, []
     for section in SECTIONS:
-        for source, tables in {"recorded": recorded, "this build": build}.items():
-            if section.notebook in tables:
-                rows, verdicts = tables[section.notebook]
-                names = sorted(set(verdicts["estimator"]) - {"exact"})
-                chosen = estimator if estimator in names else names[0]
-                table = near(cells.cells(section, rows, verdicts, chosen), **MIDDLE)
-                parts.append(table.assign(title=section.title, source=source))
-                break
+        if section.notebook in tables:
+            rows, verdicts = tables[section.notebook]
+            names = sorted(set(verdicts["estimator"]) - {"exact"})
+            chosen = estimator if estimator in names else names[0]
+            table = near(cells.cells(section, rows, verdicts, chosen), lam=0.5, temperature=2.0)
+            source = "recorded" if section.notebook in recorded else "this build"
+            parts.append(table.assign(title=section.title, source=source))
     if not parts:
         raise ValueError("there are no tables: run `cchkd book` first")
     return pd.concat(parts, ignore_index=True)
@@ -61,19 +61,27 @@ def page(table: pd.DataFrame, ksg: pd.DataFrame) -> str:
 
     `ksg` holds the same cells as judged by one of the paper's estimators.
     """
-    estimator = ", ".join(sorted(set(table["estimator"])))
+    finding, estimator = paragraph(table), ", ".join(sorted(set(table["estimator"])))
+    sources = "; ".join(
+        f"{title}: {group['source'].iloc[0]}, {group['kind'].iloc[0]}, {len(group)} pairs"
+        for title, group in table.groupby("title", sort=False)
+    )
+    alt = (
+        "Points of accuracy (or per cent of error) that distillation gains, against the gap of "
+        f"mutual information, one panel per experiment ({sources}). {finding.replace('*', '')}"
+    )
     return f"""\
-{paragraph(table)} With `ksg`, one of the paper's estimators, it is {signs(ksg)}.
+{finding} With `ksg`, one of the paper's estimators, it is {signs(ksg)}.
 
 ```{{figure}} _static/finding.svg
-:alt: {alt(table)}
+:alt: {alt}
 :width: 760px
 :name: fig-finding
 
 Each point is one teacher with one student. Across: the gap, estimated by `{estimator}`, with
 its 90 % interval. Up: what distillation gains, in percentage points of accuracy (Gaussian data:
 per cent of the squared error), with its 95 % interval; λ nearest ½, $T$ nearest 2. The shaded half
-is where the criterion says *distil*. Sources: {sources(table)}.
+is where the criterion says *distil*. Sources: {sources}.
 ```
 """
 
@@ -81,7 +89,7 @@ is where the criterion says *distil*. Sources: {sources(table)}.
 def paragraph(table: pd.DataFrame) -> str:
     """Say in words what the figure shows, numbers included."""
     sentences = [f"The criterion meets {len(table)} pairs of teacher and student."]
-    for decision in ("distil", "do not distil", "undecided"):
+    for decision in results.DECISIONS:
         outcomes = table.loc[table["decision"] == decision, "outcome"]
         helps, hurts, unresolved = ((outcomes == outcome).sum() for outcome in OUTCOMES)
         if len(outcomes):
@@ -99,52 +107,56 @@ def signs(table: pd.DataFrame) -> str:
     return f"{same.sum()} of {len(same)}"
 
 
-def sources(table: pd.DataFrame) -> str:
-    """Say of each section which tables it counts with."""
-    return "; ".join(
-        f"{title}: {group['source'].iloc[0]}, {group['kind'].iloc[0]}, {len(group)} pairs"
-        for title, group in table.groupby("title", sort=False)
-    )
-
-
-def alt(table: pd.DataFrame) -> str:
-    """Return the figure's alternative text."""
-    return (
-        "Points of accuracy (or per cent of error) that distillation gains, against the gap of "
-        f"mutual information, one panel per experiment ({sources(table)}). "
-        + paragraph(table).replace("*", "")
-    )
-
-
 def svg(table: pd.DataFrame, digest: str) -> bytes:
     """Draw the figure; `digest` tells in its metadata which tables it shows."""
     data = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "finding"}):
         meta = {"Date": None, "Creator": None, "Description": f"recorded tables {digest}"}
-        figures.finding(table).savefig(data, format="svg", facecolor="white", metadata=meta)
+        _draw(table).savefig(data, format="svg", facecolor="white", metadata=meta)
     return data.getvalue()
+
+
+def _draw(table: pd.DataFrame) -> Figure:
+    groups = list(table.groupby("title", sort=False))
+    columns = min(len(groups), 2)
+    rows = -(-len(groups) // columns)
+    fig, axes = figure(columns, rows, width=7.6, height=1.0 + 2.1 * rows)
+    axes = np.ravel(axes)
+    for ax, (_, panel) in zip(axes, groups):
+        for (outcome, decision), group in panel.groupby(["outcome", "decision"]):
+            up, across = (np.abs(error_bars(group, name)) for name in ("percent", "gap"))
+            at, colour = (group["gap"], group["percent"]), OUTCOMES[outcome]
+            ax.errorbar(*at, yerr=up, xerr=across, fmt="none", ecolor=colour, lw=1, alpha=0.6)
+            ax.scatter(*at, marker=MARKERS[decision], color=colour, s=34, edgecolor="white",
+                       linewidth=0.6, zorder=3)  # fmt: skip
+        low, high = ax.get_xlim()
+        ax.set_xlim(min(low, -0.05 * (high - low)), max(high, 0.05 * (high - low)))
+        mark_zeros(ax)
+        ax.set_title("{title} ({source}, {kind})".format(**panel.iloc[0]), fontsize=11)
+    for ax in axes[len(groups) :]:
+        ax.set_visible(False)
+    fig.supylabel("gain of distillation (points; Gaussian: % of error)", fontsize=11)
+    for ax in axes[max(len(groups) - columns, 0) : len(groups)]:
+        ax.set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
+    handles = [Line2D([], [], color=c, lw=3, label=name) for name, c in OUTCOMES.items()]
+    handles += [
+        Line2D([], [], color="0.3", ls="", marker=marker, label=f"says {name}")
+        for name, marker in MARKERS.items()
+        if name in set(table["decision"])
+    ]
+    handles.append(Patch(color=REGION, alpha=0.3, label="gap > 0"))
+    fig.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=10, frameon=False)
+    return fig
 
 
 def digest() -> str:
     """Return a hash of the recorded tables that the figure can show."""
-    total = hashlib.sha256()
-    for section in SECTIONS:
-        for end in ("", "_verdicts"):
-            path = results.recorded_file(f"{section.table}{end}")
-            total.update(path.name.encode() + path.read_bytes())
-    return total.hexdigest()[:16]
+    names = [f"{section.table}{end}" for section in SECTIONS for end in ("", "_verdicts")]
+    files = map(results.recorded_file, names)
+    content = b"".join(file.name.encode() + file.read_bytes() for file in files)
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
-def main() -> int:
-    """Write the README's figure from the recorded results."""
-    try:
-        FIGURE.write_bytes(svg(collect(cells.recorded(), {}), digest()))
-    except (ValueError, OSError) as error:
-        print(f"finding: {error}", file=sys.stderr)
-        return 1
+if __name__ == "__main__":  # the README's figure, from the recorded results
+    FIGURE.write_bytes(svg(collect(cells.recorded(), {}), digest()))
     print(FIGURE)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
