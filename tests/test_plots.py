@@ -101,7 +101,7 @@ def test_recorded_tables_can_be_cut_to_one_pair_and_one_estimator():
 
 def test_one_section_one_score():
     fig, ax = plots.figure()
-    row = {"section": "digits, real", "score": "gap", "rho": 0.5, "rho_lo": 0.1, "rho_hi": 0.9}
+    row = {"section": "MNIST-M, real", "score": "gap", "rho": 0.5, "rho_lo": 0.1, "rho_hi": 0.9}
     does_it_predict.ranking_of_criteria(ax, pd.DataFrame([row]), {"gap": "MI gap"})
     assert fig.get_suptitle().endswith("by section: 0.50")
 

@@ -52,14 +52,14 @@ def over_folds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 SECTIONS = (
-    Section("Gaussian", "01_synthetic", "synthetic", "mse",
+    Section("synthetic", "01_synthetic", "synthetic", "mse",
             "experiment == 'mlp'", intervals.summarise),
-    Section("digits", "02_mnist_m", "mnist_m", "accuracy",
+    Section("MNIST-M", "02_mnist_m", "mnist_m", "accuracy",
             "experiment == 'distillation' and condition.str.endswith('by index')",
             intervals.summarise),
-    Section("sentiment", "03_mosei", "mosi", "accuracy",
+    Section("MOSI/MOSEI", "03_mosei", "mosi", "accuracy",
             "condition.str.contains('cross-fitted')", over_folds),
-    Section("cancer", "04_tcga", "tcga", "accuracy",
+    Section("TCGA", "04_tcga", "tcga", "accuracy",
             "experiment == 'cross-fitted'", intervals.pooled_folds),
 )  # fmt: skip
 
@@ -78,7 +78,7 @@ def this_build() -> dict[str, Tables]:
 
 
 def by_section(source: Mapping[str, Tables], estimator: str) -> dict[str, pd.DataFrame]:
-    """Return the `cells` of each section that the estimator judged, named as "digits, real"."""
+    """Return the `cells` of each section that the estimator judged, named as "MNIST-M, real"."""
     tables = {}
     for section in SECTIONS:
         if section.notebook in source and estimator in set(source[section.notebook][1].estimator):

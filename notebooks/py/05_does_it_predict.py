@@ -57,7 +57,7 @@ readable.typeset()
 # A **cell** is one pair of modalities under one condition, at one λ and one temperature. Its gain is a mean over repeats, and its outcome is *helps*,
 # *hurts* or *unresolved*: the sign of a gain within the noise says nothing and is not counted. Cells that differ only in λ or $T$ share
 # one verdict: what more than half of the repeats said, else *undecided*. So intervals resample whole **clusters** (pair and condition), not cells.
-# (The sentiment page judges the mean gap over its folds instead.)
+# (The MOSEI page judges the mean gap over its folds instead.)
 #
 # *Recorded* rows come from long runs, kept in `book/results`. *This build* means the runs of the pages you are reading. Real and simulated
 # data stay apart, and so do the sections.
@@ -106,7 +106,7 @@ right = right.rename_axis(["source", "section", "estimator"])
 right.loc["recorded"]
 
 # %% [markdown]
-# And the runs of this build, which are smaller, and whose sentiment and cancer data are simulated:
+# And the runs of this build, which are smaller, and whose MOSEI and TCGA data are simulated:
 
 # %% tags=["hide-input"]
 right.loc["this build"]
@@ -241,28 +241,28 @@ chosen.assign(text=text).pivot(
 # ## Answer
 #
 # *Recorded.* **Where the effect is clear and the verdict decided, the criterion is mostly right.** With real data, the paper's three estimators were contradicted in
-# 3 cells, all of them KSG's at one blur of the digits, and never in the sentiment section or the cancer cohorts. But these are few clusters, and in the sentiment section the
+# 3 cells, all of them KSG's at one blur of MNIST-M, and never on MOSI or in the TCGA cohorts. But these are few clusters, and on MOSI the
 # three decided next to none of the cells that mattered: 1 of 59. (`auto` decided 58 of them, rightly.) The criterion's two failures are the estimators' doing. KSG finds no information in 64 units about a continuous label, so that it never says
-# *do not distil* on Gaussian data. `auto`, the most accurate where the truth is known, says *distil* at blurs where the digit students lose:
+# *do not distil* on synthetic data. `auto`, the most accurate where the truth is known, says *distil* at blurs where the students of MNIST-M lose:
 # there $I(H_1;H_2)$ really is large, and what it is about is not the class.
 #
-# **It is better at no than at yes.** In the cancer and sentiment sections, the real pairs of modalities, 1 of the 94 cells with a clear effect is a gain (text and audio teaching
-# vision). Every other confirmed verdict there is a *do not distil*. Only digits and Gaussian data confirm both directions well.
+# **It is better at no than at yes.** In the TCGA and MOSI sections, the real pairs of modalities, 1 of the 94 cells with a clear effect is a gain (text and audio teaching
+# vision). Every other confirmed verdict there is a *do not distil*. Only MNIST-M and synthetic data confirm both directions well.
 #
-# **The order is worth more than the threshold.** In every section the gap ranks the gains, with intervals that leave out zero. Where only the teacher varies (Gaussian data,
-# digits) the teacher's accuracy and CKA do the same, for less. Where pairs of modalities differ, the rivals lose their order and the gap keeps it. Neither
+# **The order is worth more than the threshold.** In every section the gap ranks the gains, with intervals that leave out zero. Where only the teacher varies (synthetic data,
+# MNIST-M) the teacher's accuracy and CKA do the same, for less. Where pairs of modalities differ, the rivals lose their order and the gap keeps it. Neither
 # of its two sides does that in both sections: it is the *difference* between what the student could learn and what it knows already. That is the best we can say for the hypothesis, and
 # it is a good deal. Residual alignment, exact for linear students, fails for classifiers:
-# it ranks the digits the wrong way round, and tells little elsewhere.
+# it ranks MNIST-M the wrong way round, and tells little elsewhere.
 #
 # **It does not say how much, nor with which λ.** The response is bent in three of the four sections: flat where the gap is large, steep below. Where it bends
-# differs: near 0 on Gaussian data, near −0.1 nats in the sentiment section, at 0.6 on the digits. So a *yes* is permission to try.
+# differs: near 0 on synthetic data, near −0.1 nats on MOSI, at 0.6 on MNIST-M. So a *yes* is permission to try.
 # Cross-validation then does the rest. In this build it avoids the large loss that a fixed λ runs into, takes more from the best Gaussian teacher, and gives up
 # small gains that it cannot tell from noise.
 #
 # *In one line:* use the gap to rank the teachers you have; believe a decided *no*; after a *yes*, choose λ on held-out folds, with zero among the choices.
 #
-# These are ten cancer pairs, one small sentiment set, one image pair and one simulated family. Cells of one pair are not independent, and that nobody was contradicted
+# These are ten TCGA pairs, one small MOSI set, one image pair and one simulated family. Cells of one pair are not independent, and that nobody was contradicted
 # also means that most effects were too small to contradict anyone. The rules of counting were fixed before the tables were complete.
 
 # %% [markdown] tags=["exercise"]
@@ -271,7 +271,7 @@ chosen.assign(text=text).pivot(
 # :::{exercise} Is zero the right threshold?
 # :label: ex-predict-1
 #
-# The criterion says *distil* above a gap of 0. Take the resolved recorded cells of the Gaussian section. Which threshold on the gap gets
+# The criterion says *distil* above a gap of 0. Take the resolved recorded cells of the synthetic section. Which threshold on the gap gets
 # the most of them right, and how many does zero get right?
 # :::
 
@@ -281,7 +281,7 @@ chosen.assign(text=text).pivot(
 # ```
 
 # %% tags=["solution"]
-known = cells.resolved(recorded["Gaussian, simulated"])
+known = cells.resolved(recorded["synthetic, simulated"])
 helps = (known["outcome"] == "helps").to_numpy()
 thresholds = np.sort([0.0, *known["gap"]])
 right = pd.Series([((known["gap"] > nats) == helps).mean() for nats in thresholds], thresholds)
@@ -320,7 +320,7 @@ open_cells.groupby("dataset")["outcome"].value_counts().unstack(fill_value=0)
 # :::{exercise} Two criteria are better than one?
 # :label: ex-predict-3
 #
-# Does the gap add anything to the teacher's accuracy? Rank the recorded cells of the digits by each of the two, and by the mean of the two ranks, and compare
+# Does the gap add anything to the teacher's accuracy? Rank the recorded cells of MNIST-M by each of the two, and by the mean of the two ranks, and compare
 # the rank correlations with the gain.
 # :::
 
@@ -330,10 +330,10 @@ open_cells.groupby("dataset")["outcome"].value_counts().unstack(fill_value=0)
 # ```
 
 # %% tags=["solution"]
-digits = recorded["digits, real"]
-ranks = digits[["gap", "teacher accuracy"]].rank()
+mnist_m = recorded["MNIST-M, real"]
+ranks = mnist_m[["gap", "teacher accuracy"]].rank()
 ranks["both"] = ranks.mean(axis=1)
-ranks.corrwith(digits["gain"], method="spearman").round(2)
+ranks.corrwith(mnist_m["gain"], method="spearman").round(2)
 
 # %% [markdown] tags=["solution"]
 # ```{solution-end}

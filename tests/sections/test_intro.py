@@ -66,7 +66,7 @@ def test_the_figure_is_the_same_each_time_and_says_what_it_shows():
     page = study.page(table, table)
     assert (
         "it is 1 of 2" in page
-        and "sentiment: recorded, real, 3 pairs" in page
+        and "MOSI/MOSEI: recorded, real, 3 pairs" in page
         and ":alt: Points of accuracy" in page
     )
 

@@ -79,7 +79,7 @@ def page(table: pd.DataFrame, ksg: pd.DataFrame) -> str:
 :name: fig-finding
 
 Each point is one teacher with one student. Across: the gap, estimated by `{estimator}`, with
-its 90 % interval. Up: what distillation gains, in percentage points of accuracy (Gaussian data:
+its 90 % interval. Up: what distillation gains, in percentage points of accuracy (synthetic data:
 per cent of the squared error), with its 95 % interval; λ nearest ½, $T$ nearest 2. The shaded half
 is where the criterion says *distil*. Sources: {sources}.
 ```
@@ -135,7 +135,7 @@ def _draw(table: pd.DataFrame) -> Figure:
         ax.set_title("{title} ({source}, {kind})".format(**panel.iloc[0]), fontsize=11)
     for ax in axes[len(groups) :]:
         ax.set_visible(False)
-    fig.supylabel("gain of distillation (points; Gaussian: % of error)", fontsize=11)
+    fig.supylabel("gain of distillation (points; synthetic: % of error)", fontsize=11)
     for ax in axes[max(len(groups) - columns, 0) : len(groups)]:
         ax.set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
     handles = [Line2D([], [], color=c, lw=3, label=name) for name, c in OUTCOMES.items()]
