@@ -93,16 +93,19 @@ def colours(values: Sequence[float]) -> dict[float, tuple]:
     return dict(zip(ordered, palette))
 
 
+def error_bars(table: pd.DataFrame, name: str) -> list[pd.Series]:
+    """Lengths of the bars below and above `name`, whose interval ends in _lo and _hi."""
+    return [table[name] - table[f"{name}_lo"], table[f"{name}_hi"] - table[name]]
+
+
 def with_intervals(
     ax: Axes, at: ArrayLike, table: pd.DataFrame, value: str, *, across: bool = False, **style
 ) -> None:
-    """Draw the means `value` at the places `at`, with intervals from its columns _lo and _hi.
+    """Draw the means `value` at the places `at`, with their `error_bars`.
 
-    Places are along x; with `across` along y, the intervals then lie flat. `style` is of
-    `Axes.errorbar`.
+    Places are along x; with `across` along y. `style` is of `Axes.errorbar`.
     """
-    mean = table[value].to_numpy()
-    ends = [mean - table[f"{value}_lo"], table[f"{value}_hi"] - mean]
+    mean, ends = table[value].to_numpy(), error_bars(table, value)
     places = {"x": mean, "y": at, "xerr": ends} if across else {"x": at, "y": mean, "yerr": ends}
     ax.errorbar(**places, **{"capsize": 2, "lw": 1.3, **style})
 
@@ -125,10 +128,9 @@ def gain_against_gap(
     for lam, (x, y) in curves.items():
         ax.plot(x, y, color=colour[lam], lw=1.6)
     for lam, group in points.groupby("lam"):
-        bars = {"fmt": "none", "color": colour[lam], "lw": 1, "alpha": 0.7, "capsize": 0}
-        with_intervals(ax, group[gap], group, "gain", **bars)
-        if "gap_lo" in points:
-            with_intervals(ax, group["gain"], group, "gap", across=True, **bars)
+        gap_bars = error_bars(group, "gap") if "gap_lo" in points else None
+        ax.errorbar(group[gap], group["gain"], error_bars(group, "gain"), gap_bars, fmt="none",
+                    color=colour[lam], lw=1, alpha=0.7)  # fmt: skip
         for decision, judged in group.groupby("decision"):
             ax.scatter(judged[gap], judged["gain"], marker=MARKERS[decision], color=colour[lam],
                        s=42, edgecolor="white", linewidth=0.6, zorder=3)  # fmt: skip
