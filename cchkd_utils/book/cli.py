@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from cchkd_utils import __version__, paths, runner
-from cchkd_utils.runner import presets
+from cchkd_utils.runner import parameters
 
 NOTEBOOK = "number, name or path, e.g. 02"
 SHOWN = 5  # failures that are printed; all are in the sweep's failures.json
@@ -137,14 +137,15 @@ def _run(arguments: argparse.Namespace) -> None:
 def _sweep(arguments: argparse.Namespace) -> int:
     grid = _pairs(arguments.given)
     if arguments.grid:
-        read = runner.read_grid(arguments.grid)
+        read = parameters.read_grid(arguments.grid)
         if twice := sorted(set(read) & set(grid)):
             raise runner.ParameterError(f"{twice[0]} is given by -p and by {arguments.grid}")
         grid = read | grid
     options = {"preset": arguments.preset, "threads": arguments.threads}
     where = {"workers": arguments.workers, "scheduler": arguments.scheduler}
     if arguments.dry_run:
-        print(runner.preview(arguments.notebook, grid, **options, **where))
+        plans = runner.plan_sweep(arguments.notebook, grid, **options)
+        print(runner.preview(plans, **where))
         return 0
     done = runner.sweep(arguments.notebook, grid, **options, **where)
     for point, error in done.failed[:SHOWN]:
@@ -181,13 +182,13 @@ def _list(arguments: argparse.Namespace) -> None:
 
 def _data(arguments: argparse.Namespace) -> None:
     if arguments.get:
-        presets.download(arguments.get)
+        parameters.download(arguments.get)
     print(f"real data are looked for in {paths.data_root()} (set CCHKD_DATA to change it)")
-    for notebook, counts in presets.real_data().items():
+    for notebook, counts in parameters.real_data().items():
         print(f"{notebook}: {'there' if all(counts.values()) else 'missing'}")
         print("\n".join(f"    {count:6d} × {pattern}" for pattern, count in counts.items()))
         if not all(counts.values()):
-            print(f"    {presets.read_presets()['sources'].get(notebook, 'see the notebook')}")
+            print(f"    {parameters.read_presets()['sources'].get(notebook, 'see the notebook')}")
 
 
 def _book(arguments: argparse.Namespace) -> None:
