@@ -91,17 +91,15 @@ def perform(
     *,
     force: bool = False,
     imports: list[str] | None = None,
-    extra: Mapping[str, str] | None = None,
+    extra: dict[str, str] | None = None,
 ) -> Run:
     """Execute a planned run and file it; one at a time in a process.
 
-    `imports` are modules that the kernel is to have ready (None starts it cold); `extra` is added
-    to its environment.
+    The kernel has `imports` ready (None starts it cold) and `extra` in its environment.
     """
     folder = planned.folder
     with _one_at_a_time, runs.workplace(folder) as part:
-        environment = _environment(planned, part) | dict(extra or {})
-        kernel = {"imports": imports, "environment": environment}
+        kernel = {"imports": imports, "environment": _environment(planned, part) | (extra or {})}
         try:
             _check(planned)
             record = _execute(planned, part, kernel, progress)

@@ -107,10 +107,8 @@ class _ForkServer(subprocess.Popen):
     def close(self) -> None:
         """End the server and its kernels."""
         self.kill()
-        self.wait()
-        for stream in (self.stdin, self.stdout):
-            with contextlib.suppress(OSError):  # an order that was not taken
-                stream.close()
+        with contextlib.suppress(OSError), self:  # an order that was not taken
+            pass
 
     def ask(self, order: dict[str, Any]) -> int:
         """Return the process id of a new kernel, 0 when there is none."""
@@ -144,9 +142,9 @@ class _Forked:
         return None if self._handle is not None else 0
 
     def wait(self) -> int:
-        if self._handle is not None:
+        while self.poll() is None:
             select.select([self._handle], [], [])
-        return self.poll() or 0
+        return 0
 
     def send_signal(self, signum: int) -> None:
         if self.poll() is None:

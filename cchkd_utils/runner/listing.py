@@ -1,6 +1,5 @@
 """What runs and sweeps of a notebook there are, and how long runs took."""
 
-import functools
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any
 from cchkd_utils import paths
 from cchkd_utils.runner import runs
 from cchkd_utils.runner.cluster import check_where, default_workers
-from cchkd_utils.runner.parameters import ParameterError, axes, find_notebook, settle
+from cchkd_utils.runner.parameters import axes, find_notebook, read_presets, settle
 from cchkd_utils.runner.runs import Plan
 from cchkd_utils.runner.sweep import clock, setting, text
 
@@ -26,18 +25,17 @@ def overview(
 ) -> str:
     """Write a line per finished run and per sweep of a notebook, the latest last.
 
-    `filters` are parameters and the values to show, in the form of a sweep's grid; of sweeps,
-    those are shown that have one of the values on an axis.
+    `filters` has the form of a grid; a sweep is shown that has one of the values on an axis.
     """
     path = find_notebook(notebook)
     folder, wanted = paths.runs_root() / path.stem, axes(path, filters or {})
     now = runs.sources(path, 1, {}, {})
-    base = functools.cache(functools.partial(_values, path))
+    bases = {name: settle(path, name, {}) for name in read_presets()["presets"]}
     lines = []
     for record in _records(folder, RUN, preset):
         if not _shows({name: [value] for name, value in record["parameters"].items()}, wanted):
             continue
-        own, values = base(record["preset"]), record["parameters"].items()
+        own, values = bases.get(record["preset"], {}), record["parameters"].items()
         changed = {k: v for k, v in values if k != "preset" and v != own.get(k)}
         current = all(record["parts"].get(name) == now[name] for name in CODE)
         state = "" if current else "  (older sources)"
@@ -71,14 +69,6 @@ def _shows(values: Mapping[str, list[Any]], wanted: Mapping[str, list[Any]]) -> 
     return all(
         any(value in allowed for value in values.get(name, [])) for name, allowed in wanted.items()
     )
-
-
-def _values(path: Path, preset: str) -> dict[str, Any]:
-    """Return the values of a preset as it is now; of one that is gone, none."""
-    try:
-        return settle(path, preset, {})
-    except ParameterError:
-        return {}
 
 
 def _line(record: Mapping[str, Any], size: str, changed: Mapping[str, Any]) -> str:

@@ -60,22 +60,19 @@ class Parameter:
     def type(self) -> str:  # as written in the notebook
         return f"list[{self.element}]" if self.many else self.element
 
-    def parse(self, text: str) -> Any:
-        """Read a value typed on a command line, and check it."""
-        if not self.many:
-            return self.check(self._parse_one(text.strip()))
-        inner = _unwrap(text.strip(), "[", "]")
-        return self.check([self._parse_one(part.strip()) for part in inner.split(",")])
-
     def check(self, value: Any) -> Any:
-        """Return `value` in canonical form, or raise `ParameterError`."""
+        """Return `value` in canonical form, text read as typed, or raise `ParameterError`."""
         value = getattr(value, "tolist", lambda: value)()  # numpy values to plain Python
-        if not self.many:
-            return self._check_one(value)
-        values = list(value) if isinstance(value, list | tuple) else [value]
+        if isinstance(value, str):
+            words = _unwrap(value.strip(), "[", "]").split(",") if self.many else [value]
+            values = [self._read_one(word.strip()) for word in words]
+        else:
+            values = list(value) if self.many and isinstance(value, list | tuple) else [value]
         if not values:
             raise ParameterError(f"{self.name} is empty; give at least one value")
         values = [*map(self._check_one, values)]
+        if not self.many:
+            return values[0]
         if len(set(values)) < len(values):
             raise ParameterError(f"{self.name} names a value twice: {values}")
         return values
@@ -86,7 +83,7 @@ class Parameter:
         hint = f"; in a sweep a range is written {ends[1]}..{ends[2]}" if ends else ""
         return ParameterError(f"{self.name} must be {noun}, not {reprlib.repr(value)}{hint}")
 
-    def _parse_one(self, text: str) -> Any:
+    def _read_one(self, text: str) -> Any:
         if self.element == "str":
             return _unwrap(_unwrap(text, "'", "'"), '"', '"')
         try:
@@ -179,8 +176,7 @@ def canonical(
                 hint = f"; did you mean '{close[0]}'?" if close else ""
                 names = ", ".join(known)
                 raise ParameterError(f"no parameter {name!r}{hint} (parameters: {names})")
-            read = known[name].parse if isinstance(value, str) else known[name].check
-            values[name] = read(value)
+            values[name] = known[name].check(value)
     except ParameterError as error:
         raise ParameterError(f"{notebook.stem}: {error}") from None
     return values

@@ -119,9 +119,9 @@ def _repeats(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def _table(means: pd.DataFrame, by: list[str]) -> str:
-    names = [typed(name) for name in by]
-    lines = ["| " + " | ".join([*names, "gain", "95 % interval", "repeats", "outcome"]) + " |"]
-    lines.append("|---" * (len(by) + 4) + "|")
+    names = [*map(typed, by), "gain", "95 % interval", "repeats", "outcome"]
+    lines = ["| " + " | ".join(names) + " |"]
+    lines.append("|---" * len(names) + "|")
     for row in means.to_dict("records"):
         values = [f"{row[name]:g}" if isinstance(row[name], float) else row[name] for name in by]
         low, high = row["gain_lo"], row["gain_hi"]

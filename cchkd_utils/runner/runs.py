@@ -34,7 +34,7 @@ except ImportError:  # Windows: what a killed run left stays until somebody remo
     fcntl = None
 
 PACKAGE = "cchkd_utils"
-FUNCTION = re.compile(rf"({PACKAGE}(?:\.\w+)+):\w+")  # "module:function", as registries name one
+FUNCTION = re.compile(rf"\A({PACKAGE}(?:\.\w+)+):\w+\Z")  # "module:function", in registries
 PART = ".part-"
 LOCK = ".lock"  # held as long as the process that works in the folder is alive
 
@@ -113,10 +113,8 @@ def _needs_and_parts(
 def sources(
     notebook: Path, threads: int, data: Mapping[str, Path], needs: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return all that a run is made of except its parameters; `needs` are hashes of runs.
-
-    Of the notebook its cells count, not outputs and editor metadata.
-    """
+    """Return all that a run is made of except its parameters; `needs` are hashes of runs."""
+    # Of the notebook its cells count, not outputs and editor metadata.
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     kept = [[c["cell_type"], "".join(c["source"]), c["metadata"].get("tags", [])] for c in cells]
     return {
@@ -139,10 +137,7 @@ def fingerprint(parts: Mapping[str, Any], values: Mapping[str, Any]) -> str:
 
 
 def imports(notebook: Path) -> tuple[list[Path], list[str]]:
-    """List our files and the modules of other packages that a notebook imports, through ours too.
-
-    `ParameterError` when one of them is no Python.
-    """
+    """List our files and the modules of others that a notebook imports, through ours too."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
     plain = [line for line in code.splitlines() if not line.lstrip().startswith(("%", "!"))]
@@ -180,8 +175,7 @@ def _imported(code: str, package: str, path: Path) -> frozenset[str]:
             base = ".".join([*parent, *filter(None, [node.module])])
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            named = FUNCTION.fullmatch(node.value)
-            names = [named[1]] if named else []
+            names = FUNCTION.findall(node.value)
         else:
             continue
         for name in names:
@@ -190,10 +184,7 @@ def _imported(code: str, package: str, path: Path) -> frozenset[str]:
 
 
 def recorded_files(notebook: str) -> list[Path]:
-    """List the recorded tables that a notebook reads, as ``reads`` of ``presets.yml`` declares.
-
-    A name stands for ``<name>.csv`` and, where there is one, ``<name>_verdicts.csv``.
-    """
+    """List the recorded tables that a notebook reads, and those of verdicts beside them."""
     files = []
     for name in read_presets()["reads"].get(notebook, []):
         table = paths.RECORDED / f"{name}.csv"
@@ -281,9 +272,9 @@ def clear_killed(folder: Path) -> None:
 def file_run(
     part: Path, folder: Path, record: dict[str, Any], *, replace: bool = False
 ) -> dict[str, Any]:
-    """Complete a run's record and move the run to its place; return the record that lies there.
+    """Complete a run's record and move it to its place; a whole run there stays, unless replaced.
 
-    A whole run that is there already stays, unless it is to be replaced.
+    Returned is the record that lies there.
     """
     if not replace and (there := finished(folder)):
         return there

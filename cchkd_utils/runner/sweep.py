@@ -22,8 +22,6 @@ from cchkd_utils.runner.runs import Plan, plan_points
 
 @dataclass(frozen=True)
 class Sweep:
-    """A finished grid."""
-
     folder: Path
     done: int
     reused: int
@@ -163,7 +161,7 @@ def _file(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with runs.workplace(folder) as part:
-        record["tables"] = _join(made, part) if made else []
+        record["tables"] = _join(made, part)
         if failures:
             lines = json.dumps(failures, indent=1) + "\n"
             (part / "failures.json").write_text(lines, encoding="utf-8")
@@ -207,13 +205,11 @@ def _join(made: Sequence[tuple[Plan, Run]], folder: Path) -> list[str]:
     for table, parts in tables.items():
         frames = []
         for point, rows in parts:
-            columns = {
-                f"point_{name}" if name in taken else name: (
-                    text(value) if name in lists else _listed(value)[0]
-                )
-                for name, value in point.items()
-            }
-            new = {name: value for name, value in columns.items() if name not in rows}
+            new = {}
+            for name, value in point.items():
+                column = f"point_{name}" if name in taken else name
+                if column not in rows:
+                    new[column] = text(value) if name in lists else _listed(value)[0]
             frames.append(rows.assign(**new))
         frame = pd.concat(frames, ignore_index=True)
         results.write(frame, folder / f"{table}.csv")
