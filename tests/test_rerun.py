@@ -9,6 +9,7 @@ import pytest
 
 from cchkd_utils import paths, results, runner
 from cchkd_utils.book import cli
+from cchkd_utils.runner.parameters import read_grid
 
 PAGES = [paths.ROOT / "book" / name for name in ("rerun.md", "sweep.md")]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
@@ -57,7 +58,7 @@ def points(words, folder):
     if arguments.grid:
         (yaml,) = re.findall(r"^```yaml\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
         (folder / arguments.grid).write_text(yaml)
-        grid = runner.read_grid(folder / arguments.grid)
+        grid = read_grid(folder / arguments.grid)
     return len(runner.plan_sweep(arguments.notebook, grid, preset=arguments.preset))
 
 

@@ -21,9 +21,8 @@ import yaml
 
 from cchkd_utils import paths, results, runner
 from cchkd_utils.book import explorer
-from cchkd_utils.runner.folders import digest
-from cchkd_utils.runner.plans import recorded_files
-from cchkd_utils.runner.presets import named, read_presets
+from cchkd_utils.runner.parameters import named, read_presets
+from cchkd_utils.runner.runs import digest, recorded_files
 
 CARD = """\
 :::{{admonition}} This page is a run

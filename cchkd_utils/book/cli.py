@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 
 from cchkd_utils import __version__, paths, runner
-from cchkd_utils.runner import presets
+from cchkd_utils.runner import parameters
 
 SHOWN = 5  # failures that are printed; all are in the sweep's failures.json
 
@@ -136,12 +136,13 @@ def _run(notebook: str, given: list[str], **options) -> None:
 def _sweep(notebook: str, given: list[str], grid: str | None, dry_run: bool, **options) -> int:
     axes = _pairs(given)
     if grid:
-        read = runner.read_grid(grid)
+        read = parameters.read_grid(grid)
         if twice := sorted(set(read) & set(axes)):
             raise runner.ParameterError(f"{twice[0]} is given by -p and by {grid}")
         axes = read | axes
     if dry_run:
-        print(runner.preview(notebook, axes, **options))
+        where = {name: options.pop(name) for name in ("workers", "scheduler")}
+        print(runner.preview(runner.plan_sweep(notebook, axes, **options), **where))
         return 0
     done = runner.sweep(notebook, axes, **options)
     for point, error in done.failed[:SHOWN]:
@@ -177,13 +178,13 @@ def _list(notebook: str | None) -> None:
 
 def _data(get: str | None) -> None:
     if get:
-        presets.download(get)
+        parameters.download(get)
     print(f"real data are looked for in {paths.data_root()} (set CCHKD_DATA to change it)")
-    for notebook, counts in presets.real_data().items():
+    for notebook, counts in parameters.real_data().items():
         print(f"{notebook}: {'there' if all(counts.values()) else 'missing'}")
         print("\n".join(f"    {count:6d} × {pattern}" for pattern, count in counts.items()))
         if not all(counts.values()):
-            print(f"    {presets.read_presets()['sources'].get(notebook, 'see the notebook')}")
+            print(f"    {parameters.read_presets()['sources'].get(notebook, 'see the notebook')}")
 
 
 def _book(**options) -> None:

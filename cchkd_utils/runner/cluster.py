@@ -11,20 +11,20 @@ import logging
 import os
 import signal
 import sys
-import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cchkd_utils.runner import folders
+from cchkd_utils.runner import runs
 from cchkd_utils.runner.execute import KernelError, Run, RunError, perform, visible_gpus
 from cchkd_utils.runner.parameters import ParameterError
-from cchkd_utils.runner.plans import Plan, imports
+from cchkd_utils.runner.runs import Plan
 
 TRIES = 3  # of a point whose kernel died; Dask gives a point whose worker died as many
 PATIENCE = 10  # seconds for a scheduler to answer, and to show its workers
 UNGUARDED = 'no worker started; in a script, sweep under `if __name__ == "__main__":`'
+DIED = "workers died on this point again and again: killed, or out of memory"
 LOST = "the scheduler was lost; finished runs are kept, call again to go on"
 
 
@@ -38,33 +38,19 @@ def run_many(
     """Make runs side by side; yield the position and outcome of each as it ends.
 
     Those that are there already come first and start nothing. Runs that others need are made
-    before them, whether they are among `plans` or not.
-
-    Parameters
-    ----------
-    workers : of a cluster on this machine; by default one per core (divided by the runs'
-        threads), or one per GPU
-    scheduler : address of another Dask scheduler instead, ``tcp://host:port``
-
-    Raises
-    ------
-    SchedulerError
-        When there is no scheduler or worker at that address.
+    before them, whether they are among `plans` or not. For the rest see `sweep`.
     """
-    check_where(workers, scheduler)
     missing: dict[str, Plan] = {}
     positions = defaultdict(list)
     for position, plan in enumerate(plans):
-        if record := folders.finished(plan.folder):
+        if record := runs.finished(plan.folder):
             yield position, Run(plan.folder, record, reused=True)
             continue
         for need in plan.chain():
-            if need is plan or not folders.finished(need.folder):
+            if need is plan or not runs.finished(need.folder):
                 missing.setdefault(need.key, need)
         positions[plan.key].append(position)
-    if not missing:
-        return
-    rounds = [[*missing.values()]]
+    rounds = [[*missing.values()]] if missing else []
     for together in rounds:
         with _cluster(together, workers, scheduler) as (client, gpus):
             for key, outcome in _outcomes(client, together, gpus):
@@ -94,10 +80,14 @@ def default_workers(plans: Sequence[Plan]) -> int:
     return (len(visible_gpus()) if may_use_gpu else 0) or max(1, CPU_COUNT // threads)
 
 
+class _Killed(RunError):
+    """Every worker that was given the point died."""
+
+
 def _outcomes(
     client: Any, plans: Sequence[Plan], gpus: list[str]
 ) -> Iterator[tuple[str, Run | RunError]]:
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
 
     ours = uuid.uuid4().hex[:8]  # another's sweep of the same points is another's
     futures = {}
@@ -107,26 +97,15 @@ def _outcomes(
         futures[plan.key] = client.submit(_work, plan, gpus, *first, key=name)
     keys = {future: key for key, future in futures.items()}
     for future in as_completed(keys):
-        yield keys.pop(future), _outcome(future)
-
-
-class _Killed(RunError):
-    """Every worker that was given the point died."""
-
-
-def _outcome(future: Any) -> Run | RunError:
-    from distributed import KilledWorker
-
-    if future.status == "cancelled":
-        return RunError(LOST)
-    try:
-        return future.result()
-    except RunError as error:
-        return error
-    except KilledWorker:
-        return _Killed("workers died on this point again and again: killed, or out of memory")
-    except Exception as error:  # whatever happens on a cluster: the other points go on
-        return RunError(_line(error))
+        try:
+            outcome = RunError(LOST) if future.status == "cancelled" else future.result()
+        except RunError as error:
+            outcome = error
+        except KilledWorker:
+            outcome = _Killed(DIED)
+        except Exception as error:  # whatever happens on a cluster: the other points go on
+            outcome = RunError(_line(error))
+        yield keys.pop(future), outcome
 
 
 def _line(error: BaseException) -> str:
@@ -135,24 +114,19 @@ def _line(error: BaseException) -> str:
 
 def _work(plan: Plan, gpus: list[str], *needed: Run) -> Run:
     """Make one run, on a worker; those it needs are done by then."""
-    if record := folders.finished(plan.folder):  # made since the start, here or by another sweep
+    from distributed import get_worker
+
+    if record := runs.finished(plan.folder):  # made since the start, here or by another sweep
         return Run(plan.folder, record, reused=False)
-    _, libraries = imports(plan.notebook)
+    _, libraries = runs.imports(plan.notebook)
+    # Workers of this machine are numbered; those of another scheduler come without GPUs.
+    gpu = {"CUDA_VISIBLE_DEVICES": gpus[get_worker().name % len(gpus)]} if gpus else {}
     for attempt in itertools.count(1):
         try:
-            return perform(plan, imports=libraries, extra=_gpu(gpus))
+            return perform(plan, imports=libraries, extra=gpu)
         except KernelError:
             if attempt == TRIES:
                 raise
-
-
-def _gpu(gpus: list[str]) -> dict[str, str]:
-    from distributed import get_worker
-
-    name = get_worker().name
-    if not gpus or not isinstance(name, int):
-        return {}
-    return {"CUDA_VISIBLE_DEVICES": gpus[name % len(gpus)]}
 
 
 @contextlib.contextmanager
@@ -173,31 +147,20 @@ def _cluster(plans: Sequence[Plan], workers: int | None, scheduler: str | None) 
         "distributed.admin.system-monitor.interval": "5s",
         "distributed.scheduler.active-memory-manager.start": False,
     }
-    with _no_logs(), dask.config.set(quiet):
+    with contextlib.ExitStack() as stack:
+        # Dask's threads are silent about workers and schedulers that die: each point reports.
+        stack.callback(logging.disable, logging.root.manager.disable)
+        logging.disable(logging.CRITICAL)
+        stack.enter_context(dask.config.set(quiet))
         if scheduler:
-            with _remote(scheduler) as client:
-                yield client, []
-            return
-        count = min(workers or default_workers(plans), len(plans))
-        with _local(count) as cluster, Client(cluster) as client:
-            _tell_dashboard(cluster.dashboard_link)
-            yield client, visible_gpus()
-
-
-@contextlib.contextmanager
-def _no_logs() -> Iterator[None]:
-    """Keep Dask's threads silent about workers and schedulers that die: each point reports."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-
-
-def _tell_dashboard(address: str) -> None:
-    if importlib.util.find_spec("bokeh"):  # without it Dask serves none
-        print(f"dashboard: {address}", file=sys.stderr)
+            client, gpus = stack.enter_context(_remote(scheduler)), []
+        else:
+            count = min(workers or default_workers(plans), len(plans))
+            client = stack.enter_context(Client(stack.enter_context(_local(count))))
+            gpus = visible_gpus()
+        if importlib.util.find_spec("bokeh"):  # without it Dask serves no dashboard
+            print(f"dashboard: {client.dashboard_link}", file=sys.stderr)
+        yield client, gpus
 
 
 @contextlib.contextmanager
@@ -247,13 +210,11 @@ def _remote(address: str) -> Iterator[Any]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise SchedulerError(f"no scheduler answers at {address}: {reason}") from None
     with client:
-        deadline = time.monotonic() + PATIENCE
-        while not client.scheduler_info()["workers"]:
-            if time.monotonic() > deadline:
-                raise SchedulerError(f"the scheduler at {address} has no workers: start one")
-            time.sleep(0.1)
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            raise SchedulerError(f"the scheduler at {address} has no workers: start one") from None
         # papermill changes the folder of its whole process, so that threads wait for each other
         if many := [name for name, threads in client.nthreads().items() if threads != 1]:
             raise SchedulerError(f"the worker {many[0]} has threads: start it with --nthreads 1")
-        _tell_dashboard(client.dashboard_link)
         yield client

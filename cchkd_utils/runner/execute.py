@@ -1,8 +1,4 @@
-"""One run: reuse or execute, and file the result under its hash.
-
-A run's folder ``<runs>/<notebook>/<hash>/`` appears in one step, when everything in it is
-there. A run that is killed leaves nothing that a later call would mistake for a result.
-"""
+"""One run: reuse or execute, and file the result under ``<runs>/<notebook>/<hash>/``."""
 
 import os
 import platform
@@ -14,15 +10,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from cchkd_utils import __version__, paths
-from cchkd_utils.runner import folders
+from cchkd_utils.runner import runs
 from cchkd_utils.runner.parameters import declared
-from cchkd_utils.runner.plans import Plan, plan
+from cchkd_utils.runner.runs import Plan, plan
 
 GPU = re.compile(r"\d+|(?:GPU|MIG)-.+")
 OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}  # Python's and numpy's, CUDA's
@@ -48,8 +45,7 @@ class Run:
     reused: bool
 
     @property
-    def notebook(self) -> Path:
-        """The executed notebook."""
+    def notebook(self) -> Path:  # as executed
         return self.folder / "notebook.ipynb"
 
 
@@ -66,29 +62,25 @@ def run(
 
     Parameters
     ----------
-    notebook : number, name or path of a notebook
+    notebook : number, name or path
     given : parameters that differ from the preset's
     preset : smoke, book or paper
-    threads : of the numerical libraries. Small networks gain nothing from more than one, and
-        the run then has the same hash on every machine
+    threads : of the numerical libraries, part of the hash; small networks gain nothing from more
     force : run again although the result is there
-    progress : show a bar on the console
 
     Raises
     ------
     ParameterError, FileNotFoundError
-        Before anything starts: for a notebook, preset, parameter or value that there is not, and
-        for real data or recorded tables that are not there.
+        Before anything starts: for an unknown notebook, preset or parameter, a bad value, and
+        real data or recorded tables that are not there.
     RunError
         When a cell fails; the executed notebook is kept.
     """
     planned = plan(notebook, given, preset=preset, threads=threads)
-    record = None if force else folders.finished(planned.folder)
-    if record:
+    if not force and (record := runs.finished(planned.folder)):
         return Run(planned.folder, record, reused=True)
-    *first, planned = planned.chain()
-    for need in first:
-        if not folders.finished(need.folder):
+    for need in planned.chain()[:-1]:
+        if not runs.finished(need.folder):
             perform(need, progress)
     return perform(planned, progress, force=force)
 
@@ -99,29 +91,28 @@ def perform(
     *,
     force: bool = False,
     imports: list[str] | None = None,
-    extra: Mapping[str, str] | None = None,
+    extra: dict[str, str] | None = None,
 ) -> Run:
     """Execute a planned run and file it; one at a time in a process.
 
-    `imports` are modules that the kernel is to have ready (None starts it cold); `extra` is added
-    to its environment.
+    The kernel has `imports` ready (None starts it cold) and `extra` in its environment.
     """
     folder = planned.folder
-    with _one_at_a_time, folders.workplace(folder) as part:
-        config = _kernel_config(imports, _environment(planned, part) | dict(extra or {}))
+    with _one_at_a_time, runs.workplace(folder) as part:
+        kernel = {"imports": imports, "environment": _environment(planned, part) | (extra or {})}
         try:
             _check(planned)
-            record = _execute(planned, part, config, progress)
+            record = _execute(planned, part, kernel, progress)
             _check(planned)
         except Exception as error:
-            kept = folders.keep_failed(part, folder)
+            kept = runs.keep_failed(part, folder)
             if not isinstance(error, RunError):
                 raise
             note = f" (notebook kept: {kept})" if kept else ""
             raise type(error)(f"{planned.notebook.stem}: {error}{note}") from None
         shutil.rmtree(part / PROFILE, ignore_errors=True)
-        record = folders.file_run(part, folder, record, replace=force)
-    folders.failed(folder).unlink(missing_ok=True)  # it has succeeded since
+        record = runs.file_run(part, folder, record, replace=force)
+    runs.failed_notebook(folder).unlink(missing_ok=True)  # it has succeeded since
     return Run(folder, record, reused=False)
 
 
@@ -130,21 +121,23 @@ def _check(planned: Plan) -> None:
     if not planned.is_current():
         raise RunError("the sources or data changed, or differ on this machine; call again")
     for need in planned.needs:
-        if not folders.finished(need.folder):
+        if not runs.finished(need.folder):
             raise RunError(f"it needs {need.notebook.stem}, whose run {need.key} is not there")
 
 
-def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str, Any]:
+def _execute(planned: Plan, part: Path, kernel: dict[str, Any], progress: bool) -> dict[str, Any]:
     import papermill  # here, because it costs a second that a reused run need not pay
     from nbclient.exceptions import DeadKernelError
+    from traitlets.config import Config
 
     from cchkd_utils.runner.kernels import ENGINE, KernelManager
 
     path, values = planned.notebook, planned.values
     defaults = {name: p.default for name, p in declared(path).items()}
     changed = {k: v for k, v in values.items() if k == "preset" or v != defaults[k]}
-    versions = {name: metadata.version(name) for name in VERSIONS}
     sha = git_sha()
+    if os.name == "posix":  # talk through files in the workplace, not through open local ports
+        kernel = kernel | {"transport": "ipc", "connection_file": "kernel.json"}
     started = time.monotonic()
     try:
         papermill.execute_notebook(
@@ -156,7 +149,7 @@ def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str
             cwd=part,
             progress_bar={"desc": path.stem} if progress else False,
             start_timeout=300,  # seconds; a loaded machine is no reason to give up
-            config=config,
+            config=Config({"KernelManager": kernel}),
             kernel_manager_class=KernelManager,
             extra_arguments=["--log-level=50"],  # a kernel's farewells are not the user's
         )
@@ -179,7 +172,7 @@ def _execute(planned: Plan, part: Path, config: Any, progress: bool) -> dict[str
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_sha": sha,
         "version": __version__,
-        "versions": versions,
+        "versions": {name: metadata.version(name) for name in VERSIONS},
         "machine": f"{platform.system()} {platform.machine()}, {len(visible_gpus())} GPUs",
         "parts": planned.parts | {"parameters": values},
     }
@@ -190,32 +183,23 @@ def _tables(part: Path, record: dict[str, Any]) -> dict[str, Any]:
     """Check and stamp the tables that the notebook wrote; return their names and kind of data."""
     from cchkd_utils import results
 
-    tables = [name for name in results.TABLES if (part / f"{name}.csv").is_file()]
-    if not tables:
+    files = {name: part / f"{name}.csv" for name in results.TABLES}
+    files = {name: path for name, path in files.items() if path.is_file()}
+    if not files:
         raise RunError("no table: the notebook must call results.save")
     kinds = set()
-    for table in tables:
+    for name, path in files.items():
         try:
-            results.stamp(part / f"{table}.csv", table, record)
+            results.stamp(path, name, record)
         except ValueError as error:
-            reason = str(error).removeprefix(f"{part / table}.csv: ")
-            raise RunError(f"{table}.csv: {reason}") from None
-        kinds |= set(results.read(part / f"{table}.csv", table)["kind"])
-    return {"tables": tables, "kind": "+".join(sorted(kinds))}
-
-
-def _kernel_config(imports: list[str] | None, environment: dict[str, str]) -> Any:
-    from traitlets.config import Config
-
-    options = {"imports": imports, "environment": environment}
-    if os.name == "posix":  # talk through files in the workplace, not through open local ports
-        options |= {"transport": "ipc", "connection_file": "kernel.json"}
-    return Config({"KernelManager": options})
+            raise RunError(f"{path.name}: {str(error).removeprefix(f'{path}: ')}") from None
+        kinds |= set(results.read(path, name)["kind"])
+    return {"tables": [*files], "kind": "+".join(sorted(kinds))}
 
 
 def _environment(planned: Plan, folder: Path) -> dict[str, str]:
     """Return what the kernel is told: where to read and write, how many threads."""
-    count = str(planned.parts["threads"])
+    threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     search = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return {
         "CCHKD_RUN_FOLDER": str(folder),
@@ -223,9 +207,7 @@ def _environment(planned: Plan, folder: Path) -> dict[str, str]:
         "CCHKD_READS": os.pathsep.join(planned.parts["reads"]),
         "CCHKD_RUNS": str(planned.folder.parents[1]),
         "CCHKD_DATA": str(planned.data),  # absolute: the kernel works in another folder
-        "OMP_NUM_THREADS": count,
-        "MKL_NUM_THREADS": count,
-        "OPENBLAS_NUM_THREADS": count,
+        **dict.fromkeys(threads, str(planned.parts["threads"])),
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join([str(paths.ROOT), *filter(os.path.isabs, search)]),
         "PYTHONSTARTUP": "",  # the user's own start-up files are no part of the hash
@@ -235,18 +217,12 @@ def _environment(planned: Plan, folder: Path) -> dict[str, str]:
 
 def git_sha() -> str:
     """Return the commit of the sources, marked ``+`` when files differ from it."""
-
-    def git(*words: str) -> str:
-        try:
-            done = subprocess.run(
-                ["git", "-C", paths.ROOT, *words], capture_output=True, text=True, check=False
-            )
-        except OSError:  # no git on this machine
-            return ""
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    sha = git("rev-parse", "--short=10", "HEAD")
-    return (sha + ("+" if git("status", "--porcelain") else "")) or "unknown"
+    git = partial(subprocess.check_output, cwd=paths.ROOT, text=True, stderr=subprocess.DEVNULL)
+    try:
+        sha = git(["git", "rev-parse", "--short=10", "HEAD"]).strip()
+        return sha + "+" * bool(git(["git", "status", "--porcelain"]))
+    except (OSError, subprocess.CalledProcessError):  # no git on this machine, or no repository
+        return "unknown"
 
 
 def visible_gpus() -> list[str]:

@@ -16,6 +16,7 @@ import json
 import os
 import signal
 import sys
+from types import SimpleNamespace
 
 PR_SET_PDEATHSIG = 1  # Linux: the signal a process gets when its parent ends
 
@@ -33,12 +34,14 @@ def serve() -> None:
         order = json.loads(line)
         _import(order["imports"])
         gc.freeze()  # memory that stays shared
-        child = _fork(order, [orders, answers]) if _is_one_thread() else 0
+        threads = len(os.listdir("/proc/self/task"))
+        child = _fork(order, [orders, answers]) if threads == 1 else 0
         print(child, file=answers, flush=True)
 
 
 def _import(names: list[str]) -> None:
-    builtins.get_ipython = _Notebook  # pandas asks on import how wide its reader's window is
+    # pandas asks on import how wide its reader's window is: that of a notebook
+    builtins.get_ipython = lambda: SimpleNamespace(kernel=None)
     for name in names:
         with contextlib.suppress(Exception):  # the notebook will say so itself
             importlib.import_module(name)
@@ -48,30 +51,18 @@ def _import(names: list[str]) -> None:
     del builtins.get_ipython
 
 
-class _Notebook:
-    kernel = None
-
-
-def _is_one_thread() -> bool:
-    return len(os.listdir("/proc/self/task")) == 1
-
-
 def _fork(order: dict, streams: list) -> int:
     server = os.getpid()
     if child := os.fork():
         return child
-    status = 1
     try:
         for stream in streams:  # who reads them shall see the server's end, not its kernels'
             os.close(stream.fileno())
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == server:
             _become_kernel(order, server)
-            status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 1
     finally:
-        os._exit(status)
+        os._exit(0)  # whatever happens; nobody is told the status of a child's child
 
 
 def _become_kernel(order: dict, server: int) -> None:

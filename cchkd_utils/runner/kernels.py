@@ -11,7 +11,7 @@ import select
 import signal
 import subprocess
 import sys
-import threading
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,10 @@ BEFORE_IMPORTS = {
 ENGINE = "written-once"
 PATIENCE = 300  # seconds for the imports
 _servers: dict[str, "_ForkServer"] = {}
-_lock = threading.Lock()
 
 
 class _Engine(NBClientEngine):
-    """Writes the notebook once, at the end, failed or not.
-
-    Papermill's engine writes it before and after every cell, a tenth of a short run's time.
-    """
+    """Writes the notebook once, at the end, failed or not; papermill's own after every cell."""
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, *args: Any, **kw: Any) -> None:
@@ -80,14 +76,12 @@ class KernelManager(AsyncKernelManager):
             "folder": str(kw.get("cwd") or Path.cwd()),
             "imports": self.imports,
         }
-        with _lock:  # a library reads its thread count when it is imported
-            key = environment.get("OMP_NUM_THREADS", "")
-            server = _servers.get(key)
-            if server and not server.is_alive():
-                server.close()
-                server = None
-            _servers[key] = server or _ForkServer(environment)
-            child = _servers[key].ask(order)
+        key = environment.get("OMP_NUM_THREADS", "")  # a library reads it when it is imported
+        if key in _servers and _servers[key].poll() is not None:
+            _servers.pop(key).close()
+        if key not in _servers:
+            _servers[key] = _ForkServer(environment)
+        child = _servers[key].ask(order)
         return _Forked(child) if child else None
 
 
@@ -101,39 +95,30 @@ def _can_fork() -> bool:
     return True
 
 
-class _ForkServer:
+class _ForkServer(subprocess.Popen):
     """The process of `forkserver.py`; it ends when this one does."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
+        super().__init__(
             [sys.executable, "-P", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True, env=environment, start_new_session=True,  # Ctrl-C is not for it
         )  # fmt: skip
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
     def close(self) -> None:
         """End the server and its kernels."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):  # an order that was not taken
-                stream.close()
+        self.kill()
+        with contextlib.suppress(OSError), self:  # an order that was not taken
+            pass
 
     def ask(self, order: dict[str, Any]) -> int:
         """Return the process id of a new kernel, 0 when there is none."""
         try:
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-            if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+            self.stdin.write(json.dumps(order) + "\n")
+            self.stdin.flush()
+            if not select.select([self.stdout], [], [], PATIENCE)[0]:
                 self.close()  # an import that hangs
                 return 0
-            return int(self._process.stdout.readline() or 0)
+            return int(self.stdout.readline() or 0)
         except OSError:  # the server was killed
             return 0
 
@@ -157,16 +142,13 @@ class _Forked:
         return None if self._handle is not None else 0
 
     def wait(self) -> int:
-        if self._handle is not None:
+        while self.poll() is None:
             select.select([self._handle], [], [])
-        return self.poll() or 0
+        return 0
 
     def send_signal(self, signum: int) -> None:
         if self.poll() is None:
             signal.pidfd_send_signal(self._handle, signum)
 
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
+    kill = partialmethod(send_signal, signal.SIGKILL)
+    terminate = partialmethod(send_signal, signal.SIGTERM)

@@ -1,6 +1,6 @@
-"""The ``parameters`` cell of a notebook: what it takes, and whether a value is allowed.
+"""What notebooks there are, the parameters each takes, their presets, and grids of them.
 
-One line of the cell declares one parameter::
+One line of a notebook's ``parameters`` cell declares one parameter::
 
     lam: list[float] = [0.2, 0.5]  # distillation weight; in [0, inf)
     data: str = "embedded"  # which data; one of: embedded, real
@@ -12,20 +12,34 @@ import ast
 import bisect
 import difflib
 import io
+import itertools
 import json
 import math
+import os
+import pkgutil
 import re
 import reprlib
 import tokenize
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from cchkd_utils import paths
+
 ELEMENTS = {"int": int, "float": float, "str": str, "bool": bool}
+SWITCH = {"true": True, "false": False}
 NOUNS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 INTERVAL = re.compile(r"in ([\[(])\s*([^,\s]+)\s*,\s*([^\])\s]+)\s*([\])])$")
+NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?"
+RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?:\.\.({NUMBER}))?")
+COMMA = re.compile(r",(?![^\[]*\])")  # one outside brackets
+MOST = 100_000  # points of a grid
+BY_NOTEBOOK = ("files", "sources", "download", "needs", "reads", "intervals")
 LIKE_A_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)(?:\.{2,3}|…|-|:)(-?\d+(?:\.\d+)?)")
 
 
@@ -43,26 +57,22 @@ class Parameter:
     allowed: str  # "in [0, 1]", "one of: a, b" or ""
 
     @property
-    def type(self) -> str:
-        """The declared type, as written in the notebook."""
+    def type(self) -> str:  # as written in the notebook
         return f"list[{self.element}]" if self.many else self.element
 
-    def parse(self, text: str) -> Any:
-        """Read a value typed on a command line, and check it."""
-        if not self.many:
-            return self.check(self._parse_one(text.strip()))
-        inner = _unwrap(text.strip(), "[", "]")
-        return self.check([self._parse_one(part.strip()) for part in inner.split(",")])
-
     def check(self, value: Any) -> Any:
-        """Return `value` in canonical form, or raise `ParameterError`."""
+        """Return `value` in canonical form, text read as typed, or raise `ParameterError`."""
         value = getattr(value, "tolist", lambda: value)()  # numpy values to plain Python
-        if not self.many:
-            return self._check_one(value)
-        values = list(value) if isinstance(value, list | tuple) else [value]
+        if isinstance(value, str):
+            words = _unwrap(value.strip(), "[", "]").split(",") if self.many else [value]
+            values = [self._read_one(word.strip()) for word in words]
+        else:
+            values = list(value) if self.many and isinstance(value, list | tuple) else [value]
         if not values:
             raise ParameterError(f"{self.name} is empty; give at least one value")
-        values = [self._check_one(entry) for entry in values]
+        values = [*map(self._check_one, values)]
+        if not self.many:
+            return values[0]
         if len(set(values)) < len(values):
             raise ParameterError(f"{self.name} names a value twice: {values}")
         return values
@@ -73,16 +83,14 @@ class Parameter:
         hint = f"; in a sweep a range is written {ends[1]}..{ends[2]}" if ends else ""
         return ParameterError(f"{self.name} must be {noun}, not {reprlib.repr(value)}{hint}")
 
-    def _parse_one(self, text: str) -> Any:
+    def _read_one(self, text: str) -> Any:
         if self.element == "str":
             return _unwrap(_unwrap(text, "'", "'"), '"', '"')
-        if self.element == "bool":
-            if text.lower() not in {"true", "false"}:
-                raise self._wrong_type(text)
-            return text.lower() == "true"
         try:
+            if self.element == "bool":
+                return SWITCH[text.lower()]
             return ELEMENTS[self.element](text)
-        except ValueError:
+        except (KeyError, ValueError):
             raise self._wrong_type(text) from None
 
     def _check_one(self, value: Any) -> Any:
@@ -98,9 +106,8 @@ class Parameter:
             if not math.isfinite(value):
                 raise ParameterError(f"{self.name} must be finite, not {value}")
         if not self._is_allowed(value):
-            raise ParameterError(
-                f"{self.name} = {reprlib.repr(value)} is out of range: must be {self.allowed}"
-            )
+            shown = f"{self.name} = {reprlib.repr(value)}"
+            raise ParameterError(f"{shown} is out of range: must be {self.allowed}")
         return value
 
     def _is_allowed(self, value: Any) -> bool:
@@ -137,13 +144,11 @@ def declared(notebook: Path) -> dict[str, Parameter]:
         if token.type == tokenize.COMMENT:
             above = bisect.bisect_right(lines, token.start[0], key=lambda node: node.lineno)
             comments[above - 1].append(token.string.lstrip("# "))
-    parameters = [
-        _declaration(node, " ".join(comments[i]), notebook.name) for i, node in enumerate(lines)
-    ]
-    return {parameter.name: parameter for parameter in parameters}
+    read = (_parameter(node, " ".join(comments[i]), notebook.name) for i, node in enumerate(lines))
+    return {parameter.name: parameter for parameter in read}
 
 
-def _declaration(node: ast.stmt, comment: str, where: str) -> Parameter:
+def _parameter(node: ast.stmt, comment: str, where: str) -> Parameter:
     if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value):
         raise ParameterError(f"{where}: line {node.lineno} is not 'name: type = default  # ...'")
     kind = ast.unparse(node.annotation)
@@ -162,10 +167,7 @@ def _declaration(node: ast.stmt, comment: str, where: str) -> Parameter:
 def canonical(
     notebook: Path, known: Mapping[str, Parameter], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the values `given` for the parameters `known`, checked and in one form.
-
-    Text is read as from a command line.
-    """
+    """Return the values `given`, checked and in one form; text is read as from a command line."""
     values = {}
     try:
         for name, value in given.items():
@@ -174,9 +176,142 @@ def canonical(
                 hint = f"; did you mean '{close[0]}'?" if close else ""
                 names = ", ".join(known)
                 raise ParameterError(f"no parameter {name!r}{hint} (parameters: {names})")
-            parameter = known[name]
-            read = parameter.parse if isinstance(value, str) else parameter.check
-            values[name] = read(value)
+            values[name] = known[name].check(value)
     except ParameterError as error:
         raise ParameterError(f"{notebook.stem}: {error}") from None
     return values
+
+
+def notebooks() -> list[Path]:
+    """List the notebooks, in the book's order."""
+    return sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))
+
+
+def find_notebook(name: str) -> Path:
+    """Return a notebook by number (``02``), name or path; the error lists those there are."""
+    if os.sep in name or name.endswith(".ipynb"):
+        matches = [p for p in notebooks() if p.resolve() == Path(name).resolve()]
+    else:
+        word = name.zfill(2)  # 2 for 02
+        matches = [p for p in notebooks() if word in (p.stem, *p.stem.split("_", 1))]
+    if len(matches) != 1:
+        names = ", ".join(path.stem for path in notebooks())
+        raise ParameterError(f"there is no notebook {name!r}; there are: {names}")
+    return matches[0]
+
+
+def read_presets() -> dict[str, Any]:
+    """Read ``notebooks/presets.yml``: the presets, and what else is declared by notebook."""
+    try:
+        read = yaml.safe_load(paths.PRESETS.read_text(encoding="utf-8"))
+        for preset in read["presets"].values():
+            for values in preset.values():
+                dict(values or {})
+        return read | {name: dict(read.get(name) or {}) for name in BY_NOTEBOOK}
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"{paths.PRESETS} is malformed: {reason}") from None
+
+
+def named(function: str) -> Callable:
+    """Import a function that is declared as ``module:function``."""
+    try:
+        return pkgutil.resolve_name(function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ParameterError(f"{paths.PRESETS} names {function}: {error}") from None
+
+
+def settle(notebook: Path, preset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every parameter's value: the defaults, under the preset's, under those `given`."""
+    presets = read_presets()["presets"]
+    if preset not in presets:
+        raise ParameterError(f"there is no preset {preset!r}; there are: {', '.join(presets)}")
+    known = declared(notebook)
+    defaults = {name: parameter.default for name, parameter in known.items()}
+    chosen = {**(presets[preset].get(notebook.stem) or {}), "preset": preset, **given}
+    return defaults | canonical(notebook, known, chosen)
+
+
+def real_data() -> dict[str, dict[str, int]]:
+    """Count the files of the real data that each notebook reads, by pattern."""
+    root = paths.data_root()
+    return {
+        notebook: {p: sum(path.is_file() for path in root.glob(p)) for p in patterns}
+        for notebook, patterns in read_presets()["files"].items()
+    }
+
+
+def download(notebook: str) -> Path:
+    """Download the real data of a notebook to the data folder; an error says where to ask."""
+    stem, presets = find_notebook(notebook).stem, read_presets()
+    if stem not in presets["download"]:
+        source = presets["sources"].get(stem, "it reads no real data")
+        raise ParameterError(f"{stem}: nothing that `cchkd data` can download: {source}")
+    return named(presets["download"][stem])()
+
+
+def read_grid(path: Path | str) -> dict[str, Any]:
+    """Read a grid from a YAML file, a name and its values on each line, or `ParameterError`."""
+    try:
+        written = Path(path).read_text(encoding="utf-8")
+        read = yaml.safe_load(written)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ParameterError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(read, dict) or not all(isinstance(name, str) for name in read):
+        raise ParameterError(f"{path}: each line must be 'parameter: [value, value]'")
+    names = [key.value for key, _ in yaml.compose(written, yaml.SafeLoader).value]
+    if twice := [name for name in read if names.count(name) > 1]:
+        raise ParameterError(f"{path}: {twice[0]} is there twice")
+    return read
+
+
+def grid_points(notebook: str, grid: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Expand a grid to its points: every combination of one value per parameter.
+
+    An axis is a list or array, or text as typed: commas part the points; ``0..9`` and
+    ``0..1..0.25`` are ranges that include their end; a list in brackets is one point of a
+    parameter that takes a list: ``0.2,[0.2,0.5]``.
+    """
+    path = find_notebook(notebook)
+    values = axes(path, grid)
+    count = math.prod(map(len, values.values()))
+    if count > MOST:
+        raise ParameterError(f"{path.stem}: the grid has {count} points; at most {MOST} go")
+    return [dict(zip(values, point)) for point in itertools.product(*values.values())]
+
+
+def axes(path: Path, grid: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the values of each parameter of a grid, checked and in canonical form."""
+    known, checked = declared(path), {}
+    for name, values in grid.items():
+        axis = _axis(name, values)
+        checked[name] = [canonical(path, known, {name: value})[name] for value in axis]
+        if len({repr(value) for value in checked[name]}) < len(axis):
+            raise ParameterError(f"{path.stem}: the grid names one point twice, in {name}")
+    return checked
+
+
+def _axis(name: str, values: Any) -> list[Any]:
+    values = getattr(values, "tolist", lambda: values)()  # of numpy, pandas, torch
+    if isinstance(values, str):
+        values = [part.strip() for part in COMMA.split(values)]
+    elif not isinstance(values, Iterable) or isinstance(values, bytes | Mapping | set | frozenset):
+        values = [values]
+    parts = [_range(value) if isinstance(value, str) else [value] for value in values]
+    if not parts:
+        raise ParameterError(f"{name} has no value: give at least one")
+    return [*itertools.chain(*parts)]
+
+
+def _range(part: str) -> list[str]:
+    match = RANGE.fullmatch(part)
+    if not match:
+        return [part]
+    low, high, step = (Decimal(number or 1) for number in match.groups())
+    if low > high:
+        raise ParameterError(f"{part} is empty: {low} is above {high}")
+    if step <= 0:
+        raise ParameterError(f"{part} does not end: its step must be above zero")
+    if (high - low) / step >= MOST:
+        raise ParameterError(f"{part} has more than {MOST} values")
+    return [f"{low + i * step:f}" for i in range(int((high - low) / step) + 1)]

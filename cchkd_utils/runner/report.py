@@ -5,7 +5,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,8 @@ from matplotlib.figure import Figure
 
 from cchkd_utils import paths, plots, results
 from cchkd_utils.results import intervals
-from cchkd_utils.runner import folders
-from cchkd_utils.runner.parameters import ParameterError
-from cchkd_utils.runner.presets import named, read_presets
+from cchkd_utils.runner import runs
+from cchkd_utils.runner.parameters import ParameterError, named, read_presets
 from cchkd_utils.runner.sweep import text
 
 MARK = "% Below this line `cchkd page` writes."
@@ -45,8 +44,8 @@ def write(sweep: Path | str) -> Path:
     """Fill ``book/sweep.md`` with a finished sweep, given by name or folder; return its path."""
     known = list(paths.runs_root().glob(f"*/sweeps/{sweep}")) if NAME.fullmatch(str(sweep)) else []
     folder = known[0] if known else Path(sweep).expanduser().absolute()
-    record = folders.finished(folder)
-    tables = record.get("tables") if record else None
+    record = runs.finished(folder) or {}
+    tables = record.get("tables")
     if not tables or "axes" not in record or not set(tables) <= set(results.TABLES):
         raise ParameterError(f"{folder} is not a finished sweep; cchkd results lists them")
     page = paths.ROOT / "book" / "sweep.md"
@@ -83,8 +82,9 @@ def _findings(frame: pd.DataFrame, record: Mapping[str, Any], picture: Path) -> 
     by = ["metric", *settings]
     rows = _repeats(frame, by)
     seeds = rows.groupby(by)["seed"].nunique().rename("repeats").reset_index()
-    means = _mean_gains(record["notebook"])(rows, by).drop(columns="repeats", errors="ignore")
-    means = means.merge(seeds, on=by)
+    declared = read_presets()["intervals"].get(record["notebook"])
+    mean_gains = named(declared) if declared else intervals.summarise  # seeds share no rows
+    means = mean_gains(rows, by).drop(columns="repeats", errors="ignore").merge(seeds, on=by)
     counts = ", ".join(f"{n} {word}" for word, n in means["outcome"].value_counts().items())
     alt = f"Mean gain with its 95 % interval at {len(means)} settings; distillation: {counts}."
     parts = [f"Gain is positive where distillation helped. Of {len(means)} settings: {counts}."]
@@ -95,12 +95,6 @@ def _findings(frame: pd.DataFrame, record: Mapping[str, Any], picture: Path) -> 
     elif len(means) > len(set(means["metric"])):
         parts.append(UNDRAWN)
     return [*parts, _table(means, by)]
-
-
-def _mean_gains(notebook: str) -> Callable:
-    """Return how repeats of a notebook become an interval: folds share rows, seeds do not."""
-    declared = read_presets()["intervals"]
-    return named(declared[notebook]) if notebook in declared else intervals.summarise
 
 
 def _settings(frame: pd.DataFrame, axes: Mapping[str, Any]) -> list[str]:
@@ -125,9 +119,9 @@ def _repeats(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def _table(means: pd.DataFrame, by: list[str]) -> str:
-    names = [typed(name) for name in by]
-    lines = ["| " + " | ".join([*names, "gain", "95 % interval", "repeats", "outcome"]) + " |"]
-    lines.append("|---" * (len(by) + 4) + "|")
+    names = [*map(typed, by), "gain", "95 % interval", "repeats", "outcome"]
+    lines = ["| " + " | ".join(names) + " |"]
+    lines.append("|---" * len(names) + "|")
     for row in means.to_dict("records"):
         values = [f"{row[name]:g}" if isinstance(row[name], float) else row[name] for name in by]
         low, high = row["gain_lo"], row["gain_hi"]
@@ -146,14 +140,15 @@ def gain_figure(means: pd.DataFrame, settings: list[str]) -> Figure | None:
     """Draw the gain against the numeric setting that varies most, with a line per further setting.
 
     None where no setting is numeric, or more lines would be needed than can be told apart.
-    `means` has metric, gain, gain_lo, gain_hi and the columns `settings`.
     """
-    numeric = [name for name in settings if _is_number(means[name])]
-    if not numeric:
+    numeric = means[settings].select_dtypes("number").nunique()
+    if numeric.empty:
         return None
-    across = max(numeric, key=lambda name: means[name].nunique())
+    across = numeric.idxmax()
     rest = [name for name in settings if name != across]
-    panel = _panel(means, rest)
+    few = means[rest].nunique().loc[lambda counts: counts <= MOST_PANELS]
+    crowded = rest and len(means[rest].drop_duplicates()) > EASY_LINES
+    panel = few.idxmax() if crowded and not few.empty else None
     lines = [name for name in rest if name != panel]
     labels = means[lines].drop_duplicates().sort_values(lines) if lines else pd.DataFrame([{}])
     if len(labels) > MOST_LINES:
@@ -172,18 +167,6 @@ def gain_figure(means: pd.DataFrame, settings: list[str]) -> Figure | None:
         handles, names = ax.get_legend_handles_labels()
         fig.legend(handles, names, loc="outside upper left", ncols=2, fontsize=9, frameon=False)
     return fig
-
-
-def _is_number(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-
-
-def _panel(means: pd.DataFrame, names: list[str]) -> str | None:
-    """Choose the setting that becomes panels, when the lines of one would be too many."""
-    if not names or len(means[names].drop_duplicates()) <= EASY_LINES:
-        return None
-    few = [name for name in names if means[name].nunique() <= MOST_PANELS]
-    return max(few, key=lambda name: means[name].nunique(), default=None)
 
 
 def _lines(ax: Axes, rows: pd.DataFrame, across: str, labels: pd.DataFrame) -> None:

@@ -13,29 +13,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from cchkd_utils.runner import folders
+from cchkd_utils.runner import runs
 from cchkd_utils.runner.cluster import check_where, default_workers, run_many
 from cchkd_utils.runner.execute import Run, RunError
-from cchkd_utils.runner.grid import grid_points
-from cchkd_utils.runner.plans import Plan, plan_points
+from cchkd_utils.runner.parameters import grid_points
+from cchkd_utils.runner.runs import Plan, plan_points
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A finished grid: its folder, and the points that failed with their errors."""
-
     folder: Path
     done: int
     reused: int
-    failed: list[tuple[dict[str, Any], str]]
+    failed: list[tuple[dict[str, Any], str]]  # points and their errors
 
 
 def plan_sweep(
     notebook: str, grid: Mapping[str, Any], *, preset: str = "book", threads: int = 1
 ) -> list[Plan]:
     """Check every point of a grid; see `sweep`."""
-    points = grid_points(notebook, grid, preset)
-    return plan_points(notebook, points, preset=preset, threads=threads)
+    return plan_points(notebook, grid_points(notebook, grid), preset=preset, threads=threads)
 
 
 def sweep(
@@ -55,9 +52,10 @@ def sweep(
 
     Parameters
     ----------
-    grid : values per parameter: lists, or text as typed (``0..9``); see `read_grid` for a file
-    preset, threads : of every run; see `run`
-    workers, scheduler : where to run; see `run_many`
+    grid : values per parameter: lists, or text as typed (``0..9``)
+    workers : side by side on this machine; by default one per core (divided by the runs'
+        threads), or one per GPU
+    scheduler : address of another Dask scheduler instead, ``tcp://host:port``
 
     Raises
     ------
@@ -68,24 +66,35 @@ def sweep(
     """
     plans = plan_sweep(notebook, grid, preset=preset, threads=threads)
     check_where(workers, scheduler)
-    _try_to_write(plans[0].folder.parent)
-    outcomes = _outcomes(plans, workers, scheduler)
-    failed = [(p.given, str(o)) for p, o in zip(plans, outcomes) if isinstance(o, RunError)]
-    reused = [run.reused for run in outcomes if isinstance(run, Run)]
-    return Sweep(_file(plans, outcomes, preset), reused.count(False), sum(reused), failed)
+    with runs.workplace(plans[0].folder.with_name("sweep")) as part:
+        (part / "probe").write_bytes(b"0" * 4096)  # find out before hours are spent
+    outcomes: dict[int, Run | RunError] = {}
+    progress = Progress(min(workers or default_workers(plans), len(plans)))
+    try:
+        for position, outcome in run_many(plans, workers=workers, scheduler=scheduler):
+            outcomes[position] = outcome
+            is_run = isinstance(outcome, Run)
+            if not (is_run and outcome.reused):
+                word = f"done in {outcome.record['seconds']:.1f} s" if is_run else "failed"
+                progress.add(plans[position].given, word, len(plans) - len(outcomes))
+    finally:
+        runs.clear_killed(plans[0].folder.parent)  # what a killed worker left
+    ended = [(plan, outcomes[position]) for position, plan in enumerate(plans)]
+    made = [(plan, run) for plan, run in ended if isinstance(run, Run)]
+    failures = [_failure(plan, error) for plan, error in ended if isinstance(error, RunError)]
+    reused = sum(run.reused for _, run in made)
+    failed = [(failure["parameters"], failure["error"]) for failure in failures]
+    return Sweep(_file(plans, made, failures, preset), len(made) - reused, reused, failed)
 
 
 class Progress:
-    """Counts the points that have to run; those that are there already take no time.
+    """Counts the points that have to run; a terminal gets one line that renews itself.
 
-    The rate is taken after each of the `workers` has ended a first point: until then libraries
-    are imported. A terminal gets one line that renews itself, a log plain lines.
+    The rate is taken after each worker's first point: until then libraries are imported.
     """
 
     def __init__(self, workers: int = 1, stream: TextIO | None = None) -> None:
-        self._ended = 0
-        self._workers = workers
-        self._stream = stream or sys.stderr
+        self._ended, self._workers, self._stream = 0, workers, stream or sys.stderr
         self._started = self._warm = time.monotonic()
 
     def add(self, given: Mapping[str, Any], word: str, left: int) -> None:
@@ -99,12 +108,10 @@ class Progress:
         if self._ended >= 2 * self._workers:
             rate = (self._ended - self._workers) / max(now - self._warm, 1e-9)
             line += f" ({60 * rate:.3g} per minute, {clock(left / rate)} left)"
+        ends = "\n"
         if self._stream.isatty():
-            line = "\r\x1b[K" + line[:119] + "\n" * (left == 0)
-        else:
-            line += "\n"
-        self._stream.write(line)
-        self._stream.flush()
+            line, ends = "\r\x1b[K" + line[:119], "\n" * (left == 0)
+        print(line, end=ends, file=self._stream, flush=True)
 
 
 def setting(given: Mapping[str, Any]) -> str:
@@ -129,72 +136,46 @@ def clock(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def _try_to_write(runs: Path) -> None:
-    """Find out before hours are spent."""
-    with folders.workplace(runs / "sweep") as part:
-        (part / "probe").write_bytes(b"0" * 4096)
-
-
-def _outcomes(
-    plans: Sequence[Plan], workers: int | None, scheduler: str | None
-) -> list[Run | RunError]:
-    outcomes: dict[int, Run | RunError] = {}
-    progress = Progress(min(workers or default_workers(plans), len(plans)))
-    try:
-        for position, outcome in run_many(plans, workers=workers, scheduler=scheduler):
-            outcomes[position] = outcome
-            word = "failed"
-            if isinstance(outcome, Run):
-                if outcome.reused:
-                    continue
-                word = f"done in {outcome.record['seconds']:.1f} s"
-            progress.add(plans[position].given, word, len(plans) - len(outcomes))
-    finally:
-        folders.clear(plans[0].folder.parent)  # what a killed worker left
-    return [outcomes[position] for position in range(len(plans))]
-
-
-def _file(plans: Sequence[Plan], outcomes: Sequence[Run | RunError], preset: str) -> Path:
+def _file(
+    plans: Sequence[Plan], made: list[tuple[Plan, Run]], failures: list[dict[str, Any]], preset: str
+) -> Path:
     """Write the sweep's folder, unless it is there and holds just these runs."""
     names = hashlib.sha256(" ".join([*plans[0].given, *(p.key for p in plans)]).encode())
     folder = plans[0].folder.parent / "sweeps" / names.hexdigest()[:16]
-    runs = [(p, outcome) for p, outcome in zip(plans, outcomes) if isinstance(outcome, Run)]
-    failures = [_failure(p, o) for p, o in zip(plans, outcomes) if isinstance(o, RunError)]
-    made = [run.record["files"] for _, run in runs], [failure["error"] for failure in failures]
-    state = hashlib.sha256(json.dumps(made).encode()).hexdigest()
-    known = folders.finished(folder)
-    if known and known["state"] == state:
+    content = [run.record["files"] for _, run in made], [failure["error"] for failure in failures]
+    state = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    if (known := runs.finished(folder)) and known["state"] == state:
         return folder
+    swept = {
+        name: [*{repr(plan.given[name]): plan.given[name] for plan in plans}.values()]
+        for name in plans[0].given
+    }
     record = {
         "notebook": plans[0].notebook.stem,
         "hash": folder.name,
         "preset": preset,
-        "axes": {name: _distinct(plan.given[name] for plan in plans) for name in plans[0].given},
+        "axes": swept,
         "points": len(plans),
         "failed": len(failures),
         "state": state,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with folders.workplace(folder) as part:
-        record["tables"] = _join(runs, part) if runs else []
+    with runs.workplace(folder) as part:
+        record["tables"] = _join(made, part)
         if failures:
             lines = json.dumps(failures, indent=1) + "\n"
             (part / "failures.json").write_text(lines, encoding="utf-8")
-        folders.file_run(part, folder, record, replace=True)
+        runs.file_run(part, folder, record, replace=True)
     return folder
 
 
-def _distinct(values: Any) -> list[Any]:
-    return list({repr(value): value for value in values}.values())
-
-
 def _failure(plan: Plan, error: RunError) -> dict[str, Any]:
-    kept = folders.failed(plan.folder)
+    kept = runs.failed_notebook(plan.folder)
     where = str(kept) if kept.exists() else None
     return {"hash": plan.key, "parameters": plan.given, "error": str(error), "notebook": where}
 
 
-def _join(runs: Sequence[tuple[Plan, Run]], folder: Path) -> list[str]:
+def _join(made: Sequence[tuple[Plan, Run]], folder: Path) -> list[str]:
     """Write the tables of all runs, one below the other; return their names.
 
     A swept parameter becomes a column of all tables; where one has a column of this name that
@@ -204,48 +185,37 @@ def _join(runs: Sequence[tuple[Plan, Run]], folder: Path) -> list[str]:
 
     from cchkd_utils import results
 
-    points = [plan.given for plan, _ in runs]
-    tables = {
-        table: [
-            (i, results.read(run.folder / f"{table}.csv", table))
-            for i, (_, run) in enumerate(runs)
+    tables = {}
+    for table in results.TABLES:
+        parts = [
+            (plan.given, results.read(run.folder / f"{table}.csv", table))
+            for plan, run in made
             if table in run.record["tables"]
         ]
-        for table in results.TABLES
-    }
-    tables = {table: parts for table, parts in tables.items() if parts}
+        if parts:
+            tables[table] = parts
     taken = {
         name
         for parts in tables.values()
-        for i, rows in parts
-        for name, value in points[i].items()
-        if name in rows and not _says(rows[name], value)
+        for point, rows in parts
+        for name, value in point.items()
+        if name in rows and not set(rows[name].dropna()) <= set(_listed(value))
     }
-    columns = [
-        {f"point_{name}" if name in taken else name: value for name, value in own.items()}
-        for own in _columns(points)
-    ]
+    lists = {n for plan, _ in made for n, value in plan.given.items() if len(_listed(value)) > 1}
     for table, parts in tables.items():
-        frames = [
-            rows.assign(**{k: v for k, v in columns[i].items() if k not in rows})
-            for i, rows in parts
-        ]
+        frames = []
+        for point, rows in parts:
+            new = {}
+            for name, value in point.items():
+                column = f"point_{name}" if name in taken else name
+                if column not in rows:
+                    new[column] = text(value) if name in lists else _listed(value)[0]
+            frames.append(rows.assign(**new))
         frame = pd.concat(frames, ignore_index=True)
         results.write(frame, folder / f"{table}.csv")
         frame.to_parquet(folder / f"{table}.parquet", index=False)
     return [*tables]
 
 
-def _says(column: Any, value: Any) -> bool:
-    """Say whether a column of a table holds nothing but the value of the point."""
-    return set(column.dropna()) <= set(value if isinstance(value, list) else [value])
-
-
-def _columns(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the columns of each point: the value itself, or text where some points are lists."""
-    single = {
-        name: all(not isinstance(p[name], list) or len(p[name]) == 1 for p in points)
-        for name in points[0]
-    }
-    bare = {True: lambda value: value[0] if isinstance(value, list) else value, False: text}
-    return [{name: bare[single[name]](value) for name, value in p.items()} for p in points]
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

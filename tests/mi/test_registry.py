@@ -8,7 +8,7 @@ import pytest
 from cchkd_utils import paths, plots, runner
 from cchkd_utils.book import cli
 from cchkd_utils.mi import METHODS, REGISTRY, auto, knn, lmi, mine, normal
-from cchkd_utils.runner import plans
+from cchkd_utils.runner import runs
 
 LACKING = {"05_does_it_predict": {"gaussian"}}  # its recorded verdicts have none of that
 
@@ -25,7 +25,7 @@ def test_all_methods_have_the_same_signature(method):
 def test_the_hash_of_a_run_follows_every_method():
     notebook = paths.ROOT / "notebooks" / "07_estimators.ipynb"
     folder = paths.ROOT / "cchkd_utils" / "mi"
-    assert set(folder.glob("*.py")) <= set(plans.imports(notebook)[0])
+    assert set(folder.glob("*.py")) <= set(runs.imports(notebook)[0])
 
 
 def test_the_command_lists_them(capsys):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cchkd_utils import paths, runner
 from cchkd_utils.book import cli
-from cchkd_utils.runner.grid import grid_points, read_grid
+from cchkd_utils.runner.parameters import grid_points, read_grid
 
 
 def test_a_grid_has_every_combination_once(tiny):

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cchkd_utils import paths, results, runner
-from cchkd_utils.runner import kernels, plans
+from cchkd_utils.runner import kernels, runs
 from cchkd_utils.runner.execute import perform
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
@@ -23,7 +23,7 @@ def servers(monkeypatch):
 
 def warm(**given):
     plan = runner.plan("01", given, preset="smoke")
-    return perform(plan, imports=plans.imports(plan.notebook)[1])
+    return perform(plan, imports=runs.imports(plan.notebook)[1])
 
 
 def edit(old, new):
@@ -46,19 +46,19 @@ def test_a_forked_kernel_gives_the_tables_of_a_cold_one(tiny, servers, monkeypat
     edit("time.sleep(seconds)", SEEN)
     import json
 
-    seen, tables, runs = [], [], []
+    seen, tables, keys = [], [], []
     for name in ("warm", "cold"):
         given = {"marker": str(tiny / "seen")}
         run = warm(**given) if name == "warm" else runner.run(
             "01", given, preset="smoke", force=True, progress=False
         )  # fmt: skip
         seen.append(json.loads((tiny / "seen").read_text()))
-        runs.append(run.folder.name)
+        keys.append(run.folder.name)
         files = [(run.folder / f"{t}.csv", t) for t in ("results", "verdicts")]
         drop = {"columns": results.VOLATILE, "errors": "ignore"}
         tables.append([results.read(*file).drop(**drop) for file in files])
     (forked, *own), (cold, *anew) = seen
-    assert runs[0] == runs[1] and all(a.equals(b) for a, b in zip(*tables))
+    assert keys[0] == keys[1] and all(a.equals(b) for a, b in zip(*tables))
     (server,) = servers.values()
     assert forked == server.pid != cold
     assert own[0] and not anew[0]  # pandas was there before the first cell, and was not

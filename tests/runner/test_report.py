@@ -11,7 +11,7 @@ from cchkd_utils import paths, results, runner
 from cchkd_utils.book import cli
 from cchkd_utils.results import intervals
 from cchkd_utils.runner import report
-from cchkd_utils.runner.presets import named, read_presets
+from cchkd_utils.runner.parameters import named, read_presets
 from cchkd_utils.sections.cells import SECTIONS
 
 

@@ -1,10 +1,23 @@
 import json
 import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from cchkd_utils import paths
-from cchkd_utils.runner import plans
+from cchkd_utils import paths, runner
+from cchkd_utils.runner import runs
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from cchkd_utils.runner import runs
+with runs.workplace(Path(sys.argv[1])) as part:
+    print(part, flush=True)
+    time.sleep(60)
+"""
 
 
 def write(folder, files):
@@ -44,12 +57,12 @@ def project(tmp_path, monkeypatch):
 
 
 def key(notebook, parameters=None, threads=1, data=None):
-    parts = plans.sources(notebook, threads, data or {}, {})
-    return plans.fingerprint(parts, parameters or {"lam": 1})
+    parts = runs.sources(notebook, threads, data or {}, {})
+    return runs.fingerprint(parts, parameters or {"lam": 1})
 
 
 def test_modules_follow_imports_of_every_form_and_no_others(project):
-    imported = [path.relative_to(paths.ROOT).as_posix() for path in plans.imports(project)[0]]
+    imported = [path.relative_to(paths.ROOT).as_posix() for path in runs.imports(project)[0]]
     assert imported == [
         "cchkd_utils/__init__.py",
         "cchkd_utils/a.py",
@@ -92,7 +105,7 @@ def test_hash_depends_on_parameters_threads_and_source_but_not_on_outputs(projec
 
 def test_hash_depends_on_the_content_of_the_data_not_on_its_date(project):
     write(paths.data_root(), {"set/a.bin": "1", "set/b.bin": "2"})
-    find = lambda: plans.data_files(["set/*.bin"])  # noqa: E731
+    find = lambda: runs.data_files(["set/*.bin"])  # noqa: E731
     assert list(find()) == ["set/a.bin", "set/b.bin"]
     before = key(project, data=find())
     write(paths.data_root(), {"set/b.bin": "2"})
@@ -103,24 +116,24 @@ def test_hash_depends_on_the_content_of_the_data_not_on_its_date(project):
 
 def test_missing_data_say_what_where_and_what_to_do(project):
     with pytest.raises(FileNotFoundError, match=r"set/\*\.bin.*CCHKD_DATA"):
-        plans.data_files(["set/*.bin"])
+        runs.data_files(["set/*.bin"])
 
 
 def test_no_module_imports_by_name_behind_the_hash_s_back():
     """`importlib.import_module` would hide a dependency from the hash."""
-    package = plans.paths.ROOT / "cchkd_utils"
+    package = paths.ROOT / "cchkd_utils"
     files = [p for p in package.rglob("*.py") if p.parent.name != "runner"]  # no notebook uses it
     guilty = [p.name for p in files if re.search(r"(import_module|__import__)\(", p.read_text())]
     assert guilty == []
 
 
 def test_a_function_that_a_registry_names_is_followed(project):
-    before = plans.imports(project)[0]
+    before = runs.imports(project)[0]
     registry = "METHODS = {'slow': 'cchkd_utils.sub.other:estimate', 'text': 'cchkd_utils.unused'}"
     (paths.ROOT / "cchkd_utils" / "b.py").write_text(
         f"from cchkd_utils.sub import deep\n{registry}\n"
     )
-    after = plans.imports(project)[0]
+    after = runs.imports(project)[0]
     assert {path.name for path in set(after) - set(before)} == {"other.py"}
 
 
@@ -129,10 +142,10 @@ def test_recorded_tables_count_where_they_are_declared(project, tmp_path, monkey
     names = ["digits.csv", "digits_verdicts.csv", "digits_old.csv", "other.csv", "deep.csv"]
     write(folder, dict.fromkeys(names, "a,b\n"))
     monkeypatch.setattr(paths, "RECORDED", folder)
-    assert plans.recorded_files("01_x") == []
+    assert runs.recorded_files("01_x") == []
     undeclared = key(project)
     paths.PRESETS.write_text("presets: {}\nreads: {01_x: [digits, deep], 02_y: [other]}\n")
-    assert [path.name for path in plans.recorded_files("01_x")] == [
+    assert [path.name for path in runs.recorded_files("01_x")] == [
         "digits.csv", "digits_verdicts.csv", "deep.csv"
     ]  # fmt: skip
     before = key(project)
@@ -143,7 +156,7 @@ def test_recorded_tables_count_where_they_are_declared(project, tmp_path, monkey
     assert key(project) != before
     (folder / "deep.csv").unlink()
     with pytest.raises(FileNotFoundError, match=r"01_x reads .*deep\.csv, which is not there"):
-        plans.recorded_files("01_x")
+        runs.recorded_files("01_x")
 
 
 def test_an_edit_changes_exactly_the_runs_that_depend_on_it(project):
@@ -166,4 +179,96 @@ def test_an_edit_changes_exactly_the_runs_that_depend_on_it(project):
 
 def test_libraries_are_the_modules_of_others(project):
     (paths.ROOT / "cchkd_utils" / "c.py").write_text("from scipy.stats import t\nimport os\n")
-    assert plans.imports(project)[1] == ["os", "scipy", "scipy.stats", "scipy.stats.t"]
+    assert runs.imports(project)[1] == ["os", "scipy", "scipy.stats", "scipy.stats.t"]
+
+
+def file(place, text="a,b", **options):
+    with runs.workplace(place) as part:
+        (part / "results.csv").write_text(text)
+        return runs.file_run(part, place, {"hash": place.name}, **options)
+
+
+@pytest.mark.parametrize("name", ["run.json", "results.csv"])
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"a', None])
+def test_a_damaged_run_is_not_taken_for_a_whole_one(tmp_path, name, content):
+    place = tmp_path / "abc"
+    file(place)
+    assert runs.finished(place)["files"].keys() == {"results.csv"}
+    (place / name).write_text(content or "")
+    if content is None:
+        (place / name).unlink()
+    assert runs.finished(place) is None
+
+
+@pytest.mark.parametrize("name", ["../other/results.csv", "/dev/zero", "zero"])
+def test_a_record_that_names_what_is_not_of_the_run_is_damaged(tmp_path, name):
+    """Nor is a file read that never ends."""
+    place = tmp_path / "abc"
+    file(place)
+    file(tmp_path / "other")
+    (place / "zero").symlink_to("/dev/zero")
+    record = (place / "run.json").read_text()
+    (place / "run.json").write_text(record.replace('"results.csv"', f'"{name}"'))
+    assert runs.finished(place) is None
+
+
+def test_a_run_may_have_folders(tmp_path):
+    place = tmp_path / "abc"
+    with runs.workplace(place) as part:
+        (part / "figures").mkdir()
+        (part / "figures" / "a.png").write_text("1")
+        runs.file_run(part, place, {"hash": "abc"})
+    assert runs.finished(place)["files"].keys() == {"figures/a.png"}
+    (place / "figures" / "a.png").write_text("2")
+    assert runs.finished(place) is None
+
+
+def test_a_run_that_is_there_stays_unless_it_is_to_be_replaced(tmp_path):
+    place = tmp_path / "x" / "abc"
+    first = file(place, "1")
+    assert file(place, "2") == first and (place / "results.csv").read_text() == "1"
+    assert file(place, "2", replace=True) != first
+    assert (place / "results.csv").read_text() == "2" and runs.finished(place)
+    (place / "results.csv").write_text("half")
+    file(place, "3")
+    assert runs.finished(place) and (place / "results.csv").read_text() == "3"
+    assert [p.name for p in place.parent.iterdir()] == ["abc"]
+
+
+def test_a_run_that_cannot_be_replaced_is_not_lost(tmp_path, monkeypatch):
+    place = tmp_path / "abc"
+    file(place, "1")
+    rename = Path.rename
+
+    def full(self, target):
+        if target == place and not self.name.endswith("-old"):
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="No space left"):
+        file(place, "2", replace=True)
+    assert runs.finished(place) and (place / "results.csv").read_text() == "1"
+
+
+def test_the_workplace_of_the_living_stays_and_that_of_the_killed_goes(tiny):
+    """Whatever its name: machines that share the folder may share their names too."""
+    folder = paths.runs_root() / "01_tiny"
+    words = [sys.executable, "-c", HOLD, str(folder / "abc")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        part = Path(process.stdout.readline().strip())
+        (folder / ".part-12 (conflicted copy)").mkdir()
+        runner.run("01", preset="smoke", progress=False)
+        runs.clear_killed(folder)
+        assert part.is_dir()
+        process.send_signal(signal.SIGKILL)
+    runs.clear_killed(folder)
+    assert not part.exists()
+
+
+def test_a_failed_run_without_a_notebook_is_not_kept(tmp_path):
+    with runs.workplace(tmp_path / "abc") as part:
+        assert runs.keep_failed(part, tmp_path / "abc") is None
+        (part / "notebook.ipynb").write_text("{}")
+        kept = runs.keep_failed(part, tmp_path / "abc")
+    assert kept.read_text() == "{}" and kept == runs.failed_notebook(tmp_path / "abc")
