@@ -123,7 +123,12 @@ class _Transfer:
                 self._try(url)
                 break
             except requests.RequestException as error:
-                if attempt + 1 == self.tries or _status(error) not in (None, *RETRY):
+                hopeless = isinstance(error, (ValueError, requests.TooManyRedirects))
+                if (
+                    hopeless  # no address at all, or one that leads nowhere
+                    or attempt + 1 == self.tries
+                    or _status(error) not in (None, *RETRY)
+                ):
                     raise
             time.sleep(self.pause * 2**attempt)
         os.replace(self.part, output_file)  # a wrong hash must not be resumed from

@@ -183,12 +183,12 @@ def recorded_file(name: str) -> Path:
     ``reads`` in ``notebooks/presets.yml`` does not name it: the run's hash would not cover it.
     """
     file = paths.RECORDED / f"{name}.csv"
+    if not file.exists():
+        raise FileNotFoundError(f"no recorded table of {name}: {file} is missing")
     if file.name not in os.environ.get("CCHKD_READS", file.name).split(os.pathsep):
         raise RuntimeError(
             f"this notebook may not read {file.name}: name it under `reads` in presets.yml"
         )
-    if not file.exists():
-        raise FileNotFoundError(f"no recorded table of {name}: {file} is missing")
     return file
 
 

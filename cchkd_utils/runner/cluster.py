@@ -40,6 +40,7 @@ def run_many(
     Those that are there already come first and start nothing. Runs that others need are made
     before them, whether they are among `plans` or not. For the rest see `sweep`.
     """
+    check_where(workers, scheduler)
     missing: dict[str, Plan] = {}
     positions = defaultdict(list)
     for position, plan in enumerate(plans):
@@ -52,13 +53,16 @@ def run_many(
         positions[plan.key].append(position)
     rounds = [[*missing.values()]] if missing else []
     for together in rounds:
+        killed = set()
         with _cluster(together, workers, scheduler) as (client, gpus):
             for key, outcome in _outcomes(client, together, gpus):
                 if isinstance(outcome, _Killed) and len(together) > 1:
-                    # Again, alone: it may only have waited on a worker which another one killed.
-                    rounds.append([missing[key]])
+                    killed.add(key)
                 else:
                     yield from ((position, outcome) for position in positions[key])
+        # Again, alone: it may only have waited on a worker which another one killed. Those needed
+        # come first, as they do in `together`.
+        rounds += [[plan] for plan in together if plan.key in killed]
 
 
 def check_where(workers: int | None, scheduler: str | None) -> None:

@@ -10,7 +10,13 @@ from typing import Any
 from cchkd_utils import paths
 from cchkd_utils.runner import runs
 from cchkd_utils.runner.cluster import check_where, default_workers
-from cchkd_utils.runner.parameters import axes, find_notebook, read_presets, settle
+from cchkd_utils.runner.parameters import (
+    ParameterError,
+    axes,
+    find_notebook,
+    read_presets,
+    settle,
+)
 from cchkd_utils.runner.runs import Plan
 from cchkd_utils.runner.sweep import clock, setting, text
 
@@ -29,15 +35,18 @@ def overview(
     """
     path = find_notebook(notebook)
     folder, wanted = paths.runs_root() / path.stem, axes(path, filters or {})
-    now = runs.sources(path, 1, {}, {})
-    bases = {name: settle(path, name, {}) for name in read_presets()["presets"]}
+    try:
+        now = runs.sources(path, 1, {}, {})
+    except FileNotFoundError:  # a recorded table is gone: no run is of these sources
+        now = {}
+    bases = {name: _base(path, name) for name in read_presets()["presets"]}
     lines = []
     for record in _records(folder, RUN, preset):
         if not _shows({name: [value] for name, value in record["parameters"].items()}, wanted):
             continue
         own, values = bases.get(record["preset"], {}), record["parameters"].items()
         changed = {k: v for k, v in values if k != "preset" and v != own.get(k)}
-        current = all(record["parts"].get(name) == now[name] for name in CODE)
+        current = all(record["parts"].get(name) == now.get(name) for name in CODE)
         state = "" if current else "  (older sources)"
         lines.append(_line(record, f"{record['seconds']:7.1f} s", changed) + state)
     sweeps = [r for r in _records(folder / "sweeps", SWEEP, preset) if _shows(r["axes"], wanted)]
@@ -47,6 +56,14 @@ def overview(
         missing = f"  ({record['failed']} failed)" if record["failed"] else ""
         lines.append(_line(record, f"{record['points']:>3} points", swept) + missing)
     return "\n".join([*lines, count])
+
+
+def _base(path: Path, preset: str) -> dict[str, Any]:
+    """Return a preset's values; none where they are not what the notebook takes now."""
+    try:
+        return settle(path, preset, {})
+    except ParameterError:
+        return {}
 
 
 def _records(folder: Path, fields: Mapping[str, Any], preset: str | None) -> list[dict[str, Any]]:

@@ -161,7 +161,11 @@ def _parameter(node: ast.stmt, comment: str, where: str) -> Parameter:
     if allowed and not (allowed.startswith("one of:") or INTERVAL.match(allowed)):
         raise ParameterError(f"{where}: {node.target.id} has the unreadable range {allowed!r}")
     parameter = Parameter(node.target.id, element, kind != element, None, meaning, allowed)
-    return replace(parameter, default=parameter.check(ast.literal_eval(node.value)))
+    default = ast.literal_eval(node.value)
+    if isinstance(default, str):  # is text as it stands: only what users type is read
+        default = parameter._check_one(default)
+        return replace(parameter, default=[default] if parameter.many else default)
+    return replace(parameter, default=parameter.check(default))
 
 
 def canonical(

@@ -15,7 +15,6 @@ import functools
 import hashlib
 import itertools
 import json
-import re
 import shutil
 import sys
 import uuid
@@ -34,7 +33,6 @@ except ImportError:  # Windows: what a killed run left stays until somebody remo
     fcntl = None
 
 PACKAGE = "cchkd_utils"
-FUNCTION = re.compile(rf"\A({PACKAGE}(?:\.\w+)+):\w+\Z")  # "module:function", in registries
 PART = ".part-"
 LOCK = ".lock"  # held as long as the process that works in the folder is alive
 
@@ -174,8 +172,6 @@ def _imported(code: str, package: str, path: Path) -> frozenset[str]:
             parent = package.split(".")[: 1 - node.level or None] if node.level else []
             base = ".".join([*parent, *filter(None, [node.module])])
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names = FUNCTION.findall(node.value)
         else:
             continue
         for name in names:

@@ -257,3 +257,11 @@ def test_the_error_tells_whether_there_is_no_such_file(tmp_path, answers, missin
     with servers[0] as a, servers[1] as b, pytest.raises(DownloadError) as caught:
         fetch([a.url, b.url], tmp_path, "digits.gz", **QUICK)
     assert caught.value.missing is missing
+
+
+def test_an_address_that_cannot_be_one_is_not_tried_again(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr("cchkd_utils.datasets.fetch.time.sleep", waited.append)
+    with pytest.raises(DownloadError):
+        fetch("nowhere://digits.gz", tmp_path)
+    assert waited == []

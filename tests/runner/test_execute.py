@@ -60,6 +60,17 @@ def test_a_failing_cell_gives_its_own_message_and_keeps_the_notebook(tiny):
     assert tree(paths.runs_root()) == ["01_tiny", "01_tiny/failed", f"01_tiny/failed/{kept[-22:]}"]
 
 
+def test_the_kept_notebook_goes_when_the_same_run_succeeds(tiny):
+    marker = tiny / "folder" / "seen"  # cannot be touched before its folder is there
+    with pytest.raises(runner.RunError) as caught:
+        runner.run("01", {"marker": str(marker)}, preset="smoke", progress=False)
+    kept = Path(str(caught.value).rpartition("kept: ")[2].rstrip(")"))
+    assert kept.is_file()
+    marker.parent.mkdir()
+    runner.run("01", {"marker": str(marker)}, preset="smoke", progress=False)
+    assert marker.is_file() and not kept.exists()
+
+
 def test_a_notebook_without_results_is_a_failure(tiny):
     path = paths.NOTEBOOKS / "01_tiny.ipynb"
     path.write_text(path.read_text().replace("results.save(rows", "print(rows"))

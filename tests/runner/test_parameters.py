@@ -108,6 +108,7 @@ def test_any_text_is_read_or_refused_in_one_line(notebook, text):
         ("lam: complex = 0.5  # weight", "unknown type complex"),
         ("lam: float = 0.5  # weight; between 0 and 1", "unreadable range"),
         ("lam: float = 2.0  # weight; in [0, 1]", "out of range"),
+        ('n: int = "3"  # rows', "n must be a whole number, not '3'"),
     ],
 )
 def test_a_malformed_parameters_cell_is_refused(notebook, line, says):

@@ -127,16 +127,6 @@ def test_no_module_imports_by_name_behind_the_hash_s_back():
     assert guilty == []
 
 
-def test_a_function_that_a_registry_names_is_followed(project):
-    before = runs.imports(project)[0]
-    registry = "METHODS = {'slow': 'cchkd_utils.sub.other:estimate', 'text': 'cchkd_utils.unused'}"
-    (paths.ROOT / "cchkd_utils" / "b.py").write_text(
-        f"from cchkd_utils.sub import deep\n{registry}\n"
-    )
-    after = runs.imports(project)[0]
-    assert {path.name for path in set(after) - set(before)} == {"other.py"}
-
-
 def test_recorded_tables_count_where_they_are_declared(project, tmp_path, monkeypatch):
     folder = tmp_path / "book" / "results"
     names = ["digits.csv", "digits_verdicts.csv", "digits_old.csv", "other.csv", "deep.csv"]

@@ -137,6 +137,14 @@ def test_results_passes_over_records_that_it_cannot_read(tiny, capsys, change):
     assert cli.main(["sweep", "01", "--preset", "smoke", "-p", "n_seeds=3", "--dry-run"]) == 0
 
 
+def test_results_need_neither_a_recorded_table_nor_presets_that_fit(tiny, capsys):
+    runner.run("01", preset="smoke", progress=False)
+    presets = paths.PRESETS.read_text().replace("book: {}", "book: {01_tiny: {gone: 1}}")
+    paths.PRESETS.write_text(f"{presets}reads: {{01_tiny: [no_such_table]}}\n")
+    assert cli.main(["results", "01"]) == 0
+    assert "(older sources)" in capsys.readouterr().out
+
+
 def test_dry_run_says_what_is_there_and_how_long_the_rest_takes(tiny, capsys):
     words = ["sweep", "01", "--preset", "smoke", "-p", "n_seeds=1..9", "--dry-run"]
     before = sorted(tiny.rglob("*"))

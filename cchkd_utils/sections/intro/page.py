@@ -1,7 +1,7 @@
 """The finding on the book's first page: one figure, one paragraph, made from the tables.
 
-Each section counts with its recorded results (``book/results``) where there are any, else with the
-tables of this build. ``make figure`` writes the figure that the README shows.
+Each section counts with its recorded results (``book/results``). ``make figure`` writes the figure
+that the README shows.
 """
 
 import hashlib
