@@ -21,7 +21,8 @@ def read(path: Path | str) -> Arrays:
     The file is written by ``numpy.savez`` with `teacher` [n, d1], `student` [n, d2], `labels` [n]
     (or [n, p]) and, if wanted, `teacher_logits`, `student_logits` and `units` [n]: integers or
     text that name the independent unit of each row (participant, video). Other arrays in it are
-    not looked at. Whatever is wrong with it, a `ValueError` names the file and says what to do.
+    not looked at, and nothing in the file is run. A `ValueError` names it and what to do where it
+    is no `.npz`, damaged, too large, pickled, or lacks what is needed.
     """
     arrays = npz.read(path, _wanted, kinds=_kinds)
     try:

@@ -87,11 +87,13 @@ def _class_probe(h, codes, seed):
 
 def _target_probe(h, y, seed):
     """Held-out ridge predictions `[n, p]`."""
-    from sklearn.linear_model import Ridge
-    from sklearn.model_selection import cross_val_predict
-
-    predicted = cross_val_predict(Ridge(RIDGE), h, y, cv=folds(len(h), FOLDS, seed))
-    return predicted.reshape(y.shape)
+    predicted = np.empty_like(y, dtype=float)
+    for train, test in folds(len(h), FOLDS, seed):
+        centre, mean = h[train].mean(0), y[train].mean(0)
+        a = h[train] - centre
+        w = np.linalg.solve(a.T @ a + RIDGE * np.eye(a.shape[1]), a.T @ (y[train] - mean))
+        predicted[test] = (h[test] - centre) @ w + mean
+    return predicted
 
 
 def _skill(target, prediction, discrete) -> float:

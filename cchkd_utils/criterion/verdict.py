@@ -25,21 +25,23 @@ ALPHA = 0.025  # a sign is called when its opposite has at most this probability
 class Verdict:
     """Both sides of the criterion, their difference and what follows from it; nats."""
 
-    mi_teacher_student: float  #: I(H1;H2).
-    mi_student_label: float  #: I(H2;Y).
-    gap: float  #: The first minus the second.
+    mi_teacher_student: float  #: I(H1;H2), nats.
+    mi_student_label: float  #: I(H2;Y), nats.
+    gap: float  #: I(H1;H2) - I(H2;Y), nats.
     ci: tuple[float, float]  #: Confidence interval of the gap at `level`.
     p_wrong: float  #: Probability that the sign of the gap is wrong, under a flat prior on it.
     #: "distil" iff P(gap <= 0) <= .025, "do not distil" iff P(gap >= 0) <= .025, else "undecided".
     decision: str
-    stderr: float  #: Of the gap.
-    level: float
-    estimator: str
-    task: str
-    n: int
-    seconds: float
-    rivals: dict[str, float] = field(default_factory=dict)  #: Empty when not asked for.
-    bias: float | None = None  #: Of the gap, by simulation at the same n and d, if asked for.
+    stderr: float  #: Standard error of the gap, nats.
+    level: float  #: Of the confidence interval.
+    estimator: str  #: The method of `cchkd_utils.mi.estimate`.
+    task: str  #: "classification" or "regression".
+    n: int  #: Held-out rows.
+    seconds: float  #: Wall-clock time.
+    #: Rival criteria by name; empty when not asked for.
+    rivals: dict[str, float] = field(default_factory=dict)
+    #: Bias of the gap in nats, by simulation at the same n and d; None when not asked for.
+    bias: float | None = None
     #: The two informations, "teacher_student" and "student_label".
     estimates: dict[str, MIEstimate] = field(default_factory=dict, repr=False, compare=False)
 
@@ -113,6 +115,8 @@ def assess(
         Of the confidence interval, in (0, 1).
     rivals, bias_check : bool
         Compute the rival criteria, and the bias of the gap by simulation at the same n and d.
+    seed : int
+        Of folds, initial weights, subsamples and simulation. Same seed, same verdict.
     """
     start = time.perf_counter()
     discrete = _is_classification(labels, task)

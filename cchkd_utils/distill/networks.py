@@ -40,13 +40,15 @@ class Network(nn.Module):
     stacks = True  # works on stacked weights directly (see `Dense`)
 
     def forward(self, x):
+        """Return the outputs, [n, d_out]."""
         return self.head(self.features(x))
 
 
 class MLP(Network):
     """Multilayer perceptron with ReLU; images are flattened.
 
-    The last of the `hidden` layers is the representation. In regression `d_out` is 1.
+    `d_in` is the inputs per row (of images: channels x height x width), `d_out` the classes, or 1
+    in regression. The last of the `hidden` layers is the representation.
     """
 
     def __init__(self, d_in, d_out, hidden=(64, 64)):
@@ -58,6 +60,7 @@ class MLP(Network):
         self.head = Dense(hidden[-1], d_out)
 
     def features(self, x):
+        """Return the last hidden layer, [n, hidden[-1]]."""
         x = x.flatten(self.head.weight.ndim - 1)
         for layer in self.hidden:
             x = layer(x).relu_()
@@ -75,6 +78,7 @@ class Linear(Network):
         self.head = Dense(d_in, d_out)
 
     def features(self, x):
+        """Return the outputs, [n, d_out]: the only layer there is."""
         return self.head(x.flatten(self.head.weight.ndim - 1))
 
     forward = features
@@ -83,8 +87,8 @@ class Linear(Network):
 class CNN(Network):
     """Small convolutional network: two strided convolutions down to 4 x 4, one hidden layer.
 
-    It takes images of 16 or 32 pixels, grey or in colour; the second convolution has twice the
-    `width` of the first, the representation ``4 * width`` features. A convolution is a `Dense`
+    It takes images of 16 or 32 pixels (ValueError for others), grey (`channels_in` 1) or in colour
+    (3); the second convolution has twice the `width` of the first. A convolution is a `Dense`
     layer on unfolded images, so that many networks are one matrix product. The weights start as in
     He et al. (2015) and want standardised images: units fed with a constant grey often die.
     """
@@ -106,6 +110,7 @@ class CNN(Network):
             nn.init.zeros_(layer.bias)
 
     def features(self, x):
+        """Return the fully connected hidden layer, [n, 4 * width]."""
         lead = x.shape[:-3]
         if len(lead) == 2 and x.stride(0) == 0:  # all networks see the same images: unfold once
             cells = self._windows(x[0]).flatten(0, 1).expand(len(x), -1, -1)

@@ -37,7 +37,8 @@ def in_order(values, positions):
 class Stack(nn.Module):
     """The architecture of a module, for stacked weights.
 
-    Networks of `distill.networks` take these themselves; ``torch.func.vmap`` serves any other.
+    Networks of `distill.networks` take these themselves; ``torch.func.vmap`` serves any other but
+    convolutions on a CPU, where grouped ones are slower than one network after the other.
     """
 
     def __init__(self, module, device):
@@ -51,9 +52,15 @@ class Stack(nn.Module):
         """Apply every network to its own rows: weights by name and x [e, n, ...] to [e, n, d]."""
         weights = {f"module.{name}": weight for name, weight in weights.items()}
         call = partial(functional_call, self)
-        if not getattr(self.module, "stacks", False):
-            call = torch.func.vmap(call, in_dims=(0, (0, None)))
-        return call(weights, (x, method))
+        if getattr(self.module, "stacks", False):
+            return call(weights, (x, method))
+        convolves = any(isinstance(m, nn.modules.conv._ConvNd) for m in self.module.modules())
+        if convolves and self.device.type == "cpu":
+            each = zip(*(w.unbind() for w in weights.values()))  # a gradient is written once
+            return torch.stack(
+                [call(dict(zip(weights, own)), (rows, method)) for own, rows in zip(each, x)]
+            )
+        return torch.func.vmap(call, in_dims=(0, (0, None)))(weights, (x, method))
 
 
 class Ensemble:
@@ -71,6 +78,9 @@ class Ensemble:
     def __init__(self, stack, weights, members, history, sample_shape):
         self.members, self.history = list(members), history
         self._stack, self._weights, self._sample_shape = stack, weights, tuple(sample_shape)
+
+    def __len__(self):
+        return len(self.members)
 
     def predict(self, x):
         """Return the outputs of every member, [e, n, d_out]: logits, or predictions in regression.

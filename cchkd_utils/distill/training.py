@@ -54,7 +54,7 @@ class Member:
             raise ValueError(f"{self}: lam > 0 needs a teacher (or set lam to 0)")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Options:
     """How students are trained: what all members of an ensemble share.
 
@@ -66,6 +66,10 @@ class Options:
     optimizer, schedule : {"adam", "sgd", "adamw"} and {"constant", "cosine"}
         ``sgd`` has momentum 0.9. ``cosine`` lowers the learning rate from `lr` towards 0 over the
         epochs: the last weights scatter less, so that small gains show.
+    lr, weight_decay : float
+        The optimiser's step size and decay of the weights.
+    epochs, batch_size : int
+        Passes over the training rows, and rows per step.
     patience : int, optional
         A member stops after this many epochs without improvement; needs ``validation``.
     """
@@ -92,13 +96,14 @@ class Options:
             value = getattr(self, name)
             if value != int(value):
                 raise ValueError(f"{name} is {value}: give a whole number")
-            setattr(self, name, int(value))
+            object.__setattr__(self, name, int(value))
 
 
 def train(model, x, y, *, seed=0, lam=0.0, temperature=1.0, teacher=None, **options):
     """Train one network: the one-member case of `train_ensemble`, whose `options` it takes.
 
-    Arrays have no leading axes: x [n, ...], y [n], teacher [n] or [n, k].
+    Arrays have no leading axes: x [n, ...], y [n], teacher [n] or [n, k]. Returned is an `Ensemble`
+    with one member.
     """
     member = Member(seed, lam, temperature, teacher=None if teacher is None else 0)
     teacher = None if teacher is None else np.asarray(teacher)[None]
@@ -140,6 +145,8 @@ def train_ensemble(
     rows = Rows(x, y, teacher, options.task, module, members, device)
     if options.patience is not None and validation is None:
         raise ValueError("patience needs validation: give a share of rows to hold out")
+    if not isinstance(validation, int | float | None):
+        raise ValueError("validation is no number: give a share of rows to hold out, below 1")
     n_held = 0 if validation is None else rows.number_held(float(validation))
     stack, together = Stack(module, device), chunks(module, members, device)
     trained = [

@@ -207,8 +207,12 @@ class JointGaussian:
         """Draw n independent rows: x1 [n, p1], x2 [n, p2], y [n]."""
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
-        rows = rng.standard_normal((n, len(self.cov))) @ np.linalg.cholesky(self.cov).T
+        rows = rng.standard_normal((n, len(self.cov))) @ self._cholesky.T
         return rows[:, : self.p1], rows[:, self.p1 : -1], rows[:, -1]
+
+    @cached_property
+    def _cholesky(self):
+        return np.linalg.cholesky(self.cov)
 
     def simulate_risk(
         self, n: int, lam: ArrayLike, draws: int, rng: np.random.Generator

@@ -6,7 +6,7 @@
 - ``gaussian``: canonical correlations; exact on Gaussian rows.
 - ``mine``: neural Donsker–Varadhan bound (Belghazi et al. 2018).
 - ``lmi``: KSG on learned latent codes (Gowri et al. 2024).
-- ``auto``: several models of the density ratio, combined and evaluated on held-out rows.
+- ``auto``: several models of the dependence; held-out rows choose one.
 """
 
 from __future__ import annotations
@@ -61,9 +61,11 @@ def estimate(
         See above; only `mine` and `lmi` import torch.
     discrete_y : bool
         `y` holds class labels `[n]` (or one-hot): each method uses its form for labels.
+    seed : int
+        Of folds, initial weights and batches. Same seed, same result.
     groups : array_like, optional
         Class labels `[n]` of the rows: a hint from which `auto` may model clusters when both
-        sides are continuous.
+        sides are continuous. Other methods ignore it.
     **options
         `ksg` takes `k` (3); `mine` and `lmi` take `epochs` and the like.
     """

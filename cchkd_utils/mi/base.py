@@ -31,11 +31,11 @@ class MIEstimate:
     standard error of a difference of two informations.
     """
 
-    nats: float
-    stderr: float
-    method: str
+    nats: float  #: The estimate.
+    stderr: float  #: Its standard error.
+    method: str  #: The method that made it.
     n: int  #: Rows given.
-    seconds: float
+    seconds: float  #: Wall-clock time.
     pointwise: np.ndarray = field(repr=False, compare=False)
     #: Which parts of the method were used, and what a reader should know of their limits.
     notes: tuple[str, ...] = field(default=(), compare=False)

@@ -43,9 +43,14 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.Dat
 
 
 def cluster_bootstrap(
-    statistic: Callable[[NDArray], ArrayLike], units: ArrayLike, *, draws: int = 1000, seed: int = 0
+    statistic: Callable[[NDArray], ArrayLike],
+    units: ArrayLike,
+    *,
+    draws: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Value and 95 % interval [...] of a statistic, resampling whole units with replacement.
+    """Value and interval [...] of a statistic, resampling whole units with replacement.
 
     Percentiles are expanded for few units, as Student's t is wider than the normal and the spread
     of m units is divided by m - 1 (Hesterberg 2015, section 5.3): of the mean of normal units, a
@@ -71,7 +76,7 @@ def cluster_bootstrap(
         for _ in range(draws)
     ]
     drawn = np.where(np.isfinite(drawn), drawn, np.nan)
-    z = np.sqrt(m / (m - 1)) * student_t.ppf(0.975, m - 1)
+    z = np.sqrt(m / (m - 1)) * student_t.ppf((1 + level) / 2, m - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # no draw has a value: NaN says so
         low, high = np.nanquantile(drawn, norm.cdf([-z, z]), axis=0)
@@ -133,7 +138,9 @@ def over_repeats(values: ArrayLike, test_share: float | None = None) -> tuple[fl
     values = np.asarray(values, float)
     if len(values) < 2:
         return float(values.mean()), np.nan, np.nan
-    return _over_folds(values.mean(), values.var(ddof=1), len(values), test_share or 0.0)
+    if test_share:
+        return repeated_folds(values, test_share)
+    return _over_folds(values.mean(), values.var(ddof=1), len(values), 0.0)
 
 
 def fold_gains(frame: pd.DataFrame, by: list[str], test_share: float | None) -> pd.DataFrame:

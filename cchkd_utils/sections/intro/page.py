@@ -6,6 +6,7 @@ that the README shows.
 
 import hashlib
 import io
+import sys
 from collections.abc import Mapping
 
 import matplotlib as mpl
@@ -158,5 +159,8 @@ def digest() -> str:
 
 
 if __name__ == "__main__":  # the README's figure, from the recorded results
-    FIGURE.write_bytes(svg(collect(cells.recorded(), {}), digest()))
+    try:
+        FIGURE.write_bytes(svg(collect(cells.recorded(), {}), digest()))
+    except (ValueError, OSError) as error:
+        sys.exit(f"finding: {error}")
     print(FIGURE)

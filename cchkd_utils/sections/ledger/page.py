@@ -115,6 +115,8 @@ def gaussian_sign(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
 )
 def digits_sign(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     parts, right = [], []
+    if not {*PAPERS, "auto"} & set(verdicts["estimator"]):
+        return Cell("no verdict of these estimators", NOT_TESTABLE)
     cells = _cells("02_mnist_m", rows, verdicts, (*PAPERS, "auto"))
     for estimator, group in cells.groupby("estimator", sort=False):
         above, below = _span(group[group["gap"] > 0]), _span(group[group["gap"] < 0])

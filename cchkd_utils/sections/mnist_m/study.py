@@ -100,7 +100,8 @@ class Study:
 
         Keeps the classes they say on test rows, `alone` [seeds, n] and `taught` [students, n].
         """
-        offered = variants(self.soft, self.sets, self.seeds)
+        used, offered = set(planned["experiment"]), variants(self.soft, self.sets, self.seeds)
+        offered = {name: soft for name, soft in offered.items() if name in used}
         first = dict(zip(offered, np.cumsum([0, *map(len, offered.values())])))
         soft, n = np.concatenate(list(offered.values())), len(self.seeds)
         members = [
