@@ -14,7 +14,7 @@
 # ---
 
 # %% [markdown]
-# # Gaussian data: does the gap predict the gain?
+# # Synthetic data: does the gap predict the gain?
 #
 # **Question.** The teacher sees $x_1$, the student sees $x_2$, and both want to predict $y$. All three are jointly Gaussian, so
 # that we know every mutual information exactly. We turn one knob: how much teacher and student share. Does distillation begin to help

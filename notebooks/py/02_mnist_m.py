@@ -14,7 +14,7 @@
 # ---
 
 # %% [markdown]
-# # Digits: a blurred teacher, a cluttered student
+# # MNIST-M: a blurred teacher, a cluttered student
 #
 # **Question.** A teacher reads clean handwritten digits. A student reads the same digits blended into photographs, the way MNIST-M is made. We
 # blur the teacher's images more and more. When does the teacher stop helping and begin to harm, and does the gap of mutual

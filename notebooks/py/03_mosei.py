@@ -14,7 +14,7 @@
 # ---
 
 # %% [markdown]
-# # Sentiment: what is said, how it sounds, how it looks
+# # MOSEI: what is said, how it sounds, how it looks
 #
 # **Question.** People review films in short videos. Whether they liked the film can be read from their words, heard in their voice and seen in
 # their face, though not equally well. Does a network that reads the words help one that only hears or only sees? Does the criterion say so

@@ -14,7 +14,7 @@
 # ---
 
 # %% [markdown]
-# # Tumours: every pair of modalities, and a few hundred patients
+# # TCGA: every pair of modalities, and a few hundred patients
 #
 # **Question.** Three laboratories measure the same tumour: which genes it reads (mRNA), how many copies of the genome it carries (CNV), which proteins it
 # holds (RPPA). Does a network on one of them learn better when a network on another one teaches it, and does the gap of mutual information
