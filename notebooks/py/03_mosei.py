@@ -108,9 +108,7 @@ pd.Series(described, name=f"{name} ({kind})").to_frame()
 # ## Teachers and students
 #
 # One architecture serves both: the mean over the measured steps, then two hidden layers (`encoder="pool"`; a GRU or a small transformer by
-# parameter). Padded steps are masked. The student minimises, with AdamW,
-#
-# $$(1-\lambda)\,\mathrm{CE} + \lambda T^2\,\mathrm{KL}(\text{teacher}_T \,\|\, \text{student}_T).$$
+# parameter). Padded steps are masked. The student minimises, with AdamW, the same loss as in [](02_mnist_m.ipynb).
 #
 # With few rows it matters where the soft labels come from. **In-sample**: from the teacher trained on the same rows, which knows their labels by heart.
 # **Cross-fitted**: every row gets its soft label from a teacher that was trained on the other videos.
