@@ -44,6 +44,8 @@ class Stack(nn.Module):
     def __init__(self, module, device):
         super().__init__()
         self.module, self.device = copy.deepcopy(module).to("meta").eval(), device
+        convolves = any(isinstance(m, nn.modules.conv._ConvNd) for m in module.modules())
+        self.one_by_one = convolves and device.type == "cpu"
 
     def forward(self, x, method):
         return getattr(self.module, method)(x)
@@ -54,8 +56,7 @@ class Stack(nn.Module):
         call = partial(functional_call, self)
         if getattr(self.module, "stacks", False):
             return call(weights, (x, method))
-        convolves = any(isinstance(m, nn.modules.conv._ConvNd) for m in self.module.modules())
-        if convolves and self.device.type == "cpu":
+        if self.one_by_one:
             each = zip(*(w.unbind() for w in weights.values()))  # a gradient is written once
             return torch.stack(
                 [call(dict(zip(weights, own)), (rows, method)) for own, rows in zip(each, x)]
