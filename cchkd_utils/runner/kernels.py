@@ -6,6 +6,7 @@ results are the same. Papermill drives them by an engine of its own.
 
 import contextlib
 import json
+import logging
 import os
 import select
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
+from nbclient.exceptions import DeadKernelError
 from papermill.engines import NBClientEngine, papermill_engines
 from traitlets import Dict, List
 
@@ -45,6 +47,14 @@ class _Engine(NBClientEngine):
 
 
 papermill_engines.register(ENGINE, _Engine)
+
+
+def _awaited(record: logging.LogRecord) -> bool:
+    """Whether it is not asyncio's word on a cell that ended with its kernel after Ctrl-C."""
+    return not (record.exc_info and isinstance(record.exc_info[1], DeadKernelError))
+
+
+logging.getLogger("asyncio").addFilter(_awaited)
 
 
 class KernelManager(AsyncKernelManager):
