@@ -1,5 +1,7 @@
 """KSG and its form for labels against slow readable references and analytic truth."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.special import digamma
@@ -83,3 +85,15 @@ def test_bad_options_are_refused():
         estimate(x, y, "ksg", k=100)
     with pytest.raises(ValueError, match="no option"):
         estimate(x, y, "ksg", neighbours=3)
+
+
+def test_the_memory_for_labels_grows_with_the_rows_not_their_square(monkeypatch):
+    """Kept views of the chunks of all-pairs distances kept the chunks: n^2 x 8 bytes."""
+    n = 3000
+    monkeypatch.setattr(knn, "CHUNK_ELEMENTS", 100_000)
+    x, labels = np.random.default_rng(0).standard_normal((n, 16)), np.arange(n) % 2
+    tracemalloc.start()
+    ross_rows(x, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.3 * n**2 * 8 / 2  # of the distances within the two classes
