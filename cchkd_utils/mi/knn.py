@@ -119,7 +119,7 @@ def ross_rows(x: np.ndarray, codes: np.ndarray, k: int = 3) -> np.ndarray:
 def _kth_distance(a, k, low):
     if low:
         return cKDTree(a).query(a, k + 1, p=np.inf, workers=-1)[0][:, -1]
-    parts = [
+    parts = [  # copies: a view of one column would keep its whole chunk
         np.partition(_squared_distances(a, rows), k, axis=1)[:, k].copy()
         for rows in _chunks(len(a))
     ]
