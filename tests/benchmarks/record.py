@@ -13,8 +13,8 @@ from cchkd_utils import __version__
 
 def _commit() -> str:
     command = ["git", "-C", Path(__file__).parent, "rev-parse", "--short", "HEAD"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+    head = subprocess.run(command, capture_output=True, text=True, check=False)
+    return head.stdout.strip() or "unknown"
 
 
 COMMIT = _commit()  # at the start: of the code that is measured
