@@ -13,7 +13,13 @@ import numpy as np
 from scipy.stats import norm
 
 from cchkd_utils.mi import MIEstimate
-from cchkd_utils.mi.base import check_labels, check_matrix, check_same_length, is_one_hot
+from cchkd_utils.mi.base import (
+    check_labels,
+    check_matrix,
+    check_not_same,
+    check_same_length,
+    is_one_hot,
+)
 
 from . import uncertainty
 from .rivals import rival_criteria
@@ -147,14 +153,15 @@ def assess(
         bias = uncertainty.simulated_bias(*data, discrete, *nats, estimator, seed)
     logits = teacher_logits, student_logits
     rival_values = rival_criteria(*data, discrete, logits, seed, columns) if rivals else {}
-    z = float(norm.ppf(0.5 + level / 2))
+    half = float(norm.ppf(0.5 + level / 2)) * stderr
+    doubt = label.low_by, shared.low_by
     return Verdict(
         mi_teacher_student=shared.nats,
         mi_student_label=label.nats,
         gap=gap,
-        ci=(gap - z * stderr, gap + z * stderr),
-        p_wrong=probability_wrong(gap, stderr),
-        decision=decide(gap, stderr, bias),
+        ci=(gap - half - doubt[0], gap + half + doubt[1]),
+        p_wrong=probability_wrong(gap, stderr, doubt),
+        decision=decide(gap, stderr, bias, doubt),
         stderr=stderr,
         level=level,
         estimator=estimator,
@@ -167,27 +174,36 @@ def assess(
     )
 
 
-def probability_wrong(gap: float, stderr: float) -> float:
-    """Probability that the true gap has the other sign, under a flat prior."""
+def probability_wrong(gap: float, stderr: float, doubt: tuple[float, float] = (0.0, 0.0)) -> float:
+    """Probability that the true gap has the other sign, under a flat prior.
+
+    The gap may be too high by `doubt[0]` nats, too low by `doubt[1]`; these are granted first.
+    """
+    left = max(abs(gap) - doubt[gap < 0], 0.0)
     if stderr <= 0:
-        return 0.5 if gap == 0 else 0.0
-    return float(norm.cdf(-abs(gap) / stderr))
+        return 0.0 if left else 0.5
+    return float(norm.cdf(-left / stderr))
 
 
-def decide(gap: float, stderr: float, bias: float | None = None) -> str:
+def decide(
+    gap: float,
+    stderr: float,
+    bias: float | None = None,
+    doubt: tuple[float, float] = (0.0, 0.0),
+) -> str:
     """The decision rule: call the sign when the opposite has probability <= .025.
 
     Where the simulation finds a bias of more than two standard errors, the sign must hold with
     and without it; one simulation is too noisy to correct the estimate by.
     """
-    plain = _call(gap, stderr)
+    plain = _call(gap, stderr, doubt)
     if bias is None or abs(bias) <= 2.0 * stderr:
         return plain
-    return plain if _call(gap - bias, stderr) == plain else "undecided"
+    return plain if _call(gap - bias, stderr, doubt) == plain else "undecided"
 
 
-def _call(gap, stderr):
-    if not probability_wrong(gap, stderr) <= ALPHA:  # NaN decides nothing
+def _call(gap, stderr, doubt):
+    if not probability_wrong(gap, stderr, doubt) <= ALPHA:  # NaN decides nothing
         return "undecided"
     return "distil" if gap > 0 else "do not distil"
 
@@ -209,6 +225,7 @@ def _checked(teacher, student, labels, discrete):
     check_same_length(teacher, student, ("teacher", "student"))
     check_same_length(student, labels, ("student", "labels"))
     teacher, student = check_matrix(teacher, "teacher"), check_matrix(student, "student")
+    check_not_same(teacher, student, ("teacher", "student"))
     if discrete:
         return teacher, student, check_labels(labels, "labels")
     labels = check_matrix(labels, "labels")

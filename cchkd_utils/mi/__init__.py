@@ -77,6 +77,8 @@ def estimate(
         base.check_not_labels(y)
     x = base.check_matrix(x, "x")
     y = base.check_labels(y) if discrete_y else base.check_matrix(y, "y")
+    if not discrete_y:
+        base.check_not_same(x, y)
     if groups is not None:
         base.check_same_length(x, groups, ("x", "groups"))
         groups = base.check_labels(groups, "groups")

@@ -17,19 +17,23 @@ import warnings
 
 import numpy as np
 
-from .base import Pointwise, beats, folds, info_nce_rows
+from .atoms import atoms
+from .atoms import terms as mixed_terms
+from .base import Pointwise, beats, folds, info_nce_rows, on_a_sample
 from .codes import canonical_codes, intrinsic_dimension, is_sheet, nonlinear_codes
 from .copula import choose_dof, copula, fit_copula, gaussian_ranks, scores, uniform_ranks
-from .knn import ksg_rows, ross_rows
-from .mixture import bounded_clusters, mixture
+from .factors import factors
+from .knn import KNN_DIMENSION, ksg_rows, ross_rows
+from .mixture import MAX_COLUMNS, bounded_clusters, mixture, undone
 from .normal import FOLDS as LABEL_FOLDS
 from .normal import held_out_posterior, label_terms, lda, leading, standardised
 
+MAX_ROWS = 10_000
 LOW_DIMENSIONS = 3
 FOLDS = 3
+ILL_CONDITIONED = 0.06  # smallest over largest standard deviation of principal components
 MIN_Z = 4.0  # standard errors; at 3 a richer model wins by chance in one case of thirty
 
-KNN_DIMENSION = 6.5  # beyond, k-NN in the full space is biased low
 CURVED_MIN_Z = 1.0  # its folds correct the bias of a richer classifier
 # At 3, k-NN won by chance in one case of ten: it is 0.01 nats high on Gaussian classes, and rows
 # that share neighbours vary together, so that its spread is larger than they tell.
@@ -39,17 +43,85 @@ SMALLEST = 2e-9  # probability; a class unseen in training gets this
 
 def auto(x, y, *, discrete: bool, seed: int, groups=None) -> Pointwise:
     """Terms of the model that the rows choose, and which it was."""
-    if discrete:
-        return _best_for_labels(x, y, seed)
+    if len(x) > MAX_ROWS:
+        return on_a_sample(auto, MAX_ROWS, x, y, discrete=discrete, seed=seed, groups=groups)
+
+    def about_labels(a, codes):
+        return _best_for_labels(_coordinates(_live(a)), codes, seed)
+
+    def about_rows(rows):
+        hint = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
+        return _continuous(_live(x[rows]), _live(y[rows]), seed, hint)
+
+    codes_x, codes_y = atoms(x), y + 1 if discrete else atoms(y)
+    if not codes_x.any() and (discrete or not codes_y.any()):
+        return about_labels(x, y) if discrete else _continuous(x, y, seed, groups)
+    return mixed_terms(x, y, codes_x, codes_y, about_labels, about_rows)
+
+
+def _live(a):
+    """Columns that still vary among fewer rows."""
+    return a[:, np.ptp(a, axis=0) > 0]
+
+
+def _continuous(x, y, seed, groups):
+    if not x.size or not y.size:
+        return Pointwise(np.zeros(len(x)), ("constant",))
     if x.shape[1] + y.shape[1] <= LOW_DIMENSIONS:
         return _few_dimensions(x, y)
+    x, y = _both_coordinates(x, y, seed)
     px, py = leading(x), leading(y)
     dim_x, dim_y = intrinsic_dimension(x), intrinsic_dimension(y)
-    if is_sheet(px, dim_x) or is_sheet(py, dim_y):
-        return canonical_codes(x, y, dim_x, dim_y, seed)
+    near = is_sheet(px, dim_x) or is_sheet(py, dim_y)
+    if near:
+        codes, bound = canonical_codes(x, y, dim_x, dim_y, seed)
     # Columns that are independent stay as they are; else the principal ones.
     x, y = (p if p.shape[1] < a.shape[1] else a for a, p in ((x, px), (y, py)))
-    return _many_dimensions(x, y, seed, groups)
+    if not near:
+        return _many_dimensions(x, y, seed, groups)
+    if any(is_sheet(p, intrinsic_dimension(p)) for p in (px, py)):
+        return codes
+    full = _many_dimensions(x, y, seed, groups)
+    if beats(_bound(x, y, seed), bound, MIN_Z):
+        return full
+    # Small directions may be noise, or what the sides share: rows do not tell.
+    more = float(full.values.mean() - codes.values.mean())
+    note = f"{codes.notes[0]}; {full.notes[0]} would say {more:+.2f} nats"
+    return codes._replace(notes=(note,), low_by=max(codes.low_by, more))
+
+
+def _bound(x, y, seed):
+    """Held-out InfoNCE rows `[n]` of the copula."""
+    return _held_out_copula(*_ranks(x, y), seed, bound=True)
+
+
+def _coordinates(a):
+    """The few factors behind the units `[n, d]`, else their normal scores."""
+    found = factors(a) if a.shape[1] > 2 else None
+    return gaussian_ranks(a) if found is None else found
+
+
+def _both_coordinates(x, y, seed):
+    """`_coordinates`; but principal axes of the values, unless they say less, if scores blur.
+
+    Ranks are uncertain by about n^-1/2, which covers directions of still less variance.
+    """
+    sides = [_coordinates(x), _coordinates(y)]
+    for i, a in enumerate((x, y)):
+        if _ill_conditioned(sides[i]):
+            axes = leading(a)
+            if is_sheet(axes, intrinsic_dimension(axes)):
+                continue
+            axes = gaussian_ranks(axes)
+            pair = [axes, sides[1]] if i == 0 else [sides[0], axes]
+            if not beats(_bound(*sides, seed), _bound(*pair, seed), MIN_Z):
+                sides = pair
+    return sides
+
+
+def _ill_conditioned(a):
+    s = np.linalg.svd(standardised(a), compute_uv=False)
+    return s[-1] < ILL_CONDITIONED * s[0]
 
 
 def _ranks(x, y):
@@ -72,8 +144,10 @@ def _many_dimensions(x, y, seed, groups):
     """The copula, unless a mixture or nonlinear codes explain held-out rows better."""
     ranks = _ranks(x, y)
     best, base = copula(*ranks), _held_out_copula(*ranks, seed)
-    sx, sy = standardised(x), standardised(y)
-    clusters, bound = bounded_clusters(sx, sy, seed, groups)
+    bound = None
+    if groups is not None or x.shape[1] + y.shape[1] <= MAX_COLUMNS:
+        sx, sy, clusters = undone(x, y, seed, groups)
+        bound = bounded_clusters(sx, sy, clusters, seed, groups)
     if bound is not None and bound.mean() > _held_out_copula(*ranks, seed, bound=True).mean():
         best = mixture(sx, sy, clusters, seed, groups)
         base = np.maximum(base.mean(), bound.mean()) - base.mean() + base

@@ -11,14 +11,16 @@ import numpy as np
 from scipy.stats import entropy
 
 MIN_ROWS = 50
+SAME = 1e-11  # of the variance
 
 
 class Pointwise(NamedTuple):
-    """What a method of the registry returns: the last three fields of `MIEstimate`."""
+    """What a method of the registry returns: the last four fields of `MIEstimate`."""
 
     values: np.ndarray
     notes: tuple[str, ...] = ()
     rows_chose_codes: bool = False
+    low_by: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class MIEstimate:
     notes: tuple[str, ...] = field(default=(), compare=False)
     #: The same rows chose the codes measured on them, an error that `pointwise` does not show.
     rows_chose_codes: bool = field(default=False, compare=False)
+    #: Nats by which the model may be too low, beside the standard error.
+    low_by: float = field(default=0.0, compare=False)
 
     @property
     def bits(self) -> float:
@@ -133,6 +137,47 @@ def is_one_hot(y: np.ndarray) -> bool:
     if y.dtype.kind not in "fiub" or y.ndim != 2 or y.shape[1] < 2:
         return False
     return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
+
+
+def check_not_same(x: np.ndarray, y: np.ndarray, names: tuple[str, str] = ("x", "y")) -> None:
+    """Refuse sides `[n, dx]`, `[n, dy]` that share a column up to a monotone or linear map."""
+    text = f"{names[0]} and {names[1]} are the same {{}}; their information is infinite. "
+    text += "Was one array saved twice?"
+    orders = {}
+    for j, column in enumerate(x.T):
+        orders |= {_order(column): j, _order(-column): j}
+    for j, column in enumerate(y.T):
+        if (i := orders.get(_order(column))) is not None and len(np.unique(column)) >= MIN_ROWS:
+            raise ValueError(text.format(f"in columns {i} and {j}, up to an increasing map"))
+    rows = 4 * (x.shape[1] + y.shape[1]) + 100  # what holds for all rows holds for some
+    if len(x) < 2 * (x.shape[1] + y.shape[1]) + 10:
+        return  # any rows would seem so
+    qx, qy = (_orthonormal(a[:rows]) for a in (x, y))
+    if qx.size and qy.size and (s := np.linalg.norm(qx.T @ qy, 2)) and 1 - s**2 < SAME:
+        raise ValueError(text.format("up to a linear map"))
+
+
+def _order(column):
+    return np.unique(column, return_inverse=True)[1].astype(np.int32).tobytes()
+
+
+def _orthonormal(a):
+    a = a[:, np.ptp(a, axis=0) > 0]
+    u, s, _ = np.linalg.svd((a - a.mean(0)) / a.std(0), full_matrices=False)
+    return u[:, s > 1e-7 * s[0]] if s.size else u
+
+
+def on_a_sample(method, most: int, x, y, *, seed: int, groups=None, **how) -> Pointwise:
+    """Terms of `method` on `most` random rows, NaN in the others, and a note that says so."""
+    rows = np.sort(np.random.default_rng(seed).permutation(len(x))[:most])
+    values = np.full(len(x), np.nan)
+    part = y[rows] if y.ndim > 1 else np.unique(y[rows], return_inverse=True)[1]
+    some = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
+    terms = method(x[rows], part, seed=seed, groups=some, **how)
+    values[rows] = terms.values
+    return terms._replace(
+        values=values, notes=(*terms.notes, f"on a random {most} of {len(x)} rows")
+    )
 
 
 def label_entropy(codes: np.ndarray) -> float:

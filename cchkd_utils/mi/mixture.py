@@ -6,15 +6,16 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import logsumexp, ndtr
 
 from .base import Pointwise, folds, info_nce_rows
-from .copula import canonical
-from .normal import held_out_bias, whitening, wishart_bias
+from .copula import canonical, fit_normal, scores, uniform_ranks
+from .normal import held_out_bias, standardised, whitening, wishart_bias
 
-CLUSTERS = (2, 4, 8)
+CLUSTERS = (2, 4, 8, 12)
 MAX_COLUMNS = 40  # unsupervised clustering is hopeless beyond
 BOUND_FOLDS, FOLDS = 3, 5
+COPULA_STEPS, CHOICE_ROWS = 8, 2000
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,26 @@ class Clusters:
     cov: np.ndarray
     dx: int
 
-    def _log_density(self, z, columns):
+    def log_density(self, z: np.ndarray, columns) -> np.ndarray:
         """Log density `[n]` of these columns, up to the powers of 2 pi."""
         root = whitening(self.cov[columns, columns])
         white, centre = z @ root, self.means[:, columns] @ root
         q = (white**2).sum(1)[:, None] + (centre**2).sum(1)[None] - 2.0 * white @ centre.T
         return logsumexp(np.log(self.weights) - 0.5 * q, axis=1) + np.log(np.diag(root)).sum()
 
+    def nearest(self, z: np.ndarray) -> np.ndarray:
+        """The likeliest cluster `[n]` of rows."""
+        root = whitening(self.cov)
+        a, m = z @ root, self.means @ root
+        return (a @ m.T - 0.5 * (m**2).sum(1) + np.log(self.weights)).argmax(1)
+
     def _log_alone(self, x, y):
-        return self._log_density(x, slice(0, self.dx)), self._log_density(y, slice(self.dx, None))
+        return self.log_density(x, slice(0, self.dx)), self.log_density(y, slice(self.dx, None))
 
     def log_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Rows' ln p(x,y)/p(x)p(y) `[n]`."""
         lx, ly = self._log_alone(x, y)
-        return self._log_density(np.hstack([x, y]), slice(None)) - lx - ly
+        return self.log_density(np.hstack([x, y]), slice(None)) - lx - ly
 
     def pair_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The same for all pairs of rows `[n, m]`."""
@@ -69,11 +76,13 @@ class Clusters:
         return np.hsplit(self.means[which] + noise, [self.dx])
 
 
-def fit_clusters(x, y, clusters: int, seed: int, groups=None, rows=slice(None)) -> Clusters:
-    """Fit to these rows by EM, or by class where `groups` `[n]` are given."""
+def fit_clusters(
+    x, y, clusters: int, seed: int, groups=None, rows=slice(None), start=None
+) -> Clusters:
+    """Fit to these rows by EM (from clusters `start` `[n]`), or by class: `groups` `[n]`."""
     z = np.hstack([x, y])[rows]
     if groups is None:
-        model = _em(z, clusters, seed)
+        model = _em(z, clusters, seed, start)
         return Clusters(model.weights_, model.means_, model.covariances_, x.shape[1])
     present, codes, counts = np.unique(groups[rows], return_inverse=True, return_counts=True)
     means = np.vstack([z[codes == c].mean(0) for c in range(len(present))])
@@ -82,13 +91,16 @@ def fit_clusters(x, y, clusters: int, seed: int, groups=None, rows=slice(None)) 
     return Clusters(counts / len(z), means, cov + 1e-9 * np.eye(len(cov)), x.shape[1])
 
 
-def _em(z, clusters, seed):
+def _em(z, clusters, seed, start=None, starts=1):
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return GaussianMixture(clusters, covariance_type="tied", random_state=seed).fit(z)
+        model = GaussianMixture(clusters, covariance_type="tied", random_state=seed, n_init=starts)
+        if start is not None and len(np.unique(start)) == clusters:
+            model.means_init = np.vstack([z[start == c].mean(0) for c in range(clusters)])
+        return model.fit(z)
 
 
 def best_cluster_count(z: np.ndarray, seed: int, choices=CLUSTERS) -> int:
@@ -96,20 +108,81 @@ def best_cluster_count(z: np.ndarray, seed: int, choices=CLUSTERS) -> int:
     return min((1, *choices), key=lambda k: _em(z, k, seed).bic(z))
 
 
-def bounded_clusters(x, y, seed: int, groups=None) -> tuple[int, np.ndarray | None]:
-    """The number of clusters, and their held-out InfoNCE rows `[n]`; None where one does."""
-    clusters = 1
-    if groups is not None:
-        clusters = len(np.unique(groups))
-    elif x.shape[1] + y.shape[1] <= MAX_COLUMNS:
-        clusters = best_cluster_count(np.hstack([x, y]), seed)
+def undone(x, y, seed: int, groups=None) -> tuple[np.ndarray, np.ndarray, int]:
+    """Columns as they may have been before an increasing map of each, and the number of clusters.
+
+    A Gaussian mixture copula (Tewari, Giering & Raghunathan 2011): ranks become quantiles of the
+    mixture's margins, the mixture is fitted to these, and so on. `groups` are the clusters where
+    given, else the number with the best likelihood less BIC's penalty; 1 leaves normal scores.
+    """
+    ranks, dx = uniform_ranks(np.hstack([x, y])), x.shape[1]
+    if len(x) > CHOICE_ROWS and groups is None:
+        rows = np.random.default_rng(seed).permutation(len(x))[:CHOICE_ROWS]
+        k = undone(x[rows], y[rows], seed)[2]
+        z = standardised(scores(ranks, np.inf))
+        z = z if k == 1 else _mixture_copula(z, ranks, dx, k, seed, None)[0]
+        return z[:, :dx], z[:, dx:], k
+    start = standardised(scores(ranks, np.inf))
+    found = start, 1, _copula_likelihood(start, start.mean(0)[None], np.ones(1), np.cov(start.T))
+    choices = CLUSTERS if groups is None else [len(np.unique(groups))]
+    for k in choices:
+        if len(x) < 10 * (k + len(start.T)):
+            continue
+        z, model = _mixture_copula(start, ranks, dx, k, seed, groups)
+        value = _copula_likelihood(z, model.means, model.weights, model.cov)
+        value -= 0.5 * (k - 1) * (1 + z.shape[1]) * np.log(len(z)) / len(z)
+        if value > found[2]:
+            found = z, k, value
+    z, k, _ = found
+    return z[:, :dx], z[:, dx:], k
+
+
+def _mixture_copula(z, ranks, dx, k, seed, groups):
+    """Quantiles `[n, d]` of the margins of their own mixture, and the mixture."""
+    codes = _first_codes(z, dx, k, seed) if groups is None else groups
+    for _ in range(COPULA_STEPS):
+        model = fit_clusters(z[:, :dx], z[:, dx:], k, seed, groups, start=codes)
+        z = standardised(_quantiles(ranks, model))
+        if groups is None:
+            codes = model.nearest(z)
+    return z, fit_clusters(z[:, :dx], z[:, dx:], k, seed, groups, start=codes)
+
+
+def _first_codes(z, dx, k, seed):
+    """Clusters in the few directions that x and y share: all others are noise to them."""
+    model = fit_normal(z, dx, truncate=True)
+    r = len(model.rho)
+    shared = np.hstack([a[:, :r] for a in model.coordinates(z[:, :dx], z[:, dx:])]) if r else z
+    return _em(shared, k, seed, starts=2).predict(shared)
+
+
+def _quantiles(ranks, model):
+    out, scale = np.empty_like(ranks), np.sqrt(np.diag(model.cov))
+    for j, mean in enumerate(model.means.T):
+        line = np.linspace(mean.min() - 5 * scale[j], mean.max() + 5 * scale[j], 2001)
+        below = ndtr((line[:, None] - mean) / scale[j]) @ model.weights
+        out[:, j] = np.interp(ranks[:, j], below, line)
+    return out
+
+
+def _copula_likelihood(z, means, weights, cov):
+    """Mean log density of the rows less that of their columns."""
+    model = Clusters(weights, means, cov, 0)
+    columns = sum(
+        model.log_density(z[:, j : j + 1], slice(j, j + 1)).mean() for j in range(z.shape[1])
+    )
+    return float(model.log_density(z, slice(None)).mean()) - columns
+
+
+def bounded_clusters(x, y, clusters: int, seed: int, groups=None) -> np.ndarray | None:
+    """Held-out InfoNCE rows `[n]` of the mixture; None where there are too few rows."""
     if clusters == 1 or len(x) < 10 * (clusters + x.shape[1] + y.shape[1]):
-        return clusters, None
+        return None
     bound = np.empty(len(x))
     for train, test in folds(len(x), BOUND_FOLDS, seed):
         model = fit_clusters(x, y, clusters, seed, groups, train).truncated(len(train))
         bound[test] = info_nce_rows(model.pair_ratio(x[test], y[test]))
-    return clusters, bound
+    return bound
 
 
 def mixture(x, y, clusters: int, seed: int, groups=None) -> Pointwise:

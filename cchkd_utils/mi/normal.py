@@ -14,43 +14,33 @@ RANK_TOLERANCE = 1e-7
 SINGULAR = 1e-6  # noise, as a share of the variance, against a singular covariance
 
 
-def gaussian(x, y, *, discrete: bool, seed: int, groups=None) -> Pointwise:
+def gaussian(x, y, *, discrete: bool, seed: int, groups=None, scores: bool = True) -> Pointwise:
     """Log density ratios of a jointly Gaussian fit, or terms of H(Y) - CE of a discriminant.
 
-    With dx + dy <= n / 3 from the sample's canonical correlations, less their bias, known exactly
-    for Gaussian rows. Beyond, and for class labels, on five held-out folds with a shrunk
-    covariance (Ledoit & Wolf 2004): finite at any d, and biased low.
+    From the sample's canonical correlations, less their bias, known exactly for Gaussian rows.
+    Columns become normal scores first; `scores=False`: the textbook estimate, on the values.
     """
+    from .copula import gaussian_ranks  # which needs this module
+
+    ready = gaussian_ranks if scores else standardised
+    notes = ("on normal scores",) if scores else ("low where columns have heavy tails or outliers",)
     if discrete:
-        return Pointwise(label_terms(held_out_posterior(lda, full_rank(x), y, seed), y))
-    x, y = full_rank(x), full_rank(y)
+        posterior = held_out_posterior(lda, full_rank(ready(x)), y, seed)
+        return Pointwise(label_terms(posterior, y), notes)
+    x, y = full_rank(ready(x)), full_rank(ready(y))
     n, dx, dy = len(x), x.shape[1], y.shape[1]
-    if 3 * (dx + dy) > n:
-        values = np.empty(n)
-        for train, test in folds(n, FOLDS, seed):
-            values[test] = _shrunk_log_ratio(np.hstack([x, y]), dx, train, test)
-        return Pointwise(values)
+    if 2 * (dx + dy) > n:
+        raise ValueError(
+            f"x and y have {dx} + {dy} independent columns in {n} rows; method 'gaussian' needs "
+            "two rows for each. Pass fewer columns, such as principal components, or use 'auto'."
+        )
     qx, qy = np.linalg.qr(x - x.mean(0))[0], np.linalg.qr(y - y.mean(0))[0]
     u, rho, vt = np.linalg.svd(qx.T @ qy, full_matrices=False)
     rho = np.clip(rho, 0.0, 1.0 - 1e-12)
     scale = np.sqrt(n - 1)
     values = canonical_log_ratio(scale * qx @ u, scale * qy @ vt.T, rho)
     plug_in = -0.5 * np.log1p(-(rho**2)).sum()
-    return Pointwise(values - values.mean() + plug_in - wishart_bias(n, dx, dy))
-
-
-def _shrunk_log_ratio(z, dx, train, test):
-    from sklearn.covariance import ledoit_wolf
-
-    mean = z[train].mean(0)
-    cov = ledoit_wolf(z[train] - mean, assume_centered=True)[0]
-    log_densities = []  # without the factor of 2 pi, which cancels
-    for part in (slice(None), slice(0, dx), slice(dx, None)):
-        factor = np.linalg.cholesky(cov[part, part])
-        white = np.linalg.solve(factor, (z[test, part] - mean[part]).T)
-        log_densities.append(-0.5 * (white**2).sum(0) - np.log(np.diag(factor)).sum())
-    joint, alone_x, alone_y = log_densities
-    return joint - alone_x - alone_y
+    return Pointwise(values - values.mean() + plug_in - wishart_bias(n, dx, dy), notes)
 
 
 def held_out_posterior(model: Callable, x, codes, seed: int) -> np.ndarray:
