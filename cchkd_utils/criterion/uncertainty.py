@@ -10,14 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from cchkd_utils.mi import MIEstimate, estimate
-from cchkd_utils.mi.base import MIN_ROWS, check_same_length
+from cchkd_utils.mi.auto import coordinates
+from cchkd_utils.mi.base import check_same_length
 from cchkd_utils.mi.codes import intrinsic_dimension, is_sheet
 from cchkd_utils.mi.normal import canonical_log_ratio, full_rank
 from cchkd_utils.mi.tasks import Representations, random_layer
 
-# By default where the rows also chose what is measured on them: the influence function does not
-# see that choice, and its intervals are too narrow (coverage on hidden layers: 07_estimators).
-SUBSAMPLES = 16
 CALIBRATION_ROWS = 4000
 CEILING = 4.0  # nats; beyond, the simulation would say little
 
@@ -43,12 +41,6 @@ def check_units(units: ArrayLike | None, like: NDArray) -> NDArray:
     if len(names) < 2:
         raise ValueError("units names one unit only; an interval needs at least two.")
     return codes
-
-
-def default_subsamples(teacher_student: MIEstimate, units: NDArray) -> int:
-    """Return 0 where the spread of the row-wise terms tells the error, else `SUBSAMPLES`."""
-    enough = len(units) >= 2 * MIN_ROWS and units.max() + 1 >= 4
-    return SUBSAMPLES if teacher_student.rows_chose_codes and enough else 0
 
 
 def paired_stderr(a: NDArray, b: NDArray, units: NDArray | None = None) -> float:
@@ -109,6 +101,7 @@ def simulated_bias(teacher, student, labels, discrete, mi_ts, mi_sy, method, see
 
 def _factors(h) -> int:
     """Factors behind the columns: the intrinsic dimension of a sheet, else the rank."""
+    h = coordinates(h)
     principal, dimension = full_rank(h), intrinsic_dimension(h)
     if is_sheet(principal, dimension):
         return max(2, int(np.ceil(dimension)))

@@ -84,7 +84,7 @@ def assess(
     teacher_logits=None,
     student_logits=None,
     units=None,
-    n_subsamples: int | None = None,
+    n_subsamples: int = 0,
     level: float = 0.90,
     rivals: bool = True,
     bias_check: bool = True,
@@ -112,11 +112,10 @@ def assess(
     units : array_like, optional
         `[n]`, the independent unit of each row: participant, video, document. Rows of one unit
         may vary together. By default each row is its own.
-    n_subsamples : int, optional
-        0: the interval comes from the influence function of the difference (paired rows).
+    n_subsamples : int
+        0: the standard error comes from the influence function of the difference (paired rows).
         Otherwise from that many (2 or more) paired subsamples of half the units, without
-        replacement. Default: 16 where `auto` chose codes of hidden layers on the same rows, which
-        the influence function does not see; else 0.
+        replacement.
     level : float
         Of the confidence interval, in (0, 1).
     rivals, bias_check : bool
@@ -131,13 +130,11 @@ def assess(
     units = uncertainty.check_units(units, labels)
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie between 0 and 1, such as 0.9.")
-    if n_subsamples is not None and (n_subsamples < 0 or n_subsamples == 1):
+    if n_subsamples < 0 or n_subsamples == 1:
         raise ValueError(f"n_subsamples is {n_subsamples}; 0, or at least 2, is needed.")
     how = discrete, estimator, seed
     shared, label = uncertainty.both_sides(*data, *how)
     gap = shared.nats - label.nats
-    if n_subsamples is None:
-        n_subsamples = uncertainty.default_subsamples(shared, units)
     if n_subsamples:
 
         def gap_of(rows):
@@ -154,7 +151,7 @@ def assess(
     logits = teacher_logits, student_logits
     rival_values = rival_criteria(*data, discrete, logits, seed, columns) if rivals else {}
     half = float(norm.ppf(0.5 + level / 2)) * stderr
-    doubt = label.low_by, shared.low_by
+    doubt = shared.high_by + label.low_by, shared.low_by + label.high_by
     return Verdict(
         mi_teacher_student=shared.nats,
         mi_student_label=label.nats,

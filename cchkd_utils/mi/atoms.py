@@ -35,19 +35,19 @@ def terms(x, y, codes_x, codes_y, about_labels: Callable, about_rows: Callable) 
     alone_x, alone_y = codes_x == 0, codes_y == 0
     for rows, side, codes in ((alone_y, y, codes_x), (alone_x, x, codes_y)):
         values[rows] += _labels(side, codes, rows, about_labels)
-    both, low_by, chose = alone_x & alone_y, 0.0, False
+    both, low_by, high_by = alone_x & alone_y, 0.0, 0.0
     for name, alone in (("x", alone_x), ("y", alone_y)):
         if alone.sum() < n:
             notes.append(f"{n - alone.sum()} of {n} rows of {name} are identical vectors (atoms)")
     if both.sum() >= MIN_ROWS:
         part = about_rows(np.flatnonzero(both))
         values[both] += part.values
-        low_by, chose = part.low_by * both.mean(), part.rows_chose_codes
+        low_by, high_by = part.low_by * both.mean(), part.high_by * both.mean()
         notes += part.notes
     elif both.any():
         low_by = float(both.mean())  # a nat for each
         notes.append(f"the {both.sum()} rows alone on both sides are too few to tell")
-    return Pointwise(values, tuple(notes), chose, low_by)
+    return Pointwise(values, tuple(notes), low_by, high_by)
 
 
 def _labels(side, codes, rows, about_labels):

@@ -32,6 +32,7 @@ MAX_ROWS = 10_000
 LOW_DIMENSIONS = 3
 FOLDS = 3
 ILL_CONDITIONED = 0.06  # smallest over largest standard deviation of principal components
+FACTOR_ERROR = 0.04  # of the information, which their own error costs or adds
 MIN_Z = 4.0  # standard errors; at 3 a richer model wins by chance in one case of thirty
 
 CURVED_MIN_Z = 1.0  # its folds correct the bias of a richer classifier
@@ -47,7 +48,7 @@ def auto(x, y, *, discrete: bool, seed: int, groups=None) -> Pointwise:
         return on_a_sample(auto, MAX_ROWS, x, y, discrete=discrete, seed=seed, groups=groups)
 
     def about_labels(a, codes):
-        return _best_for_labels(_coordinates(_live(a)), codes, seed)
+        return _best_for_labels(coordinates(_live(a)), codes, seed)
 
     def about_rows(rows):
         hint = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
@@ -69,54 +70,62 @@ def _continuous(x, y, seed, groups):
         return Pointwise(np.zeros(len(x)), ("constant",))
     if x.shape[1] + y.shape[1] <= LOW_DIMENSIONS:
         return _few_dimensions(x, y)
-    x, y = _both_coordinates(x, y, seed)
-    px, py = leading(x), leading(y)
-    dim_x, dim_y = intrinsic_dimension(x), intrinsic_dimension(y)
-    near = is_sheet(px, dim_x) or is_sheet(py, dim_y)
+    found = [factors(side) for side in (x, y)]
+    units = [gaussian_ranks(a) if f is None else f for a, f in zip((x, y), found)]
+    terms = _on_units(x, y, units, seed, groups)
+    known = [f"{name} has {f.shape[1]} factors" for name, f in zip("xy", found) if f is not None]
+    if not known:
+        return terms
+    doubt = FACTOR_ERROR * max(float(terms.values.mean()), 0.0)
+    return Pointwise(
+        terms.values, (*terms.notes, *known), terms.low_by + doubt, terms.high_by + doubt
+    )
+
+
+def _on_units(x, y, units, seed, groups):
+    """The continuous case on `units`, scores or factors of the values x and y."""
+    axes = [leading(side) for side in units]
+    dims = [intrinsic_dimension(side) for side in units]
+    near = any(is_sheet(p, dim) for p, dim in zip(axes, dims))
     if near:
-        codes, bound = canonical_codes(x, y, dim_x, dim_y, seed)
+        codes, bound = canonical_codes(*units, *dims, seed)
+        if any(is_sheet(p, intrinsic_dimension(p)) for p in axes):
+            return codes
     # Columns that are independent stay as they are; else the principal ones.
-    x, y = (p if p.shape[1] < a.shape[1] else a for a, p in ((x, px), (y, py)))
+    few = [p if p.shape[1] < a.shape[1] else a for a, p in zip(units, axes)]
+    for i, side in enumerate((x, y)):
+        if _ill_conditioned(units[i]):
+            few = _or_principal_axes(few, i, side, seed)
     if not near:
-        return _many_dimensions(x, y, seed, groups)
-    if any(is_sheet(p, intrinsic_dimension(p)) for p in (px, py)):
-        return codes
-    full = _many_dimensions(x, y, seed, groups)
-    if beats(_bound(x, y, seed), bound, MIN_Z):
-        return full
-    # Small directions may be noise, or what the sides share: rows do not tell.
+        return _many_dimensions(*few, seed, groups)
+    full = copula(*_ranks(*few))
     more = float(full.values.mean() - codes.values.mean())
+    if more > 0 and beats(_bound(*few, seed), bound, MIN_Z):
+        return _many_dimensions(*few, seed, groups)
+    # Small directions may be noise, or what the sides share: rows do not tell.
     note = f"{codes.notes[0]}; {full.notes[0]} would say {more:+.2f} nats"
     return codes._replace(notes=(note,), low_by=max(codes.low_by, more))
 
 
 def _bound(x, y, seed):
-    """Held-out InfoNCE rows `[n]` of the copula."""
-    return _held_out_copula(*_ranks(x, y), seed, bound=True)
+    """Held-out InfoNCE rows `[n]` of the Gaussian copula."""
+    return _held_out_copula(uniform_ranks(x), uniform_ranks(y), np.inf, seed, bound=True)
 
 
-def _coordinates(a):
+def coordinates(a):
     """The few factors behind the units `[n, d]`, else their normal scores."""
-    found = factors(a) if a.shape[1] > 2 else None
+    found = factors(a)
     return gaussian_ranks(a) if found is None else found
 
 
-def _both_coordinates(x, y, seed):
-    """`_coordinates`; but principal axes of the values, unless they say less, if scores blur.
+def _or_principal_axes(sides, i, values, seed):
+    """`sides` with principal axes of the `values` of side i, unless they say less.
 
     Ranks are uncertain by about n^-1/2, which covers directions of still less variance.
     """
-    sides = [_coordinates(x), _coordinates(y)]
-    for i, a in enumerate((x, y)):
-        if _ill_conditioned(sides[i]):
-            axes = leading(a)
-            if is_sheet(axes, intrinsic_dimension(axes)):
-                continue
-            axes = gaussian_ranks(axes)
-            pair = [axes, sides[1]] if i == 0 else [sides[0], axes]
-            if not beats(_bound(*sides, seed), _bound(*pair, seed), MIN_Z):
-                sides = pair
-    return sides
+    pair = list(sides)
+    pair[i] = gaussian_ranks(leading(values))
+    return sides if beats(_bound(*sides, seed), _bound(*pair, seed), MIN_Z) else pair
 
 
 def _ill_conditioned(a):

@@ -19,8 +19,8 @@ class Pointwise(NamedTuple):
 
     values: np.ndarray
     notes: tuple[str, ...] = ()
-    rows_chose_codes: bool = False
     low_by: float = 0.0
+    high_by: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class MIEstimate:
     pointwise: np.ndarray = field(repr=False, compare=False)
     #: Which parts of the method were used, and what a reader should know of their limits.
     notes: tuple[str, ...] = field(default=(), compare=False)
-    #: The same rows chose the codes measured on them, an error that `pointwise` does not show.
-    rows_chose_codes: bool = field(default=False, compare=False)
-    #: Nats by which the model may be too low, beside the standard error.
+    #: Nats by which the model may be too low, which the spread of the rows does not show.
     low_by: float = field(default=0.0, compare=False)
+    #: Nats by which it may be too high.
+    high_by: float = field(default=0.0, compare=False)
 
     @property
     def bits(self) -> float:

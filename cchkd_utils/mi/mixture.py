@@ -113,31 +113,37 @@ def undone(x, y, seed: int, groups=None) -> tuple[np.ndarray, np.ndarray, int]:
 
     A Gaussian mixture copula (Tewari, Giering & Raghunathan 2011): ranks become quantiles of the
     mixture's margins, the mixture is fitted to these, and so on. `groups` are the clusters where
-    given, else the number with the best likelihood less BIC's penalty; 1 leaves normal scores.
+    given, else as many as `_cluster_count` finds; 1 leaves normal scores.
     """
     ranks, dx = uniform_ranks(np.hstack([x, y])), x.shape[1]
-    if len(x) > CHOICE_ROWS and groups is None:
-        rows = np.random.default_rng(seed).permutation(len(x))[:CHOICE_ROWS]
-        k = undone(x[rows], y[rows], seed)[2]
-        z = standardised(scores(ranks, np.inf))
-        z = z if k == 1 else _mixture_copula(z, ranks, dx, k, seed, None)[0]
-        return z[:, :dx], z[:, dx:], k
-    start = standardised(scores(ranks, np.inf))
-    found = start, 1, _copula_likelihood(start, start.mean(0)[None], np.ones(1), np.cov(start.T))
-    choices = CLUSTERS if groups is None else [len(np.unique(groups))]
-    for k in choices:
-        if len(x) < 10 * (k + len(start.T)):
-            continue
-        z, model = _mixture_copula(start, ranks, dx, k, seed, groups)
-        value = _copula_likelihood(z, model.means, model.weights, model.cov)
-        value -= 0.5 * (k - 1) * (1 + z.shape[1]) * np.log(len(z)) / len(z)
-        if value > found[2]:
-            found = z, k, value
-    z, k, _ = found
+    z = standardised(scores(ranks, np.inf))
+    if groups is None:
+        rows = np.sort(np.random.default_rng(seed).permutation(len(x))[:CHOICE_ROWS])
+        k = _cluster_count(uniform_ranks(ranks[rows]), dx, seed)
+    else:
+        k = len(np.unique(groups))
+    if k > 1:
+        z = _mixture_copula(z, ranks, dx, k, seed, groups)[0]
     return z[:, :dx], z[:, dx:], k
 
 
-def _mixture_copula(z, ranks, dx, k, seed, groups):
+def _cluster_count(ranks, dx, seed):
+    """The number of clusters with the best copula likelihood less BIC's penalty, 1 included."""
+    start = standardised(scores(ranks, np.inf))
+    n, d = start.shape
+    single = Clusters(np.ones(1), np.zeros((1, d)), np.cov(start.T), dx)
+    best, count = _copula_likelihood(start, single), 1
+    for k in CLUSTERS:
+        if n < 10 * (k + d):
+            break
+        value = _copula_likelihood(*_mixture_copula(start, ranks, dx, k, seed))
+        value -= 0.5 * (k - 1) * (1 + d) * np.log(n) / n
+        if value > best:
+            best, count = value, k
+    return count
+
+
+def _mixture_copula(z, ranks, dx, k, seed, groups=None):
     """Quantiles `[n, d]` of the margins of their own mixture, and the mixture."""
     codes = _first_codes(z, dx, k, seed) if groups is None else groups
     for _ in range(COPULA_STEPS):
@@ -165,13 +171,11 @@ def _quantiles(ranks, model):
     return out
 
 
-def _copula_likelihood(z, means, weights, cov):
+def _copula_likelihood(z, model):
     """Mean log density of the rows less that of their columns."""
-    model = Clusters(weights, means, cov, 0)
-    columns = sum(
-        model.log_density(z[:, j : j + 1], slice(j, j + 1)).mean() for j in range(z.shape[1])
-    )
-    return float(model.log_density(z, slice(None)).mean()) - columns
+    columns = [slice(j, j + 1) for j in range(z.shape[1])]
+    alone = sum(model.log_density(z[:, j], j).mean() for j in columns)
+    return float(model.log_density(z, slice(None)).mean()) - alone
 
 
 def bounded_clusters(x, y, clusters: int, seed: int, groups=None) -> np.ndarray | None:
