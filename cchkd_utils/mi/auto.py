@@ -98,13 +98,16 @@ def _on_units(x, y, units, seed, groups):
             few = _or_principal_axes(few, i, side, seed)
     if not near:
         return _many_dimensions(*few, seed, groups)
-    full = copula(*_ranks(*few))
+    ranks = _ranks(*few)
+    full = copula(*ranks)
     more = float(full.values.mean() - codes.values.mean())
-    if more > 0 and beats(_bound(*few, seed), bound, MIN_Z):
+    if more > 0 and beats(_held_out_copula(*ranks, seed, bound=True), bound, MIN_Z):
         return _many_dimensions(*few, seed, groups)
+    if more <= codes.low_by:
+        return codes
     # Small directions may be noise, or what the sides share: rows do not tell.
     note = f"{codes.notes[0]}; {full.notes[0]} would say {more:+.2f} nats"
-    return codes._replace(notes=(note,), low_by=max(codes.low_by, more))
+    return codes._replace(notes=(note,), low_by=more)
 
 
 def _bound(x, y, seed):
@@ -136,7 +139,7 @@ def _ill_conditioned(a):
 def _ranks(x, y):
     """Uniform ranks of both sides, and the degrees of freedom of their copula."""
     ux, uy = uniform_ranks(x), uniform_ranks(y)
-    return ux, uy, choose_dof(np.hstack([ux, uy]))
+    return ux, uy, choose_dof(ux, uy)
 
 
 def _few_dimensions(x, y):

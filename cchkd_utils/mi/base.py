@@ -12,6 +12,7 @@ from scipy.stats import entropy
 
 MIN_ROWS = 50
 SAME = 1e-11  # of the variance
+TAILS = "low where columns have heavy tails or outliers"
 
 
 class Pointwise(NamedTuple):

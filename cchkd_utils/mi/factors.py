@@ -13,7 +13,7 @@ from scipy.optimize import isotonic_regression
 from .copula import gaussian_ranks
 from .normal import standardised
 
-MAX_FACTORS = 24
+MIN_UNITS, MAX_FACTORS = 6, 24
 ROWS_PER_FACTOR = 20
 OUTLIERS = 0.02  # of the cells of a unit: those that fit worst do not count
 UNEXPLAINED = 2e-4  # of the variance, where the factors are there
@@ -29,6 +29,8 @@ def factors(a: np.ndarray) -> np.ndarray | None:
     They depend on the ranks within each unit only; ties may part, a few cells may be outliers.
     """
     most = min(a.shape[1] // 2, len(a) // ROWS_PER_FACTOR, MAX_FACTORS)
+    if a.shape[1] < MIN_UNITS:  # two nearly equal columns are one factor and a small difference
+        return None
     units = _Units(a)
     found = units.fit(most) if most else None
     too_few = 0

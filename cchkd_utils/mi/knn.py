@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
-from .base import Pointwise, on_a_sample
+from .base import TAILS, Pointwise, on_a_sample
 from .copula import gaussian_ranks
 from .normal import standardised
 
@@ -36,7 +36,7 @@ def ksg(
     values = ross_rows(x, y, k) if discrete else ksg_rows(x, ready(y), k)
     notes = [f"{k} neighbours on normal scores" if scores else f"{k} neighbours"]
     if not scores:
-        notes.append("low where columns have heavy tails or outliers")
+        notes.append(TAILS)
     if width > KNN_DIMENSION:
         notes.append(f"low, perhaps by half, in {width} dimensions: a lower bound")
     return Pointwise(values, tuple(notes))

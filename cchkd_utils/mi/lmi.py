@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from .base import Pointwise, beats
+from .base import TAILS, Pointwise, beats
 from .copula import fit_normal
 from .knn import ksg_rows, ross_rows
 from .nets import init_mlp, run_mlp, side, split_rows, train_network
@@ -45,7 +45,7 @@ def lmi(
     values = np.full(len(x), np.nan)
     with torch.no_grad():
         values[held], note = _measure(nets, tx[held], ty[held], y[held], discrete)
-    return Pointwise(values, (f"{note}, {ran} epochs",))
+    return Pointwise(values, (f"{note}, {ran} epochs", TAILS))
 
 
 class _Nets:

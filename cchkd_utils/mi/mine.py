@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .base import Pointwise
+from .base import TAILS, Pointwise
 from .nets import init_mlp, run_mlp, side, split_rows, train_network
 
 SHUFFLES = 20  # of the evaluation rows, for the expectation over independent pairs
@@ -46,7 +46,7 @@ def mine(
     with torch.no_grad():
         values[held] = held_out(held).numpy()
     bound = "H(Y) - CE" if discrete else "Donsker–Varadhan"
-    return Pointwise(values, (f"{bound} bound on held-out rows, {ran} epochs",))
+    return Pointwise(values, (f"{bound} bound on held-out rows, {ran} epochs", TAILS))
 
 
 def _critic(params, x, y):

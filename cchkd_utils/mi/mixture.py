@@ -16,6 +16,7 @@ CLUSTERS = (2, 4, 8, 12)
 MAX_COLUMNS = 40  # unsupervised clustering is hopeless beyond
 BOUND_FOLDS, FOLDS = 3, 5
 COPULA_STEPS, CHOICE_ROWS = 8, 2000
+OUTLIER_STEPS, MAX_OUTLIERS = 50, 0.05
 
 
 @dataclass(frozen=True)
@@ -206,4 +207,15 @@ def mixture(x, y, clusters: int, seed: int, groups=None) -> Pointwise:
     share = too_low / (too_low - too_high)
     source = "found in the data" if groups is None else "of the classes"
     note = f"mixture of {clusters} Gaussian clusters {source}"
-    return Pointwise(share * inside + (1.0 - share) * outside, (note,))
+    return Pointwise(_with_outliers(share * inside + (1.0 - share) * outside), (note,))
+
+
+def _with_outliers(values):
+    """Log ratios `[n]` where a few rows hold a wild cell, so that x and y are unrelated there.
+
+    Without them the likeliest share of such rows is 0: under the model E 1/ratio = 1.
+    """
+    share, ratio = 0.01, np.exp(np.clip(values, -100, 100))
+    for _ in range(OUTLIER_STEPS):
+        share = min(float((share / ((1 - share) * ratio + share)).mean()), MAX_OUTLIERS)
+    return np.log((1 - share) * ratio + share)

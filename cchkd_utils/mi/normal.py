@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import digamma, logsumexp
 
-from .base import Pointwise, folds
+from .base import TAILS, Pointwise, folds
 
 FOLDS = 5
 RANK_TOLERANCE = 1e-7
@@ -23,7 +23,7 @@ def gaussian(x, y, *, discrete: bool, seed: int, groups=None, scores: bool = Tru
     from .copula import gaussian_ranks  # which needs this module
 
     ready = gaussian_ranks if scores else standardised
-    notes = ("on normal scores",) if scores else ("low where columns have heavy tails or outliers",)
+    notes = ("on normal scores",) if scores else (TAILS,)
     if discrete:
         posterior = held_out_posterior(lda, full_rank(ready(x)), y, seed)
         return Pointwise(label_terms(posterior, y), notes)

@@ -66,7 +66,7 @@ def test_units_widen_the_interval_of_a_verdict():
 def test_units_that_fit_nothing_are_refused(units, message):
     h = np.random.default_rng(0).standard_normal((80, 2))
     with pytest.raises(ValueError, match=message):
-        assess(h, -h[:, ::-1] ** 3 + h, h[:, 0], units=units, **QUICK)
+        assess(h, h[::-1], h[:, 0], units=units, **QUICK)
 
 
 def test_what_the_model_may_miss_widens_the_interval_on_its_side():

@@ -192,19 +192,19 @@ def test_no_candidates():
 def test_a_class_without_rows_keeps_its_column_of_the_logits():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 300) * 2  # of classes 0, 1, 2 the middle one does not occur
-    h = rng.standard_normal((300, 3)) + labels[:, None]
+    h, student = rng.standard_normal((2, 300, 3)) + labels[:, None]
     logits = np.stack([-h[:, 0], np.full(300, -9.0), h[:, 0] - 2], 1)
-    rivals = assess(h, h, labels, teacher_logits=logits, bias_check=False).rivals
+    rivals = assess(h, student, labels, teacher_logits=logits, bias_check=False).rivals
     sure = np.where(logits[:, 0] > logits[:, 2], 0, 2)
     assert rivals["teacher accuracy"] == pytest.approx((sure == labels).mean())
-    short = assess(h, h, labels // 2, teacher_logits=logits[:, [0, 2]], bias_check=False).rivals
+    short = assess(h, student, labels // 2, teacher_logits=logits[:, [0, 2]], bias_check=False).rivals
     assert rivals == pytest.approx(short, abs=1e-3)
     one_hot = np.eye(3)[labels]
     for same in (one_hot, labels[:, None]):
-        again = assess(h, h, same, teacher_logits=logits, bias_check=False).rivals
+        again = assess(h, student, same, teacher_logits=logits, bias_check=False).rivals
         assert again == pytest.approx(rivals, abs=1e-9)
     with pytest.raises(ValueError, match=r"\(300, 2\) is needed"):
-        assess(h, h, np.where(labels == 0, "a", "b"), teacher_logits=logits, bias_check=False)
+        assess(h, student, np.where(labels == 0, "a", "b"), teacher_logits=logits, bias_check=False)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,14 @@ def test_a_class_without_rows_keeps_its_column_of_the_logits():
 def test_an_interval_that_cannot_be_computed_is_refused(options, message):
     h = np.random.default_rng(0).standard_normal((80, 2))
     with pytest.raises(ValueError, match=message):
-        assess(h, h, h[:, 0], **options)
+        assess(h, h[::-1], h[:, 0], **options)
+
+
+def test_a_teacher_that_is_the_student_is_no_teacher():
+    h = np.random.default_rng(0).standard_normal((80, 3))
+    for same in (h, h[:, ::-1] ** 3, 2 * h @ np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1.0]]) - 5):
+        with pytest.raises(ValueError, match="teacher and student are the same .*saved twice"):
+            assess(same, h, h[:, 0] > 0)
 
 
 def test_nan_decides_nothing():

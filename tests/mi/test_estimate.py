@@ -88,9 +88,10 @@ def test_gaussian_is_unbiased_in_many_dimensions():
     assert abs(np.mean(errors)) < 0.12  # the plug-in is off by dx dy / 2n = 2 nats
 
 
-def test_gaussian_survives_more_columns_than_rows():
-    information = estimate(*pairs(n=100, d=90), "gaussian")
-    assert np.isfinite(information.nats)
+def test_gaussian_wants_two_rows_for_each_column():
+    with pytest.raises(ValueError, match="90 \\+ 90 independent columns in 100 rows"):
+        estimate(*pairs(n=100, d=90), "gaussian")
+    assert np.isfinite(estimate(*pairs(n=100, d=90)).nats)
 
 
 def test_light_methods_leave_torch_alone():
@@ -125,7 +126,10 @@ GOOD = np.random.default_rng(0).standard_normal((100, 2))
         (GOOD, ["a", "b"] * 50, {}, "discrete_y=True"),
         (GOOD, [None, *["a", "b"] * 49, "a"], {"discrete_y": True}, "missing labels"),
         (1.0, GOOD, {}, "one row per sample"),
-        (GOOD, GOOD, {"groups": np.arange(99) % 2}, "groups has 99"),
+        (GOOD, GOOD[::-1], {"groups": np.arange(99) % 2}, "groups has 99"),
+        (GOOD, GOOD, {}, "same in columns 0 and 0"),
+        (GOOD, -np.exp(GOOD[:, 1]), {}, "same in columns 1 and 0"),
+        (GOOD, 3 * GOOD[:, 0] + GOOD[:, 1], {}, "same up to a linear map"),
     ],
 )
 def test_bad_input_says_what_to_do(x, y, options, message):
