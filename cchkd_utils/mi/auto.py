@@ -21,17 +21,20 @@ from .atoms import atoms
 from .atoms import terms as mixed_terms
 from .base import Pointwise, beats, folds, info_nce_rows, on_a_sample
 from .codes import canonical_codes, intrinsic_dimension, is_sheet, nonlinear_codes
-from .copula import choose_dof, copula, fit_copula, gaussian_ranks, scores, uniform_ranks
+from .copula import DOFS, choose_dof, copula, fit_copula, gaussian_ranks, scores, uniform_ranks
 from .factors import factors
 from .knn import KNN_DIMENSION, ksg_rows, ross_rows
 from .mixture import MAX_COLUMNS, bounded_clusters, mixture, undone
 from .normal import FOLDS as LABEL_FOLDS
-from .normal import held_out_posterior, label_terms, lda, leading, standardised
+from .normal import held_out_bias, held_out_posterior, label_terms, lda, leading, standardised
 
 MAX_ROWS = 10_000
 LOW_DIMENSIONS = 3
 FOLDS = 3
 ILL_CONDITIONED = 0.06  # smallest over largest standard deviation of principal components
+# Of the information, and nats that may be noise: decaying spectra lose .06 and less, nets .3 and
+# more, that is 1.5 nats and more.
+MAX_FALL, ANY_FALL = 0.1, 0.3
 FACTOR_ERROR = 0.04  # of the information, which their own error costs or adds
 MIN_Z = 4.0  # standard errors; at 3 a richer model wins by chance in one case of thirty
 
@@ -87,27 +90,35 @@ def _on_units(x, y, units, seed, groups):
     axes = [leading(side) for side in units]
     dims = [intrinsic_dimension(side) for side in units]
     near = any(is_sheet(p, dim) for p, dim in zip(axes, dims))
-    if near:
-        codes, bound = canonical_codes(*units, *dims, seed)
-        if any(is_sheet(p, intrinsic_dimension(p)) for p in axes):
-            return codes
+    if near and any(is_sheet(p, intrinsic_dimension(p)) for p in axes):
+        return canonical_codes(*units, *dims, seed)
     # Columns that are independent stay as they are; else the principal ones.
     few = [p if p.shape[1] < a.shape[1] else a for a, p in zip(units, axes)]
     for i, side in enumerate((x, y)):
         if _ill_conditioned(units[i]):
             few = _or_principal_axes(few, i, side, seed)
-    if not near:
-        return _many_dimensions(*few, seed, groups)
-    ranks = _ranks(*few)
-    full = copula(*ranks)
-    more = float(full.values.mean() - codes.values.mean())
-    if more > 0 and beats(_held_out_copula(*ranks, seed, bound=True), bound, MIN_Z):
-        return _many_dimensions(*few, seed, groups)
-    if more <= codes.low_by:
-        return codes
-    # Small directions may be noise, or what the sides share: rows do not tell.
-    note = f"{codes.notes[0]}; {full.notes[0]} would say {more:+.2f} nats"
-    return codes._replace(notes=(note,), low_by=more)
+    if near:
+        kept, holds = _copula_of_fresh_rows(few, seed)
+        if not holds:
+            codes = canonical_codes(*units, *dims, seed)
+            more = kept - max(float(codes.values.mean()), 0.0)
+            return codes._replace(low_by=max(codes.low_by, more))
+    return _many_dimensions(*few, seed, groups)
+
+
+def _copula_of_fresh_rows(sides, seed):
+    """What a copula of all directions says on unseen rows, and whether that is what it promised.
+
+    Small directions may be what the sides share, or the noise and bends of a sheet: there a
+    copula promises several nats more than it keeps.
+    """
+    ux, uy, dof = _ranks(*sides)
+    too_low = held_out_bias(len(ux) * (FOLDS - 1) // FOLDS, ux.shape[1], uy.shape[1])
+    inside = copula(ux, uy, dof).values
+    outside = _held_out_copula(ux, uy, dof, seed, truncate=False) - too_low
+    fall = inside - outside
+    noise = min(2 * fall.std() / np.sqrt(len(fall)), ANY_FALL)
+    return float(outside.mean()), fall.mean() < max(MAX_FALL * inside.mean(), noise)
 
 
 def _bound(x, y, seed):
@@ -137,9 +148,21 @@ def _ill_conditioned(a):
 
 
 def _ranks(x, y):
-    """Uniform ranks of both sides, and the degrees of freedom of their copula."""
+    """Uniform ranks of both sides, and the degrees of freedom of their copula.
+
+    The likeliest, or a larger number that explains unseen rows better: rows with wild cells are
+    the more unlikely the heavier the tails.
+    """
     ux, uy = uniform_ranks(x), uniform_ranks(y)
-    return ux, uy, choose_dof(ux, uy)
+    dof = choose_dof(np.hstack([ux, uy]))
+    nats = -np.inf if np.isinf(dof) else copula(ux, uy, dof).values.mean()
+    for larger in DOFS[DOFS.index(dof) + 1 :]:
+        more = copula(ux, uy, larger).values.mean()
+        bounds = (_held_out_copula(ux, uy, v, 0, bound=True) for v in (larger, dof))
+        if more < nats or not beats(*bounds, MIN_Z):
+            break
+        dof, nats = larger, more
+    return ux, uy, dof
 
 
 def _few_dimensions(x, y):
@@ -169,11 +192,11 @@ def _many_dimensions(x, y, seed, groups):
     return best
 
 
-def _held_out_copula(ux, uy, dof, seed, *, bound=False):
-    """Held-out log ratios, or InfoNCE rows, of the copula restricted to significant pairs."""
+def _held_out_copula(ux, uy, dof, seed, *, bound=False, truncate=True):
+    """Held-out log ratios, or InfoNCE rows, of the copula, of its significant pairs only."""
     values, sx, sy = np.empty(len(ux)), scores(ux, dof), scores(uy, dof)
     for train, test in folds(len(ux), FOLDS, seed):
-        model = fit_copula(ux[train], uy[train], dof, truncate=True)
+        model = fit_copula(ux[train], uy[train], dof, truncate=truncate)
         ratio = model.log_ratio(sx[test], sy[test], pairs=bound)
         values[test] = info_nce_rows(ratio) if bound else ratio
     return values

@@ -56,7 +56,7 @@ def _main_components(a):
     return u[:, : min(k, len(a) // 20)] * np.sqrt(len(a))
 
 
-def canonical_codes(x, y, dim_x: float, dim_y: float, seed: int) -> tuple[Pointwise, np.ndarray]:
+def canonical_codes(x, y, dim_x: float, dim_y: float, seed: int) -> Pointwise:
     """Information of rows near sheets of `dim_x` and `dim_y` dimensions, through linear codes.
 
     The units are a rich basis of functions of the few factors: as many canonical variates as the
@@ -69,7 +69,7 @@ def canonical_codes(x, y, dim_x: float, dim_y: float, seed: int) -> tuple[Pointw
     wanted = int(np.ceil(min(dim_x, dim_y, dx, dy)))
     r = min(max(wanted, 1), len(model.rho))
     if r == 0:
-        return Pointwise(np.zeros(n), ("no significant canonical correlation",)), np.zeros(n)
+        return Pointwise(np.zeros(n), ("no significant canonical correlation",))
     a, b = (variates[:, :r] for variates in model.coordinates(px, py))
     clusters = best_cluster_count(np.hstack([a, b]), seed, CLUSTERS)
     fitted = fit_clusters(a, b, clusters, seed)
@@ -78,11 +78,9 @@ def canonical_codes(x, y, dim_x: float, dim_y: float, seed: int) -> tuple[Pointw
     fit_gain = r * (dx + dy - r) / (2.0 * n)
     note = f"ksg on {r} canonical codes, bias {bias:.3f} subtracted"
     values = ksg_rows(a, b) - bias - fit_gain
-    few = slice(0, BOUND_ROWS)
-    bound = info_nce_rows(fitted.pair_ratio(a[few], b[few])) - fit_gain
     nats = max(float(values.mean()), 0.0)
     low_by, high_by = abs(bias) + MISSED * nats, TOO_MUCH * abs(bias)
-    return Pointwise(values, (note,), low_by, high_by), np.full(n, bound.mean())
+    return Pointwise(values, (note,), low_by, high_by)
 
 
 def _features(s, degree):

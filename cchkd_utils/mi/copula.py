@@ -85,22 +85,8 @@ def _squared_radius(s, cov):
     return ((s @ whitening(cov)) ** 2).sum(1)
 
 
-def choose_dof(ux: np.ndarray, uy: np.ndarray) -> float:
-    """The degrees of freedom with the largest copula likelihood of ranks `[n, dx]`, `[n, dy]`.
-
-    Or above, as long as the information grows: on rows with wild cells only.
-    """
-    dof = _likeliest_dof(np.hstack([ux, uy]))
-    nats = -np.inf if np.isinf(dof) else copula(ux, uy, dof).values.mean()
-    for larger in DOFS[DOFS.index(dof) + 1 :]:
-        more = copula(ux, uy, larger).values.mean()
-        if more <= nats:
-            break
-        dof, nats = larger, more
-    return dof
-
-
-def _likeliest_dof(u):
+def choose_dof(u: np.ndarray) -> float:
+    """The degrees of freedom with the largest copula likelihood of ranks `[n, d]`."""
     best, chosen, falls = -np.inf, np.inf, 0
     for dof in DOFS[::-1]:  # until the likelihood has fallen twice: it has one peak
         value, falls = _log_likelihood(u, dof), falls + 1

@@ -197,7 +197,9 @@ def test_a_class_without_rows_keeps_its_column_of_the_logits():
     rivals = assess(h, student, labels, teacher_logits=logits, bias_check=False).rivals
     sure = np.where(logits[:, 0] > logits[:, 2], 0, 2)
     assert rivals["teacher accuracy"] == pytest.approx((sure == labels).mean())
-    short = assess(h, student, labels // 2, teacher_logits=logits[:, [0, 2]], bias_check=False).rivals
+    short = assess(
+        h, student, labels // 2, teacher_logits=logits[:, [0, 2]], bias_check=False
+    ).rivals
     assert rivals == pytest.approx(short, abs=1e-3)
     one_hot = np.eye(3)[labels]
     for same in (one_hot, labels[:, None]):
