@@ -20,7 +20,7 @@ import numpy as np
 from .atoms import atoms
 from .atoms import terms as mixed_terms
 from .base import Pointwise, beats, folds, info_nce_rows, on_a_sample
-from .codes import canonical_codes, intrinsic_dimension, is_sheet, nonlinear_codes
+from .codes import canonical_codes, intrinsic_dimension, is_sheet, nonlinear_codes, repaired
 from .copula import DOFS, choose_dof, copula, fit_copula, gaussian_ranks, scores, uniform_ranks
 from .factors import factors
 from .knn import KNN_DIMENSION, ksg_rows, ross_rows
@@ -87,9 +87,11 @@ def _continuous(x, y, seed, groups):
 
 def _on_units(x, y, units, seed, groups):
     """The continuous case on `units`, scores or factors of the values x and y."""
-    axes = [leading(side) for side in units]
-    dims = [intrinsic_dimension(side) for side in units]
-    near = any(is_sheet(p, dim) for p, dim in zip(axes, dims))
+    axes, dims, sheets = _shape(units)
+    near = any(sheets)
+    if near:
+        units = [repaired(a) if sheet else a for a, sheet in zip(units, sheets)]
+        axes, dims, _ = _shape(units)
     if near and any(is_sheet(p, intrinsic_dimension(p)) for p in axes):
         return canonical_codes(*units, *dims, seed)
     # Columns that are independent stay as they are; else the principal ones.
@@ -104,6 +106,12 @@ def _on_units(x, y, units, seed, groups):
             more = kept - max(float(codes.values.mean()), 0.0)
             return codes._replace(low_by=max(codes.low_by, more))
     return _many_dimensions(*few, seed, groups)
+
+
+def _shape(units):
+    """Principal axes and dimension of each side, and whether it lies near a sheet."""
+    axes, dims = [leading(a) for a in units], [intrinsic_dimension(a) for a in units]
+    return axes, dims, [is_sheet(p, dim) for p, dim in zip(axes, dims)]
 
 
 def _copula_of_fresh_rows(sides, seed):
@@ -139,7 +147,8 @@ def _or_principal_axes(sides, i, values, seed):
     """
     pair = list(sides)
     pair[i] = gaussian_ranks(leading(values))
-    return sides if beats(_bound(*sides, seed), _bound(*pair, seed), MIN_Z) else pair
+    bound = _bound(*sides, seed)
+    return sides if bound.mean() > 0 and beats(bound, _bound(*pair, seed), MIN_Z) else pair
 
 
 def _ill_conditioned(a):

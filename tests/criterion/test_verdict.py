@@ -227,7 +227,7 @@ def test_an_interval_that_cannot_be_computed_is_refused(options, message):
 def test_a_teacher_that_is_the_student_is_no_teacher():
     h = np.random.default_rng(0).standard_normal((80, 3))
     for same in (h, h[:, ::-1] ** 3, 2 * h @ np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1.0]]) - 5):
-        with pytest.raises(ValueError, match="teacher and student are the same .*saved twice"):
+        with pytest.raises(ValueError, match=r"teacher and student are the same .*saved twice"):
             assess(same, h, h[:, 0] > 0)
 
 
