@@ -4,4 +4,4 @@ Import the module you need (``from cchkd_utils import gaussian, mi, criterion``)
 imported here, so that the command line starts fast and a run's hash covers exactly what it uses.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -34,7 +34,8 @@ class Verdict:
     mi_teacher_student: float  #: I(H1;H2), nats.
     mi_student_label: float  #: I(H2;Y), nats.
     gap: float  #: I(H1;H2) - I(H2;Y), nats.
-    ci: tuple[float, float]  #: Confidence interval of the gap at `level`.
+    #: Confidence interval of the gap at `level`, widened by what the estimates say they may miss.
+    ci: tuple[float, float]
     p_wrong: float  #: Probability that the sign of the gap is wrong, under a flat prior on it.
     #: "distil" iff P(gap <= 0) <= .025, "do not distil" iff P(gap >= 0) <= .025, else "undecided".
     decision: str
