@@ -192,12 +192,13 @@ def decide(
     """The decision rule: call the sign when the opposite has probability <= .025.
 
     Where the simulation finds a bias of more than two standard errors, the sign must hold with
-    and without it; one simulation is too noisy to correct the estimate by.
+    and without it; one simulation is too noisy to correct the estimate by. It takes the place of
+    `doubt`, which grants errors of the same kind.
     """
     plain = _call(gap, stderr, doubt)
     if bias is None or abs(bias) <= 2.0 * stderr:
         return plain
-    return plain if _call(gap - bias, stderr, doubt) == plain else "undecided"
+    return plain if _call(gap - bias, stderr, (0.0, 0.0)) == plain else "undecided"
 
 
 def _call(gap, stderr, doubt):

@@ -53,6 +53,12 @@ def _short(label):
     return label
 
 
+def judged_by(verdicts: pd.DataFrame) -> str:
+    """Say which version's verdict judged recorded tables: later ones may decide otherwise."""
+    versions = sorted({version.rpartition(".")[0] for version in verdicts["version"]})
+    return f"Judged by the verdict of {' and '.join(versions)}."
+
+
 def pair_names(table: pd.DataFrame) -> pd.Series:
     """Return "BRCA: cnv → mrna" for each row."""
     cohort = table["dataset"].str.removeprefix("TCGA-")

@@ -219,6 +219,7 @@ if set(controls):
 
 # %% tags=["hide-input"]
 kept, recorded_verdicts = results.recorded("mnist_m")
+print(readable.judged_by(recorded_verdicts))
 recorded = tables.in_points(kept)
 real = tables.paired(recorded)
 real_verdicts = tables.paired(recorded_verdicts)

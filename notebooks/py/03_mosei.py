@@ -231,6 +231,7 @@ cells.tally(points[points["knob"] > 0])
 
 # %% tags=["hide-input"]
 mosi, mosi_judged = results.recorded("mosi")
+print(readable.judged_by(mosi_judged))
 fold_share = 1 / study.FOLDS
 mosi_points = tables.points(mosi, mosi_judged, 0.5, 2.0, fold_share)
 fig = figures.ranking(tables.ranking(mosi_judged, fold_share))

@@ -171,6 +171,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 recorded, recorded_verdicts = results.recorded("tcga")
+print(readable.judged_by(recorded_verdicts))
 real_gains = shown(recorded, alone, 0.5, 2.0)
 real_pooled = tables.pool_verdicts(recorded_verdicts)
 plots.show(
