@@ -1,10 +1,13 @@
 """The method `auto`, the default: a few models of the dependence, the data choose among them.
 
-1. dx + dy <= 3: a Student-t copula, or KSG on normal scores where the two differ significantly.
-2. Near a low-dimensional sheet (hidden layers: many units, few factors): linear `codes`.
-3. Else a Student-t copula with its bias subtracted, unless nonlinear `codes` or a `mixture` of
+1. Beyond `MAX_ROWS` rows a random sample; rows that repeat are `atoms`, taken apart first.
+2. dx + dy <= 3: a Student-t copula, or KSG on normal scores where the two differ significantly.
+3. Each side becomes the few `factors` behind its units, else the normal scores of these.
+4. Near a low-dimensional sheet (two layers and more): linear `codes`, unless a copula of all
+   directions keeps on fresh rows what it promises.
+5. Else a Student-t copula with its bias subtracted, unless nonlinear `codes` or a `mixture` of
    Gaussian clusters explains held-out rows significantly better.
-4. Class labels: held-out bounds H(Y) - CE, or k-NN where that is significantly more.
+6. Class labels: held-out bounds H(Y) - CE, or k-NN where that is significantly more.
 
 Failure modes. Dependence that is neither elliptical, nor clustered, nor carried by the features
 of `codes` is missed in more than a few dimensions: the estimate is too low. Heavy ties outside a
@@ -73,16 +76,15 @@ def _continuous(x, y, seed, groups):
         return Pointwise(np.zeros(len(x)), ("constant",))
     if x.shape[1] + y.shape[1] <= LOW_DIMENSIONS:
         return _few_dimensions(x, y)
-    found = [factors(side) for side in (x, y)]
-    units = [gaussian_ranks(a) if f is None else f for a, f in zip((x, y), found)]
+    behind = [factors(side) for side in (x, y)]
+    units = [gaussian_ranks(a) if f is None else f for a, f in zip((x, y), behind)]
     terms = _on_units(x, y, units, seed, groups)
-    known = [f"{name} has {f.shape[1]} factors" for name, f in zip("xy", found) if f is not None]
+    known = [f"{name} has {f.shape[1]} factors" for name, f in zip("xy", behind) if f is not None]
     if not known:
         return terms
     doubt = FACTOR_ERROR * max(float(terms.values.mean()), 0.0)
-    return Pointwise(
-        terms.values, (*terms.notes, *known), terms.low_by + doubt, terms.high_by + doubt
-    )
+    low_by, high_by = terms.low_by + doubt, terms.high_by + doubt
+    return Pointwise(terms.values, (*terms.notes, *known), low_by, high_by)
 
 
 def _on_units(x, y, units, seed, groups):
@@ -136,8 +138,8 @@ def _bound(x, y, seed):
 
 def coordinates(a):
     """The few factors behind the units `[n, d]`, else their normal scores."""
-    found = factors(a)
-    return gaussian_ranks(a) if found is None else found
+    behind = factors(a)
+    return gaussian_ranks(a) if behind is None else behind
 
 
 def _or_principal_axes(sides, i, values, seed):

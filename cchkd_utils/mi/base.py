@@ -173,8 +173,8 @@ def on_a_sample(method, most: int, x, y, *, seed: int, groups=None, **how) -> Po
     rows = np.sort(np.random.default_rng(seed).permutation(len(x))[:most])
     values = np.full(len(x), np.nan)
     part = y[rows] if y.ndim > 1 else np.unique(y[rows], return_inverse=True)[1]
-    some = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
-    terms = method(x[rows], part, seed=seed, groups=some, **how)
+    hint = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
+    terms = method(x[rows], part, seed=seed, groups=hint, **how)
     values[rows] = terms.values
     return terms._replace(
         values=values, notes=(*terms.notes, f"on a random {most} of {len(x)} rows")

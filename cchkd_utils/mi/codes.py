@@ -94,7 +94,7 @@ def canonical_codes(x, y, dim_x: float, dim_y: float, seed: int) -> Pointwise:
     clusters = best_cluster_count(np.hstack([a, b]), seed, CLUSTERS)
     fitted = fit_clusters(a, b, clusters, seed)
     sa, sb = fitted.sample(n, np.random.default_rng(seed))
-    bias = ksg_rows(sa, sb).mean() - fitted.log_ratio(sa, sb).mean()
+    bias = float(ksg_rows(sa, sb).mean() - fitted.log_ratio(sa, sb).mean())
     fit_gain = r * (dx + dy - r) / (2.0 * n)
     note = f"ksg on {r} canonical codes, bias {bias:.3f} subtracted"
     values = ksg_rows(a, b) - bias - fit_gain

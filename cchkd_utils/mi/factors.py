@@ -32,16 +32,16 @@ def factors(a: np.ndarray) -> np.ndarray | None:
     if a.shape[1] < MIN_UNITS:  # two nearly equal columns are one factor and a small difference
         return None
     units = _Units(a)
-    found = units.fit(most) if most else None
+    fitted = units.fit(most) if most else None
     too_few = 0
-    while found is not None and most - too_few > 1:  # the smallest number that does
+    while fitted is not None and most - too_few > 1:  # the smallest number that does
         middle = (too_few + most) // 2
         fewer = units.fit(middle)
         if fewer is None:
             too_few = middle
         else:
-            most, found = middle, fewer
-    return found
+            most, fitted = middle, fewer
+    return fitted
 
 
 class _Units:

@@ -200,11 +200,11 @@ def test_factors_behind_units_are_found_from_ranks():
     kinds = np.arange(40) % 4
     for kind, bend in enumerate((np.tanh, np.exp, np.cbrt, lambda a: np.maximum(a, 0))):
         units[:, kinds == kind] = bend(units[:, kinds == kind])
-    found = factors(units)
-    assert found.shape == (800, 3)
+    behind = factors(units)
+    assert behind.shape == (800, 3)
     white = np.linalg.qr(z - z.mean(0))[0]
-    assert np.linalg.svd(white.T @ found / np.sqrt(800))[1].min() > 0.95
-    np.testing.assert_array_equal(factors(np.cbrt(units)), found)
+    assert np.linalg.svd(white.T @ behind / np.sqrt(800))[1].min() > 0.95
+    np.testing.assert_array_equal(factors(np.cbrt(units)), behind)
 
 
 @pytest.mark.parametrize("data", [pairs, heavy, clustered])
