@@ -1,4 +1,4 @@
-"""The two table scripts run end to end, small, and write what they promise."""
+"""The table scripts run end to end, small, and write what they promise."""
 
 import subprocess
 import sys
@@ -23,6 +23,11 @@ def test_calibration_script(tmp_path):
     trials = pd.read_csv(tmp_path / "cells_trials.csv")
     assert len(trials) == 18 and trials.seed.nunique() == 18
     assert (trials.gap_lo_nats < trials.gap_hi_nats).all()
+
+
+def test_growth_script(tmp_path):
+    rows = table("bench_growth.py", tmp_path / "rows.csv", "--rows", 500, 1000)
+    assert list(rows.n) == [500, 1000] and (rows.seconds > 0).all() and (rows.mb < 4000).all()
 
 
 def test_accuracy_script(tmp_path):

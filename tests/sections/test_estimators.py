@@ -42,16 +42,24 @@ def test_copies_are_copies_of_whole_rows():
 
 
 def test_measurements_are_rows_of_the_estimates_table():
-    rows = study.measure_networks(1, 120, ["ksg", "gaussian"], seed=3)
+    rows = study.measure_networks(1, 300, ["ksg", "gaussian"], seed=3)
     table = results.check(rows, "estimates")
     assert set(table["y"]) == {"continuous", "classes"} and len(table) == 4
     assert (table["dim"] == 64).all() and table.groupby("task")["true_mi"].nunique().eq(1).all()
+    few = study.measure_networks(1, 100, ["ksg", "gaussian"], seed=3)
+    assert [row["method"] for row in few if row["y"] == "continuous"] == ["ksg"]
     low, high = (
         results.check(study.measure_classes(spread, 4, 300, ["ksg"], 0), "estimates").iloc[0]
         for spread in (0.0, 6.0)
     )
     assert low["true_mi"] == pytest.approx(0.0, abs=1e-9)
     assert high["true_mi"] == pytest.approx(np.log(4), abs=0.01)
+
+
+@pytest.mark.parametrize("name", study.SPOILT)
+def test_the_truth_of_spoilt_rows(name):
+    (row,) = study.measure_spoilt(name, 1000, ["auto"], 0)
+    assert row["nats"] == pytest.approx(row["true_mi"], abs=0.3)
 
 
 def verdicts(gaps, trues, p_wrong, half=0.1):
