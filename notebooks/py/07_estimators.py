@@ -228,7 +228,7 @@ table.rename_axis("what happened to X").rename_axis(columns=None)
 
 # %% [markdown]
 # Increasing maps of single units leave ranks alone, so `auto`, `ksg` and `gaussian` do not see them. `mine` and `lmi` work on standardised
-# columns and lose nearly all. Rows that repeat are counted and taken apart by the chain rule: which rows are zero is one information, what the others say
+# columns and lose nearly all. Wild cells cost every method something: ranks bound their size, not their number. Rows that repeat are counted and taken apart by the chain rule: which rows are zero is one information, what the others say
 # is another. The estimate's notes tell how many there were.
 #
 # ## Is the interval honest?

@@ -59,7 +59,7 @@ def test_measurements_are_rows_of_the_estimates_table():
 @pytest.mark.parametrize("name", study.SPOILT)
 def test_the_truth_of_spoilt_rows(name):
     (row,) = study.measure_spoilt(name, 1000, ["auto"], 0)
-    assert row["nats"] == pytest.approx(row["true_mi"], abs=0.3)
+    assert row["nats"] == pytest.approx(row["true_mi"], abs=0.45)  # wild cells cost a fifth
 
 
 def verdicts(gaps, trues, p_wrong, half=0.1):
