@@ -238,6 +238,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 kept, kept_verdicts = results.recorded("synthetic")
+print(readable.judged_by(kept_verdicts))
 study.beside_paper({"recorded": kept, "this build": table})
 
 # %% [markdown]

@@ -197,7 +197,9 @@ cases.report("MFH")
 
 # %% tags=["hide-input"]
 here = results.check(cases.rows), results.check(cases.verdicts, "verdicts")
-columns = {"recorded": mfh.crossings(*results.recorded("counterexamples"))}
+kept, kept_verdicts = results.recorded("counterexamples")
+print(readable.judged_by(kept_verdicts))
+columns = {"recorded": mfh.crossings(kept, kept_verdicts)}
 crossings = mfh.crossings(*here, seed=seed)
 mfh.beside_published(columns | {"this build": crossings})
 
