@@ -73,3 +73,8 @@ def test_labels_of_an_index_lose_no_digit():
         "0.12345678",
         "–",
     ]
+
+
+def test_recorded_verdicts_name_the_versions_that_judged_them():
+    rows = pd.DataFrame({"version": ["0.2.3", "0.1.0", "0.1.1"]})
+    assert readable.judged_by(rows) == "Judged by the verdict of 0.1 and 0.2."
