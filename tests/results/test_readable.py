@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cchkd_utils.results.readable import html
+from cchkd_utils.results.readable import html, judged_by
 
 
 def rows(text):
@@ -76,5 +76,5 @@ def test_labels_of_an_index_lose_no_digit():
 
 
 def test_recorded_verdicts_name_the_versions_that_judged_them():
-    rows = pd.DataFrame({"version": ["0.2.3", "0.1.0", "0.1.1"]})
-    assert readable.judged_by(rows) == "Judged by the verdict of 0.1 and 0.2."
+    table = pd.DataFrame({"version": ["0.2.3", "0.1.0", "0.1.1"]})
+    assert judged_by(table) == "Judged by the verdict of 0.1 and 0.2."
