@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -159,7 +160,8 @@ def check_not_same(x: np.ndarray, y: np.ndarray, names: tuple[str, str] = ("x", 
 
 
 def _order(column):
-    return np.unique(column, return_inverse=True)[1].astype(np.int32).tobytes()
+    ranks = np.unique(column, return_inverse=True)[1].astype(np.int32)
+    return hashlib.blake2b(ranks.tobytes()).digest()  # a million rows of 100 columns are many bytes
 
 
 def _orthonormal(a):
