@@ -63,7 +63,7 @@ def _t_kernel(q, d, v):
 def scores(u: np.ndarray, dof: float) -> np.ndarray:
     """Quantiles of the t distribution at uniform ranks."""
     if np.isinf(dof):
-        return ndtri(u)
+        return np.ascontiguousarray(ndtri(u))
     # All columns hold the same ranks, and the quantile function of t is slow.
     ranks, at = np.unique(u, return_inverse=True)
     return student_t.ppf(ranks, dof)[at].reshape(u.shape)
