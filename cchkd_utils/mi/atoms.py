@@ -1,4 +1,4 @@
-"""Part of `auto`: rows that repeat (a missing modality, padding) and large n.
+"""Part of `auto`: rows that repeat (a missing modality, padding).
 
 A vector that many rows share is an atom. With A and B the atoms of x and y, 0 for none,
 I(X;Y) = I(A;B) + I(A;Y|B) + I(X;B|A) + I(X;Y|A,B) (the chain rule): a table, two informations
@@ -28,7 +28,7 @@ def atoms(a: np.ndarray) -> np.ndarray:
 def terms(x, y, codes_x, codes_y, about_labels: Callable, about_rows: Callable) -> Pointwise:
     """Row-wise terms `[n]` of the chain rule; `codes_y` are atoms or, with no row at 0, classes.
 
-    `about_labels(rows, codes)` and `about_rows(x, y, rows)` return `Pointwise` terms.
+    `about_labels(a, codes)` and `about_rows(rows)`, row numbers, return `Pointwise` terms.
     """
     n, notes = len(x), []
     values = _table(codes_x, codes_y)

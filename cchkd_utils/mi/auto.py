@@ -101,13 +101,14 @@ def _on_units(x, y, units, seed, groups):
     for i, side in enumerate((x, y)):
         if _ill_conditioned(units[i]):
             few = _or_principal_axes(few, i, side, seed)
+    ranks = _ranks(*few)
     if near:
-        kept, holds = _copula_of_fresh_rows(few, seed)
+        kept, holds = _copula_of_fresh_rows(ranks, seed)
         if not holds:
             codes = canonical_codes(*units, *dims, seed)
             more = kept - max(float(codes.values.mean()), 0.0)
             return codes._replace(low_by=max(codes.low_by, more))
-    return _many_dimensions(*few, seed, groups)
+    return _many_dimensions(*few, ranks, seed, groups)
 
 
 def _shape(units):
@@ -116,13 +117,13 @@ def _shape(units):
     return axes, dims, [is_sheet(p, dim) for p, dim in zip(axes, dims)]
 
 
-def _copula_of_fresh_rows(sides, seed):
+def _copula_of_fresh_rows(ranks, seed):
     """What a copula of all directions says on unseen rows, and whether that is what it promised.
 
     Small directions may be what the sides share, or the noise and bends of a sheet: there a
     copula promises several nats more than it keeps.
     """
-    ux, uy, dof = _ranks(*sides)
+    ux, uy, dof = ranks
     too_low = held_out_bias(len(ux) * (FOLDS - 1) // FOLDS, ux.shape[1], uy.shape[1])
     inside = copula(ux, uy, dof).values
     outside = _held_out_copula(ux, uy, dof, seed, truncate=False) - too_low
@@ -186,9 +187,8 @@ def _few_dimensions(x, y):
     return smooth
 
 
-def _many_dimensions(x, y, seed, groups):
+def _many_dimensions(x, y, ranks, seed, groups):
     """The copula, unless a mixture or nonlinear codes explain held-out rows better."""
-    ranks = _ranks(x, y)
     best, base = copula(*ranks), _held_out_copula(*ranks, seed)
     bound = None
     if groups is not None or x.shape[1] + y.shape[1] <= MAX_COLUMNS:

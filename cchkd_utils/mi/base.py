@@ -147,9 +147,12 @@ def check_not_same(x: np.ndarray, y: np.ndarray, names: tuple[str, str] = ("x", 
     text += "Was one array saved twice?"
     orders = {}
     for j, column in enumerate(x.T):
-        orders |= {_order(column): j, _order(-column): j}
+        codes = _codes(column)
+        orders |= {_digest(codes): j, _digest(codes.max() - codes): j}
     for j, column in enumerate(y.T):
-        if (i := orders.get(_order(column))) is not None and len(np.unique(column)) >= MIN_ROWS:
+        if (i := orders.get(_digest(_codes(column)))) is not None and len(
+            np.unique(column)
+        ) >= MIN_ROWS:
             raise ValueError(text.format(f"in columns {i} and {j}, up to an increasing map"))
     rows = 4 * (x.shape[1] + y.shape[1]) + 100  # what holds for all rows holds for some
     if len(x) < 2 * (x.shape[1] + y.shape[1]) + 10:
@@ -159,9 +162,12 @@ def check_not_same(x: np.ndarray, y: np.ndarray, names: tuple[str, str] = ("x", 
         raise ValueError(text.format("up to a linear map"))
 
 
-def _order(column):
-    ranks = np.unique(column, return_inverse=True)[1].astype(np.int32)
-    return hashlib.blake2b(ranks.tobytes()).digest()  # a million rows of 100 columns are many bytes
+def _codes(column):
+    return np.unique(column, return_inverse=True)[1].astype(np.int32)
+
+
+def _digest(codes):
+    return hashlib.blake2b(codes.tobytes()).digest()  # a million rows of 100 columns are many bytes
 
 
 def _orthonormal(a):

@@ -104,7 +104,7 @@ def _em(z, clusters, seed, start=None, starts=1):
         return model.fit(z)
 
 
-def best_cluster_count(z: np.ndarray, seed: int, choices=CLUSTERS) -> int:
+def best_cluster_count(z: np.ndarray, seed: int, choices) -> int:
     """The number of clusters with the smallest BIC, 1 included."""
     return min((1, *choices), key=lambda k: _em(z, k, seed).bic(z))
 

@@ -35,7 +35,7 @@ def measure(rows: int) -> dict:
 
 
 def main():
-    """Print a line per number of rows, with the exponent since the one before; write the table."""
+    """Print a line per number of rows; write the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--out", help="CSV")
@@ -49,11 +49,6 @@ def main():
         command = [sys.executable, __file__, "--single", str(rows)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         table.append(json.loads(done.stdout.splitlines()[-1]))
-        if len(table) > 1:
-            last, row = table[-2:]
-            times = np.log(row["n"] / last["n"])
-            for name in ("seconds", "mb"):
-                row[f"{name}_exponent"] = np.log(row[name] / last[name]) / times
         print(*(f"{key}={value:.3g}" for key, value in table[-1].items()), flush=True)
         write(table, args.out)
 

@@ -73,16 +73,20 @@ def mapped(z, name, rng):
     return INCREASING[name]((z - z.mean(0)) / z.std(0), rng)
 
 
+@pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("method", ["auto", "ksg", "gaussian"])
-def test_increasing_maps_of_units_change_nothing(method):
+def test_increasing_maps_of_units_change_nothing(method, labelled):
     @FEW
     @cases
     def check(seed, data, d, name, both):
         rng = np.random.default_rng(seed)
         x, y = data(rng, d)
-        plain = estimate(x, y, method)
-        x, y = mapped(x, name, rng), mapped(y, name, rng) if both else y
-        assert estimate(x, y, method).nats == pytest.approx(plain.nats, abs=0.01)
+        if labelled:
+            y = (y[:, 0] > np.median(y[:, 0])).astype(int)
+        plain = estimate(x, y, method, discrete_y=labelled)
+        x, y = mapped(x, name, rng), mapped(y, name, rng) if both and not labelled else y
+        again = estimate(x, y, method, discrete_y=labelled)
+        assert again.nats == pytest.approx(plain.nats, abs=0.01)
 
     check()
 
@@ -96,21 +100,6 @@ def test_scales_and_shifts_change_nothing_for_networks(method):
     moved = estimate(x * 10.0 ** rng.uniform(-6, 6, 4) + 3.0, y, method, **small)
     assert moved.nats == pytest.approx(plain.nats, abs=0.01)
     assert any("outliers" in note for note in plain.notes)
-
-
-@pytest.mark.parametrize("method", ["auto", "ksg", "gaussian"])
-def test_maps_of_units_change_no_information_about_labels(method):
-    @FEW
-    @cases
-    def check(seed, data, d, name, both):
-        rng = np.random.default_rng(seed)
-        x, y = data(rng, d)
-        labels = (y[:, 0] > np.median(y[:, 0])).astype(int)
-        plain = estimate(x, labels, method, discrete_y=True)
-        again = estimate(mapped(x, name, rng), labels, method, discrete_y=True)
-        assert again.nats == pytest.approx(plain.nats, abs=0.01)
-
-    check()
 
 
 def test_half_precision_and_a_few_wild_cells_change_little():

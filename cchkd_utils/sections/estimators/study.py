@@ -238,11 +238,11 @@ def reliability_of_signs(trials: pd.DataFrame) -> pd.DataFrame:
 
 def growth(rows: pd.DataFrame) -> pd.DataFrame:
     """Seconds and peak megabytes of a verdict by rows, and the exponents of their growth."""
-    exponents = rows[["seconds_exponent", "mb_exponent"]].round(2)
-    named = rows[["n", "seconds", "mb"]].round({"seconds": 1, "mb": 0}).join(exponents)
-    return named.rename(columns={
-        "n": "rows", "mb": "peak (MB)", "seconds_exponent": "exponent of time",
-        "mb_exponent": "exponent of memory",
+    steps = np.log(rows[["n", "seconds", "mb"]]).diff()
+    return pd.DataFrame({
+        "rows": rows["n"], "seconds": rows["seconds"].round(1), "peak (MB)": rows["mb"].round(),
+        "exponent of time": (steps["seconds"] / steps["n"]).round(2),
+        "exponent of memory": (steps["mb"] / steps["n"]).round(2),
     })  # fmt: skip
 
 
