@@ -7,7 +7,7 @@
    directions keeps on fresh rows what it promises.
 5. Else a Student-t copula with its bias subtracted, unless nonlinear `codes` or a `mixture` of
    Gaussian clusters explains held-out rows significantly better.
-6. Class labels: held-out bounds H(Y) - CE, or k-NN where that is significantly more.
+6. Class labels: held-out bounds H(Y) - CE, or k-NN the more its gain is significant.
 
 Failure modes. Dependence that is neither elliptical, nor clustered, nor carried by the features
 of `codes` is missed in more than a few dimensions: the estimate is too low. Heavy ties outside a
@@ -43,8 +43,9 @@ MIN_Z = 4.0  # standard errors; at 3 a richer model wins by chance in one case o
 
 CURVED_MIN_Z = 1.0  # its folds correct the bias of a richer classifier
 # At 3, k-NN won by chance in one case of ten: it is 0.01 nats high on Gaussian classes, and rows
-# that share neighbours vary together, so that its spread is larger than they tell.
-KNN_MIN_Z = 6.0
+# that share neighbours vary together, so that its spread is larger than they tell. Up to 9 it is
+# weighed in and the interval spans both.
+KNN_MIN_Z, KNN_SURE_Z = 3.0, 9.0
 SMALLEST = 2e-9  # probability; a class unseen in training gets this
 
 
@@ -208,8 +209,8 @@ def _held_out_copula(ux, uy, dof, seed, *, bound=False, truncate=True):
     values, sx, sy = np.empty(len(ux)), scores(ux, dof), scores(uy, dof)
     for train, test in folds(len(ux), FOLDS, seed):
         model = fit_copula(ux[train], uy[train], dof, truncate=truncate)
-        ratio = model.log_ratio(sx[test], sy[test], pairs=bound)
-        values[test] = info_nce_rows(ratio) if bound else ratio
+        pair = sx[test], sy[test]
+        values[test] = info_nce_rows(model.pair_ratio, *pair) if bound else model.log_ratio(*pair)
     return values
 
 
@@ -224,8 +225,15 @@ def _best_for_labels(x, codes, seed):
     if intrinsic_dimension(x) <= KNN_DIMENSION:
         flat = x.shape[1] <= KNN_DIMENSION
         values = ross_rows(gaussian_ranks(x) if flat else (x - x.mean(0)) / x.std(), codes)
-        if beats(values, best, KNN_MIN_Z):
-            best, note = values, "k-NN (Ross)"
+        gain = values - best
+        z = gain.mean() / max(gain.std() / np.sqrt(len(gain)), 1e-12)
+        share = float(np.clip((z - KNN_MIN_Z) / (KNN_SURE_Z - KNN_MIN_Z), 0.0, 1.0))
+        if share == 1.0:
+            return Pointwise(values, ("k-NN (Ross)",))
+        if share > 0.0:  # no threshold, which the last bit of a sum might cross
+            note = f"{note}, and {share:.0%} of what k-NN (Ross) adds"
+            more = float(gain.mean())
+            return Pointwise(best + share * gain, (note,), (1 - share) * more, share * more)
     return Pointwise(best, (note,))
 
 

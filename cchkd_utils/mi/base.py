@@ -12,7 +12,8 @@ import numpy as np
 from scipy.stats import entropy
 
 MIN_ROWS = 50
-SAME = 1e-11  # of the variance
+PAIRED_ROWS = 1700  # all pairs of more take too long
+SAME, SAME_ROWS = 1e-11, 2000  # of the variance
 TAILS = "low where columns have heavy tails or outliers"
 
 
@@ -145,15 +146,12 @@ def check_not_same(x: np.ndarray, y: np.ndarray, names: tuple[str, str] = ("x", 
     """Refuse sides `[n, dx]`, `[n, dy]` that share a column up to a monotone or linear map."""
     text = f"{names[0]} and {names[1]} are the same {{}}; their information is infinite. "
     text += "Was one array saved twice?"
-    orders = {}
-    for j, column in enumerate(x.T):
-        codes = _codes(column)
-        orders |= {_digest(codes): j, _digest(codes.max() - codes): j}
+    few = slice(0, None, max(1, len(x) // SAME_ROWS))  # columns that differ mostly do so here
+    orders = _orders(x[few])
     for j, column in enumerate(y.T):
-        if (i := orders.get(_digest(_codes(column)))) is not None and len(
-            np.unique(column)
-        ) >= MIN_ROWS:
-            raise ValueError(text.format(f"in columns {i} and {j}, up to an increasing map"))
+        for i in orders.get(_order(column[few])[0], ()):
+            if len(np.unique(column)) >= MIN_ROWS and _order(column)[0] in _order(x[:, i]):
+                raise ValueError(text.format(f"in columns {i} and {j}, up to an increasing map"))
     rows = 4 * (x.shape[1] + y.shape[1]) + 100  # what holds for all rows holds for some
     if len(x) < 2 * (x.shape[1] + y.shape[1]) + 10:
         return  # any rows would seem so
@@ -162,12 +160,19 @@ def check_not_same(x: np.ndarray, y: np.ndarray, names: tuple[str, str] = ("x", 
         raise ValueError(text.format("up to a linear map"))
 
 
-def _codes(column):
-    return np.unique(column, return_inverse=True)[1].astype(np.int32)
+def _orders(a):
+    """Columns by the order of their rows, or its reverse."""
+    columns = {}
+    for j, column in enumerate(a.T):
+        for digest in _order(column):
+            columns.setdefault(digest, []).append(j)
+    return columns
 
 
-def _digest(codes):
-    return hashlib.blake2b(codes.tobytes()).digest()  # a million rows of 100 columns are many bytes
+def _order(column):
+    """Digests of the order of the rows and of its reverse: a million rows are many bytes."""
+    codes = np.unique(column, return_inverse=True)[1].astype(np.int32)
+    return [hashlib.blake2b(c.tobytes()).digest() for c in (codes, codes.max() - codes)]
 
 
 def _orthonormal(a):
@@ -197,8 +202,9 @@ def label_entropy(codes: np.ndarray) -> float:
 def folds(n: int, k: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield k pairs (train, test) of row numbers; the random test sets part the n rows."""
     for test in np.array_split(np.random.default_rng(seed).permutation(n), k):
-        test.sort()
-        yield np.setdiff1d(np.arange(n), test), test
+        rest = np.ones(n, bool)
+        rest[test] = False
+        yield np.flatnonzero(rest), np.flatnonzero(~rest)
 
 
 def beats(candidate, incumbent, min_z: float, min_gain: float = 0.01) -> bool:
@@ -207,16 +213,22 @@ def beats(candidate, incumbent, min_z: float, min_gain: float = 0.01) -> bool:
     return gain.mean() > max(min_gain, min_z * gain.std() / np.sqrt(len(gain)))
 
 
-def info_nce_rows(pairs: np.ndarray) -> np.ndarray:
-    """Row-wise terms `[m]` of the symmetric InfoNCE bound of finite log ratios `[m, m]`.
+def info_nce_rows(pair_ratio, x, y) -> np.ndarray:
+    """Row-wise terms `[m]` of the symmetric InfoNCE bound from the log ratios of all pairs.
 
-    van den Oord et al. (2018), eq. 4, averaged over both directions; at most ln m.
+    `pair_ratio(x, y)` gives these, finite, `[m, m]`. van den Oord et al. (2018), eq. 4, averaged
+    over both directions; at most ln m. Many rows are bounded in parts: O(m) time and memory.
     """
-    both = _log_sum_exp(pairs, 1) + _log_sum_exp(pairs, 0)
-    return np.diag(pairs) - 0.5 * both + np.log(len(pairs))
+    values, parts = np.empty(len(x)), -(-len(x) // PAIRED_ROWS)
+    for first in range(parts):  # each n-th row, for rows may be in the order of their classes
+        part = slice(first, None, parts)
+        pairs = pair_ratio(x[part], y[part])
+        both = log_sum_exp(pairs, 1) + log_sum_exp(pairs, 0)
+        values[part] = np.diag(pairs) - 0.5 * both + np.log(len(pairs))
+    return values
 
 
-def _log_sum_exp(a, axis):
+def log_sum_exp(a: np.ndarray, axis: int) -> np.ndarray:
     """As `scipy.special.logsumexp` for finite numbers, in half its time."""
     top = a.max(axis, keepdims=True)
     return np.log(np.exp(a - top).sum(axis)) + top.squeeze(axis)

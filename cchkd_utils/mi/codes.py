@@ -148,8 +148,8 @@ def _best_rank(a, b, available):
     a, b, best, rank = a[:BOUND_ROWS], b[:BOUND_ROWS], 0.0, 0
     for r in range(1, min(MAX_PAIRS, available) + 1):
         z = gaussian_ranks(np.hstack([a[:, :r], b[:, :r]]))
-        pairs = fit_normal(z, r, truncate=False).log_ratio(z[:, :r], z[:, r:], pairs=True)
-        bound = info_nce_rows(pairs).mean()
+        model = fit_normal(z, r, truncate=False)
+        bound = info_nce_rows(model.pair_ratio, z[:, :r], z[:, r:]).mean()
         if bound > best + 0.005:
             best, rank = bound, r
     return rank

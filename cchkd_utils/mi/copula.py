@@ -39,8 +39,12 @@ class Copula:
         """Whitened canonical coordinates of scores `[n, dx]`, `[n, dy]`."""
         return sx @ self.project_x, sy @ self.project_y
 
+    def pair_ratio(self, sx, sy) -> np.ndarray:
+        """`log_ratio` of all pairs of rows `[n, m]`."""
+        return self.log_ratio(sx, sy, pairs=True)
+
     def log_ratio(self, sx, sy, *, pairs: bool = False) -> np.ndarray:
-        """Log p(x,y)/p(x)p(y) of scores: of the rows `[n]`, or of all pairs `[n, n]`."""
+        """Log p(x,y)/p(x)p(y) of scores: of the rows `[n]`, or of all pairs `[n, m]`."""
         (a, b), r = self.coordinates(sx, sy), len(self.rho)
         normal = canonical_log_ratio(a[:, :r], b[:, :r], self.rho, pairs=pairs)
         if np.isinf(self.dof):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp, ndtr
 
-from .base import Pointwise, folds, info_nce_rows
+from .base import Pointwise, folds, info_nce_rows, log_sum_exp
 from .copula import canonical, fit_normal, scores, uniform_ranks
 from .normal import held_out_bias, standardised, whitening, wishart_bias
 
@@ -16,6 +16,7 @@ CLUSTERS = (2, 4, 8, 12)
 MAX_COLUMNS = 40  # unsupervised clustering is hopeless beyond
 BOUND_FOLDS, FOLDS = 3, 5
 COPULA_STEPS, CHOICE_ROWS = 8, 2000
+CHUNK_ROWS = 100  # of all pairs, for all clusters at once
 OUTLIER_STEPS, MAX_OUTLIERS = 50, 0.05
 
 
@@ -52,12 +53,16 @@ class Clusters:
     def pair_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The same for all pairs of rows `[n, m]`."""
         root, dx = whitening(self.cov), self.dx
-        joint = np.full((len(x), len(y)), -np.inf)
-        for weight, mean in zip(self.weights, self.means):
-            # The white row of a pair is the sum of what x and y give to it.
-            a, b = (x - mean[:dx]) @ root[:dx], (y - mean[dx:]) @ root[dx:]
-            q = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] + 2.0 * a @ b.T
-            np.logaddexp(joint, np.log(weight) - 0.5 * q, out=joint)
+        given_y = [(y - mean[dx:]) @ root[dx:] for mean in self.means]
+        joint = np.empty((len(x), len(y)))
+        for first in range(0, len(x), CHUNK_ROWS):
+            rows, by_cluster = slice(first, first + CHUNK_ROWS), []
+            for weight, mean, b in zip(self.weights, self.means, given_y):
+                # The white row of a pair is the sum of what x and y give to it.
+                a = (x[rows] - mean[:dx]) @ root[:dx]
+                q = (a**2).sum(1)[:, None] + (b**2).sum(1) + 2.0 * a @ b.T
+                by_cluster.append(np.log(weight) - 0.5 * q)
+            joint[rows] = log_sum_exp(np.stack(by_cluster), 0)
         lx, ly = self._log_alone(x, y)
         return joint + np.log(np.diag(root)).sum() - lx[:, None] - ly
 
@@ -186,7 +191,7 @@ def bounded_clusters(x, y, clusters: int, seed: int, groups=None) -> np.ndarray 
     bound = np.empty(len(x))
     for train, test in folds(len(x), BOUND_FOLDS, seed):
         model = fit_clusters(x, y, clusters, seed, groups, train).truncated(len(train))
-        bound[test] = info_nce_rows(model.pair_ratio(x[test], y[test]))
+        bound[test] = info_nce_rows(model.pair_ratio, x[test], y[test])
     return bound
 
 

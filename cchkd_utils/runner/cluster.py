@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -197,11 +198,27 @@ def _local(count: int) -> Iterator[Any]:
     except BaseException:
         for nanny in cluster.workers.values():
             nanny.auto_restart = False
-            with contextlib.suppress(ProcessLookupError, TypeError):  # gone already
-                os.kill(nanny.pid, getattr(signal, "SIGKILL", signal.SIGTERM))  # with its kernel
+        alive = [pid for nanny in cluster.workers.values() if (pid := nanny.pid)]
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError):  # gone already
+                os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))  # with its kernel
+        _wait_for_end(alive)
         raise
     finally:
         cluster.close(timeout=PATIENCE)
+
+
+def _wait_for_end(pids: list[int]) -> None:
+    """Wait for killed workers: until they are gone, their workplaces count as in use."""
+    import psutil
+
+    deadline = time.monotonic() + PATIENCE
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                if time.monotonic() > deadline:
+                    return
+                time.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ import itertools
 import json
 import shutil
 import sys
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -254,7 +255,24 @@ def workplace(folder: Path) -> Iterator[Path]:
                 new.unlink(missing_ok=True)
             yield part
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    """Remove a workplace, its lock last: who is killed at it leaves what can be cleared."""
+    for attempt in range(20):  # a kernel that is ending may write once more
+        time.sleep(0.1 * bool(attempt))
+        with contextlib.suppress(OSError):
+            for path in part.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                elif path.name != LOCK:
+                    path.unlink(missing_ok=True)
+            if {path.name for path in part.iterdir()} <= {LOCK}:
+                (part / LOCK).unlink(missing_ok=True)
+                part.rmdir()
+        if not part.exists():
+            return
 
 
 def clear_killed(folder: Path) -> None:
@@ -262,7 +280,7 @@ def clear_killed(folder: Path) -> None:
     for lock in folder.glob(f"{PART}*/{LOCK}") if fcntl else ():
         with contextlib.suppress(OSError), lock.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(lock.parent, ignore_errors=True)
+            _remove(lock.parent)
 
 
 def file_run(

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from cchkd_utils.mi import estimate, label_entropy
+from cchkd_utils.mi import auto, estimate, label_entropy
 from cchkd_utils.mi.codes import nonlinear_codes
 from cchkd_utils.mi.normal import held_out_bias, wishart_bias
 from cchkd_utils.mi.tasks import beyond_normal, representations, student
@@ -126,3 +126,18 @@ def test_codes_survive_a_fold_without_any_significant_pair(seed):
     a, b = z + 0.5 * e, z + 2 * f
     codes, held_out = nonlinear_codes(np.stack([a, -a], 1), np.stack([b, -b], 1), 0)
     assert codes is None or np.isfinite(held_out).all()
+
+
+@pytest.mark.parametrize(("rows", "noise"), [(400, 0.45), (600, 0.45), (1300, 0.8)])
+def test_labels_between_two_models_span_both(rows, noise, monkeypatch):
+    """Rings, which a discriminant knows in part: no threshold that rounding might cross."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, rows)
+    angle, radius = rng.uniform(0, 2 * np.pi, rows), 1 + y + noise * rng.standard_normal(rows)
+    x = np.stack([radius * np.cos(angle), radius * np.sin(2 * angle)], 1)
+    both = estimate(x, y, discrete_y=True)
+    monkeypatch.setattr(auto, "KNN_DIMENSION", 0.0)
+    discriminant, knn = estimate(x, y, discrete_y=True).nats, estimate(x, y, "ksg", discrete_y=True)
+    assert discriminant < both.nats < knn.nats
+    assert both.nats - both.high_by == pytest.approx(discriminant)
+    assert both.nats + both.low_by == pytest.approx(knn.nats)

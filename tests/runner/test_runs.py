@@ -1,8 +1,12 @@
+import contextlib
+import itertools
 import json
 import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -254,6 +258,28 @@ def test_the_workplace_of_the_living_stays_and_that_of_the_killed_goes(tiny):
         process.send_signal(signal.SIGKILL)
     runs.clear_killed(folder)
     assert not part.exists()
+
+
+def test_a_workplace_goes_although_its_kernel_still_writes(tmp_path):
+    part = tmp_path / f"{runs.PART}abc"
+    (part / "a").mkdir(parents=True)
+    (part / runs.LOCK).touch()
+    ends = time.monotonic() + 0.5
+
+    def write():
+        for i in itertools.count():
+            if time.monotonic() > ends:
+                return
+            with contextlib.suppress(OSError):
+                (part / f"{i}").touch()
+                (part / "a").mkdir(exist_ok=True)
+                (part / "a" / f"{i}").touch()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    runs.clear_killed(tmp_path)
+    writer.join()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failed_run_without_a_notebook_is_not_kept(tmp_path):
