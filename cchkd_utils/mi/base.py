@@ -13,7 +13,8 @@ from scipy.stats import entropy
 
 MIN_ROWS = 50
 PAIRED_ROWS = 1700  # all pairs of more take too long
-SAME, SAME_ROWS = 1e-11, 2000  # of the variance
+SAME = 1e-11  # of the variance
+SAME_ROWS = 2000  # looked at first
 TAILS = "low where columns have heavy tails or outliers"
 
 
