@@ -1,5 +1,15 @@
-"""The criterion: is I(teacher; student) above I(student; label), and how sure is that?"""
+"""The criterion: its verdict with intervals and checks, and its rivals."""
 
-from .verdict import ALPHA, Verdict, assess, decide, probability_wrong, rank_teachers
+from .checks import Check
+from .uncertainty import ALPHA, decide, probability_wrong
+from .verdict import Verdict, assess, rank_teachers
 
-__all__ = ["ALPHA", "Verdict", "assess", "decide", "probability_wrong", "rank_teachers"]
+__all__ = [
+    "ALPHA",
+    "Check",
+    "Verdict",
+    "assess",
+    "decide",
+    "probability_wrong",
+    "rank_teachers",
+]

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import softmax
 
 from cchkd_utils.mi.base import folds
+from cchkd_utils.mi.inputs import as_array
 from cchkd_utils.mi.normal import FOLDS, held_out_posterior, lda, leading
 
 RIDGE = 1.0
@@ -71,8 +72,9 @@ def _places(codes, classes, *given) -> np.ndarray:
 
 
 def _given(logits, target, discrete, name):
-    a = np.asarray(logits, dtype=float)
+    a = as_array(logits, name)
     a = a[:, None] if a.ndim == 1 else a
+    a = a.astype(float) if a.dtype.kind in "fiubO" else a
     if a.shape != target.shape:
         raise ValueError(f"{name} has shape {a.shape}; {target.shape} is needed to fit the labels.")
     if not np.isfinite(a).all():

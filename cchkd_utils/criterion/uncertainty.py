@@ -8,16 +8,18 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
+from scipy.stats import norm
 
 from cchkd_utils.mi import MIEstimate, estimate
 from cchkd_utils.mi.auto import MAX_ROWS, coordinates
-from cchkd_utils.mi.base import check_same_length
 from cchkd_utils.mi.codes import intrinsic_dimension, is_sheet
+from cchkd_utils.mi.inputs import as_array, as_labels, check_same_length
 from cchkd_utils.mi.normal import canonical_log_ratio, full_rank
 from cchkd_utils.mi.tasks import Representations, random_layer
 
 CALIBRATION_ROWS = 4000
 CEILING = 4.0  # nats; beyond, the simulation would say little
+ALPHA = 0.025  # a sign is called when its opposite has at most this probability
 
 
 def both_sides(teacher, student, labels, discrete, method, seed) -> tuple[MIEstimate, MIEstimate]:
@@ -31,13 +33,11 @@ def check_units(units: ArrayLike | None, like: NDArray) -> NDArray:
     """Return the unit of each row as codes `[n]`; by default each row is its own."""
     if units is None:
         return np.arange(len(like))
-    units = np.asarray(units)
-    if units.ndim != 1:
-        raise ValueError(f"units has {units.ndim} axes; give one unit per row, [n].")
     check_same_length(units, like, ("units", "labels"))
-    if units.dtype.kind not in "iufbUS" or (units.dtype.kind == "f" and np.isnan(units).any()):
-        raise ValueError("units must be numbers or strings, none of them missing.")
-    names, codes = np.unique(units, return_inverse=True)
+    units = as_array(units, "units")
+    if units.ndim > 1 and units.shape != (len(units), 1):
+        raise ValueError(f"units has shape {units.shape}; give one name per row, [n].")
+    names, codes = np.unique(as_labels(units, "units"), return_inverse=True)
     if len(names) < 2:
         raise ValueError("units names one unit only; an interval needs at least two.")
     return codes
@@ -55,6 +55,24 @@ def paired_stderr(a: NDArray, b: NDArray, units: NDArray | None = None) -> float
     sums = np.bincount(codes, difference - difference.mean())
     g = len(sums)
     return float(np.sqrt(g / (g - 1) * (sums**2).sum()) / len(difference))
+
+
+def probability_wrong(gap: float, stderr: float, doubt: tuple[float, float] = (0.0, 0.0)) -> float:
+    """Probability that the true gap has the other sign, under a flat prior.
+
+    The gap may be too high by `doubt[0]` nats, too low by `doubt[1]`; these are granted first.
+    """
+    left = max(abs(gap) - doubt[gap < 0], 0.0)
+    if stderr <= 0:
+        return 0.0 if left else 0.5
+    return float(norm.cdf(-left / stderr))
+
+
+def decide(gap: float, stderr: float, doubt: tuple[float, float] = (0.0, 0.0)) -> str:
+    """The decision rule: call the sign when the opposite has probability <= .025."""
+    if not probability_wrong(gap, stderr, doubt) <= ALPHA:  # NaN decides nothing
+        return "undecided"
+    return "distil" if gap > 0 else "do not distil"
 
 
 def subsampled_stderr(gap: Callable, units: NDArray, repeats: int, seed: int) -> float:

@@ -7,24 +7,26 @@ into a student of modality 2 when I(H1;H2) > I(H2;Y).
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 from scipy.stats import norm
 
-from cchkd_utils.mi import MIEstimate
-from cchkd_utils.mi.base import (
+from cchkd_utils.mi import MIEstimate, conditional, estimate
+from cchkd_utils.mi.inputs import (
+    as_array,
+    as_labels,
     check_labels,
     check_matrix,
     check_not_same,
     check_same_length,
-    is_one_hot,
+    check_same_order,
+    is_binary,
 )
 
 from . import uncertainty
+from .checks import Check, Judged, quick_checks, simulation_check, thorough_checks
 from .rivals import rival_criteria
-
-ALPHA = 0.025  # a sign is called when its opposite has at most this probability
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Verdict:
     rivals: dict[str, float] = field(default_factory=dict)
     #: Bias of the gap in nats, by simulation at the same n and d; None when not asked for.
     bias: float | None = None
+    #: I(H1;H2|Y), nats, what is shared but not about the label; None for targets or if not asked
+    #: for. The gap is I(H1;H2|Y) - I(H2;Y|H1).
+    mi_given_label: float | None = None
+    #: What was checked; a failed check that could turn the sign makes the decision "undecided".
+    checks: tuple[Check, ...] = ()
     #: The two informations, "teacher_student" and "student_label".
     estimates: dict[str, MIEstimate] = field(default_factory=dict, repr=False, compare=False)
 
@@ -56,6 +63,7 @@ class Verdict:
         """Plain numbers and strings, ready for JSON."""
         out = {part.name: getattr(self, part.name) for part in fields(self)}
         del out["ci"], out["estimates"]
+        out["checks"] = [asdict(check) for check in self.checks]
         return out | {"gap_lo": self.ci[0], "gap_hi": self.ci[1], "rivals": dict(self.rivals)}
 
     def __str__(self) -> str:
@@ -67,9 +75,15 @@ class Verdict:
             (f"{self.level:.0%} interval", f"[{self.ci[0]:.3f}, {self.ci[1]:.3f}]"),
             ("P(sign is wrong)", f"{self.p_wrong:8.3f}"),
         ]
+        if self.mi_given_label is not None:
+            text = f"{self.mi_given_label:8.3f} nats, of the first: not about the label"
+            rows.insert(2, ("I(teacher; student | label)", text))
         if self.bias is not None:
             rows.append(("bias in simulation", f"{self.bias:8.3f} nats"))
         rows += [(name, f"{value:8.3f}") for name, value in self.rivals.items()]
+        failed = [check for check in self.checks if not check.passed]
+        rows.append(("checks", f"{len(self.checks) - len(failed)} of {len(self.checks)} passed"))
+        rows += [("  failed", str(check)) for check in failed]
         rows.append(("verdict", self.decision))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
@@ -89,6 +103,7 @@ def assess(
     level: float = 0.90,
     rivals: bool = True,
     bias_check: bool = True,
+    checks: bool = True,
     seed: int = 0,
 ) -> Verdict:
     """Estimate both sides of the criterion on the same held-out rows and decide.
@@ -121,6 +136,10 @@ def assess(
         Of the confidence interval, in (0, 1).
     rivals, bias_check : bool
         Compute the rival criteria, and the bias of the gap by simulation at the same n and d.
+    checks : bool
+        Estimate again from half the rows, from shuffled ones and by another method, simulate the
+        bias, and split the shared information; about three times the time. Checks that only look
+        at the rows are always made.
     seed : int
         Of folds, initial weights, subsamples and simulation. Same seed, same verdict.
     """
@@ -128,7 +147,7 @@ def assess(
     discrete = _is_classification(labels, task)
     columns = _logit_columns(labels) if discrete else None
     data = _checked(teacher, student, labels, discrete)
-    units = uncertainty.check_units(units, labels)
+    units = uncertainty.check_units(units, data[2])
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie between 0 and 1, such as 0.9.")
     if n_subsamples < 0 or n_subsamples == 1:
@@ -145,21 +164,25 @@ def assess(
         stderr = uncertainty.subsampled_stderr(gap_of, units, n_subsamples, seed)
     else:
         stderr = uncertainty.paired_stderr(shared.pointwise, label.pointwise, units)
+    doubt = shared.high_by + label.low_by, shared.low_by + label.high_by
+    judged = Judged(data, *how, units, shared, label, gap, stderr, doubt)
+    found = [*quick_checks(judged), *(thorough_checks(judged) if checks else ())]
     bias = None
-    if bias_check:
-        nats = shared.nats, label.nats
-        bias = uncertainty.simulated_bias(*data, discrete, *nats, estimator, seed)
+    if checks and bias_check:
+        bias, check = simulation_check(judged)
+        found.append(check)
+    given_label = _given_label(judged) if checks and discrete else None
+    plain = uncertainty.decide(gap, stderr, doubt)
     logits = teacher_logits, student_logits
     rival_values = rival_criteria(*data, discrete, logits, seed, columns) if rivals else {}
     half = float(norm.ppf(0.5 + level / 2)) * stderr
-    doubt = shared.high_by + label.low_by, shared.low_by + label.high_by
     return Verdict(
         mi_teacher_student=shared.nats,
         mi_student_label=label.nats,
         gap=gap,
         ci=(gap - half - doubt[0], gap + half + doubt[1]),
-        p_wrong=probability_wrong(gap, stderr, doubt),
-        decision=decide(gap, stderr, bias, doubt),
+        p_wrong=uncertainty.probability_wrong(gap, stderr, doubt),
+        decision="undecided" if any(check.reverses for check in found) else plain,
         stderr=stderr,
         level=level,
         estimator=estimator,
@@ -168,43 +191,19 @@ def assess(
         seconds=time.perf_counter() - start,
         rivals=rival_values,
         bias=bias,
+        mi_given_label=given_label,
+        checks=tuple(found),
         estimates={"teacher_student": shared, "student_label": label},
     )
 
 
-def probability_wrong(gap: float, stderr: float, doubt: tuple[float, float] = (0.0, 0.0)) -> float:
-    """Probability that the true gap has the other sign, under a flat prior.
-
-    The gap may be too high by `doubt[0]` nats, too low by `doubt[1]`; these are granted first.
-    """
-    left = max(abs(gap) - doubt[gap < 0], 0.0)
-    if stderr <= 0:
-        return 0.0 if left else 0.5
-    return float(norm.cdf(-left / stderr))
-
-
-def decide(
-    gap: float,
-    stderr: float,
-    bias: float | None = None,
-    doubt: tuple[float, float] = (0.0, 0.0),
-) -> str:
-    """The decision rule: call the sign when the opposite has probability <= .025.
-
-    Where the simulation finds a bias of more than two standard errors, the sign must hold with
-    and without it; one simulation is too noisy to correct the estimate by. It takes the place of
-    `doubt`, which grants errors of the same kind.
-    """
-    plain = _call(gap, stderr, doubt)
-    if bias is None or abs(bias) <= 2.0 * stderr:
-        return plain
-    return plain if _call(gap - bias, stderr, (0.0, 0.0)) == plain else "undecided"
-
-
-def _call(gap, stderr, doubt):
-    if not probability_wrong(gap, stderr, doubt) <= ALPHA:  # NaN decides nothing
-        return "undecided"
-    return "distil" if gap > 0 else "do not distil"
+def _given_label(judged) -> float:
+    """I(H1;H2|Y), nats, of which two informations are known."""
+    teacher, student, labels = judged.data
+    sides = teacher, np.hstack([teacher, student])
+    how = {"discrete_y": True, "seed": judged.seed}
+    alone, both = (estimate(side, labels, judged.estimator, **how) for side in sides)
+    return conditional(judged.shared, alone, judged.label, both).nats
 
 
 def rank_teachers(candidates: dict, student, labels, **options) -> dict[str, Verdict]:
@@ -221,6 +220,7 @@ def rank_teachers(candidates: dict, student, labels, **options) -> dict[str, Ver
 
 def _checked(teacher, student, labels, discrete):
     """Checked copies: constant columns dropped, labels as codes `[n]` or targets `[n, p]`."""
+    check_same_order({"teacher": teacher, "student": student, "labels": labels})
     check_same_length(teacher, student, ("teacher", "student"))
     check_same_length(student, labels, ("student", "labels"))
     teacher, student = check_matrix(teacher, "teacher"), check_matrix(student, "student")
@@ -239,18 +239,16 @@ def _is_classification(labels, task: str) -> bool:
         raise ValueError(f"Unknown task {task!r}; choose auto, classification or regression.")
     if task != "auto":
         return task == "classification"
-    y = np.asarray(labels)
-    if y.dtype.kind not in "f":
+    y = as_array(labels, "labels")
+    if y.dtype.kind != "f" or str(getattr(labels, "dtype", "")) == "category":
         return True
     if y.ndim == 1 or y.shape[-1] == 1:
-        return bool((y == np.round(y)).all())
-    return is_one_hot(y)
+        return bool((y == np.round(y))[~np.isnan(y)].all())
+    return is_binary(y)
 
 
 def _logit_columns(labels) -> np.ndarray | None:
     """Columns of logits that belong to the classes in use, where labels are such numbers."""
-    y = np.asarray(labels)
-    if y.ndim == 2 and y.shape[1] > 1:  # one-hot
-        return np.flatnonzero(y.any(axis=0))
+    y = as_labels(labels, "labels")  # one-hot as column numbers
     whole = y.dtype.kind in "iu" or (y.dtype.kind == "f" and (y == np.round(y)).all())
     return np.unique(y).astype(int) if whole else None

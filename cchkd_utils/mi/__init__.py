@@ -12,11 +12,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from . import auto, base, knn, normal
-from .base import MIEstimate, label_entropy
+from . import auto, inputs, knn, normal
+from .base import MIEstimate, Pointwise, label_entropy
 
 
 def _mine(x, y, **options):
@@ -41,11 +43,19 @@ REGISTRY = {
 }
 METHODS = tuple(REGISTRY)
 
-__all__ = ["METHODS", "MIEstimate", "estimate", "label_entropy"]
+__all__ = ["METHODS", "MIEstimate", "conditional", "estimate", "label_entropy"]
 
 
 def estimate(
-    x, y, method: str = "auto", *, discrete_y: bool = False, seed: int = 0, groups=None, **options
+    x,
+    y,
+    method: str = "auto",
+    *,
+    discrete_y: bool = False,
+    given=None,
+    seed: int = 0,
+    groups=None,
+    **options,
 ) -> MIEstimate:
     """Estimate the mutual information I(X;Y) in nats, clipped to >= 0 (and <= H(Y) for classes).
 
@@ -61,6 +71,9 @@ def estimate(
         See above; only `mine` and `lmi` import torch.
     discrete_y : bool
         `y` holds class labels `[n]` (or one-hot): each method uses its form for labels.
+    given : array_like, optional
+        Class labels `[n]`: I(X;Y|labels) then, what x and y share that is not about these, for
+        continuous `y`. See `conditional`.
     seed : int
         Of folds, initial weights and batches. Same seed, same result.
     groups : array_like, optional
@@ -72,25 +85,70 @@ def estimate(
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
     start = time.perf_counter()
-    base.check_same_length(x, y)
+    inputs.check_same_order({"x": x, "y": y, "given": given, "groups": groups})
+    inputs.check_same_length(x, y)
+    x, y = inputs.check_matrix(x, "x"), _checked_y(y, discrete_y)
     if not discrete_y:
-        base.check_not_labels(y)
-    x = base.check_matrix(x, "x")
-    y = base.check_labels(y) if discrete_y else base.check_matrix(y, "y")
-    if not discrete_y:
-        base.check_not_same(x, y)
-    if groups is not None:
-        base.check_same_length(x, groups, ("x", "groups"))
-        groups = base.check_labels(groups, "groups")
+        inputs.check_not_same(x, y)
+    groups, given = (_checked_classes(a, x, n) for a, n in ((groups, "groups"), (given, "given")))
+    run = partial(_run, method=method, seed=seed, options=options)
+    if given is None:
+        out = run(x, y, discrete=discrete_y, groups=groups)
+    elif discrete_y:
+        raise ValueError("given needs a continuous y; leave out discrete_y.")
+    else:
+        about = (run(a, given, discrete=True) for a in (x, y, np.hstack([x, y])))
+        out = conditional(run(x, y, discrete=False, groups=given), *about)
+    return replace(out, seconds=time.perf_counter() - start)
+
+
+def _run(x, y, *, method, discrete, seed, options, groups=None):
     try:
-        terms = REGISTRY[method](x, y, discrete=discrete_y, seed=seed, groups=groups, **options)
+        terms = REGISTRY[method](x, y, discrete=discrete, seed=seed, groups=groups, **options)
     except TypeError as error:
         if "unexpected keyword" in str(error):
             raise ValueError(f"{method} has no option {sorted(options)}: {error}") from None
         raise
+    most = label_entropy(y) if discrete else np.inf
+    return _averaged(terms, method, most)
+
+
+def _averaged(terms: Pointwise, method: str, most: float = np.inf) -> MIEstimate:
     kept = terms.values[np.isfinite(terms.values)]
-    nats = max(float(kept.mean()), 0.0)
-    if discrete_y:
-        nats = min(nats, label_entropy(y))
+    nats = min(max(float(kept.mean()), 0.0), most)
     stderr = float(kept.std(ddof=1) / np.sqrt(len(kept)))
-    return MIEstimate(nats, stderr, method, len(x), time.perf_counter() - start, *terms)
+    return MIEstimate(nats, stderr, method, len(terms.values), 0.0, *terms)
+
+
+def conditional(
+    shared: MIEstimate, x_label: MIEstimate, y_label: MIEstimate, both_label: MIEstimate
+) -> MIEstimate:
+    """I(X;Y|C) of class labels C from I(X;Y), I(X;C), I(Y;C) and I(X,Y;C) on the same rows.
+
+    By the chain rule it is I(X;Y) - I(X;C) - I(Y;C) + I(X,Y;C), row by row. Estimates within the
+    classes have only their rows, and those of rows less their class's mean would be of another
+    quantity unless all classes have one shape.
+    """
+    parts = shared, x_label, y_label, both_label
+    a, b, c, d = (part.pointwise for part in parts)
+    terms = Pointwise(
+        a - b - c + d,
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        shared.low_by + x_label.high_by + y_label.high_by + both_label.low_by,
+        shared.high_by + x_label.low_by + y_label.low_by + both_label.high_by,
+    )
+    return _averaged(terms, shared.method)
+
+
+def _checked_classes(a, x, name):
+    if a is None:
+        return None
+    inputs.check_same_length(x, a, ("x", name))
+    return inputs.check_labels(a, name)
+
+
+def _checked_y(y, discrete):
+    if discrete:
+        return inputs.check_labels(y)
+    inputs.check_not_labels(inputs.as_array(y, "y"))
+    return inputs.check_matrix(y, "y")

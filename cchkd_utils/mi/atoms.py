@@ -11,18 +11,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .base import MIN_ROWS, Pointwise
+from .base import Pointwise
+from .inputs import MIN_ROWS
 
 LEAST, SHARE = 10, 0.01  # rows of an atom, and share of all rows
 
 
 def atoms(a: np.ndarray) -> np.ndarray:
     """Codes `[n]`: 0 for rows alone, 1, 2, ... for vectors that many rows of `[n, d]` share."""
-    a = np.ascontiguousarray(a + 0.0)  # -0.0 is 0.0
-    rows = a.view([("", a.dtype)] * a.shape[1]).ravel() if a.shape[1] > 1 else a.ravel()
-    _, which, count = np.unique(rows, return_inverse=True, return_counts=True)
+    _, which, count = np.unique(row_keys(a), return_inverse=True, return_counts=True)
     many = count >= max(LEAST, SHARE * len(a))
     return np.where(many, np.cumsum(many), 0)[which.reshape(-1)]
+
+
+def row_keys(a: np.ndarray) -> np.ndarray:
+    """One sortable key `[n]` for each row of `[n, d]`."""
+    a = np.ascontiguousarray(a + 0.0)  # -0.0 is 0.0
+    return a.view([("", a.dtype)] * a.shape[1]).ravel() if a.shape[1] > 1 else a.ravel()
 
 
 def terms(x, y, codes_x, codes_y, about_labels: Callable, about_rows: Callable) -> Pointwise:

@@ -85,7 +85,7 @@ def _continuous(x, y, seed, groups):
         return terms
     doubt = FACTOR_ERROR * max(float(terms.values.mean()), 0.0)
     low_by, high_by = terms.low_by + doubt, terms.high_by + doubt
-    return Pointwise(terms.values, (*terms.notes, *known), low_by, high_by)
+    return terms._replace(notes=(*terms.notes, *known), low_by=low_by, high_by=high_by)
 
 
 def _on_units(x, y, units, seed, groups):
@@ -191,12 +191,13 @@ def _few_dimensions(x, y):
 def _many_dimensions(x, y, ranks, seed, groups):
     """The copula, unless a mixture or nonlinear codes explain held-out rows better."""
     best, base = copula(*ranks), _held_out_copula(*ranks, seed)
-    bound = None
+    best, bound = best._replace(unseen=float(base.mean())), None
     if groups is not None or x.shape[1] + y.shape[1] <= MAX_COLUMNS:
         sx, sy, clusters = undone(x, y, seed, groups)
         bound = bounded_clusters(sx, sy, clusters, seed, groups)
     if bound is not None and bound.mean() > _held_out_copula(*ranks, seed, bound=True).mean():
         best = mixture(sx, sy, clusters, seed, groups)
+        best = best._replace(unseen=float(bound.mean()))
         base = np.maximum(base.mean(), bound.mean()) - base.mean() + base
     codes, held_out = nonlinear_codes(x, y, seed)
     if codes is not None and beats(held_out, base, MIN_Z):
@@ -217,11 +218,11 @@ def _held_out_copula(ux, uy, dof, seed, *, bound=False, truncate=True):
 def _best_for_labels(x, codes, seed):
     """Linear discriminant, or a richer model with significantly more: all err to the low side."""
     principal = leading(x)
-    best = _balanced(lda, principal, codes, seed)
+    best, unseen = _balanced(lda, principal, codes, seed)
     note = "linear discriminant, H(Y) - CE"
-    values = _balanced(_curved, principal, codes, seed)
+    values, fresh = _balanced(_curved, principal, codes, seed)
     if beats(values, best, CURVED_MIN_Z):
-        best, note = values, "curved discriminant, H(Y) - CE"
+        best, unseen, note = values, fresh, "curved discriminant, H(Y) - CE"
     if intrinsic_dimension(x) <= KNN_DIMENSION:
         flat = x.shape[1] <= KNN_DIMENSION
         values = ross_rows(gaussian_ranks(x) if flat else (x - x.mean(0)) / x.std(), codes)
@@ -234,15 +235,18 @@ def _best_for_labels(x, codes, seed):
             note = f"{note}, and {share:.0%} of what k-NN (Ross) adds"
             more = float(gain.mean())
             return Pointwise(best + share * gain, (note,), (1 - share) * more, share * more)
-    return Pointwise(best, (note,))
+    return Pointwise(best, (note,), unseen=unseen)
 
 
 def _balanced(model, x, codes, seed):
-    """In-sample and held-out terms mixed so that their biases, c/n and -c/m, cancel."""
+    """In-sample and held-out terms mixed so that their biases, c/n and -c/m, cancel.
+
+    And the mean of the held-out ones.
+    """
     inside = label_terms(model(x, codes, x, int(codes.max()) + 1), codes)
     outside = label_terms(held_out_posterior(model, x, codes, seed), codes)
     share = (LABEL_FOLDS - 1) / LABEL_FOLDS
-    return (inside + share * outside) / (1.0 + share)
+    return (inside + share * outside) / (1.0 + share), float(outside.mean())
 
 
 def _curved(x, codes, x_new, n_classes):

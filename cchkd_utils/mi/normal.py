@@ -26,7 +26,8 @@ def gaussian(x, y, *, discrete: bool, seed: int, groups=None, scores: bool = Tru
     notes = ("on normal scores",) if scores else (TAILS,)
     if discrete:
         posterior = held_out_posterior(lda, full_rank(ready(x)), y, seed)
-        return Pointwise(label_terms(posterior, y), notes)
+        terms = label_terms(posterior, y)
+        return Pointwise(terms, notes, unseen=float(terms.mean()))
     x, y = full_rank(ready(x)), full_rank(ready(y))
     n, dx, dy = len(x), x.shape[1], y.shape[1]
     if 2 * (dx + dy) > n:

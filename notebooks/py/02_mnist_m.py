@@ -371,7 +371,7 @@ from cchkd_utils import criterion
 partner = study.partners(sets, seeds, "test")[0]
 by_class = criterion.assess(
     experiment.teacher_features[0, 0][partner][:n_mi], experiment.student_features[0][:n_mi],
-    experiment.y[0][:n_mi], estimator="ksg", rivals=False, bias_check=False,
+    experiment.y[0][:n_mi], estimator="ksg", rivals=False, checks=False,
 )  # fmt: skip
 print(by_class)
 

@@ -247,7 +247,7 @@ text.pivot(index="pair", columns="experiment", values="text").rename_axis(None, 
 # %%
 shuffled = study.permuted(sets[0], seed)
 control = study.halves(shuffled, recipe, seeds)
-control_rows = pd.DataFrame(study.assess_pairs(control, estimator[:1], bias_check=False))
+control_rows = pd.DataFrame(study.assess_pairs(control, estimator[:1], checks=False))
 
 # %% tags=["hide-input"]
 control_rows["AUC of the student"] = [

@@ -35,7 +35,9 @@ def trial(population, part, d, n, estimator, seed):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a verdict must not warn on clean data
         warnings.filterwarnings("ignore", ".*constant columns")  # but units may be dead
-        v = assess(h1, h2, y, estimator=estimator, seed=seed, rivals=False, bias_check=False)
+        v = assess(
+            h1, h2, y, estimator=estimator, seed=seed, rivals=False, checks=part != "coverage"
+        )
     return {
         "population": population.__name__,
         "seed": seed,

@@ -7,7 +7,7 @@ from cchkd_utils.criterion import assess
 from cchkd_utils.criterion.uncertainty import paired_stderr, subsampled_stderr
 from cchkd_utils.sections.estimators.populations import rectified_layers
 
-QUICK = {"rivals": False, "bias_check": False}
+QUICK = {"rivals": False, "checks": False}
 
 
 def test_rows_of_one_unit_count_once():
@@ -56,11 +56,11 @@ def test_units_widen_the_interval_of_a_verdict():
 @pytest.mark.parametrize(
     ("units", "message"),
     [
-        (np.zeros((80, 2)), "units has 2 axes"),
+        (np.zeros((80, 2)), r"units has shape \(80, 2\)"),
         (np.arange(79), "units has 79 rows and labels has 80"),
         (np.zeros(80), "one unit only"),
-        ([None] * 80, "none of them missing"),
-        ([np.nan] + [1.0] * 79, "none of them missing"),
+        ([None] * 80, "units is missing"),
+        ([np.nan] + [1.0] * 79, "units is missing"),
     ],
 )
 def test_units_that_fit_nothing_are_refused(units, message):

@@ -135,7 +135,7 @@ def test_the_verdict_does_not_turn():
     teacher, student = rng.standard_normal((2, 1000, 4))
     student[:, 1:3] = 0.9 * teacher[:, 1:3] + 0.4 * student[:, 1:3]
     student[:, 0] += labels
-    quick = {"rivals": False, "bias_check": False}
+    quick = {"rivals": False, "checks": False}
     plain = assess(teacher, student, labels, **quick)
     assert plain.decision == "distil"
     for name in INCREASING:
@@ -177,7 +177,7 @@ def test_missing_rows_alone_make_no_teacher():
     x, y = rng.standard_normal((2, 1500, 16))
     y += 2.5 * np.eye(3)[labels] @ rng.standard_normal((3, 16))
     missing = (rng.random(1500) < 0.3)[:, None]
-    quick = {"rivals": False, "bias_check": False}
+    quick = {"rivals": False, "checks": False}
     verdict = assess(np.where(missing, 0, x), np.where(missing, 0, y), labels, **quick)
     assert verdict.decision == "do not distil"
 

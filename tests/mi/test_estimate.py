@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from cchkd_utils.mi import METHODS, estimate, label_entropy
+from cchkd_utils.mi import METHODS, estimate, label_entropy, tasks
 
 SQUARE = -np.log(1 - 0.64)  # two pairs of correlation .8
 
@@ -121,10 +121,10 @@ GOOD = np.random.default_rng(0).standard_normal((100, 2))
         (GOOD, np.arange(100), {"discrete_y": True}, "classes in 100 rows"),
         (GOOD, GOOD, {"method": "magic"}, "auto, ksg, gaussian, mine, lmi"),
         (GOOD[:, :, None], GOOD, {}, "axes"),
-        (GOOD, np.where(np.arange(100) < 5, np.nan, 1.0), {"discrete_y": True}, "missing labels"),
+        (GOOD, np.where(np.arange(100) < 5, np.nan, 1.0), {"discrete_y": True}, "is missing"),
         (GOOD, GOOD, {"discrete_y": True}, "class labels must be"),
         (GOOD, ["a", "b"] * 50, {}, "discrete_y=True"),
-        (GOOD, [None, *["a", "b"] * 49, "a"], {"discrete_y": True}, "missing labels"),
+        (GOOD, [None, *["a", "b"] * 49, "a"], {"discrete_y": True}, "is missing"),
         (1.0, GOOD, {}, "one row per sample"),
         (GOOD, GOOD[::-1], {"groups": np.arange(99) % 2}, "groups has 99"),
         (GOOD, GOOD, {}, "same in columns 0 and 0"),
@@ -161,3 +161,39 @@ def test_a_shift_changes_nothing():
     for given in ({"y": y}, {"y": labels, "discrete_y": True}):
         here = estimate(x, **given).nats
         assert estimate(x + 1e6, **given).nats == pytest.approx(here, abs=0.01)
+
+
+@pytest.mark.parametrize("method", ["auto", "gaussian", "ksg"])
+def test_given_labels_leaves_what_is_not_about_them(method):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 3000)
+    nuisance = rng.standard_normal((3000, 1))
+    x = np.hstack([2.0 * y[:, None] + rng.standard_normal((3000, 1)), nuisance])
+    z = np.hstack([2.0 * y[:, None] + rng.standard_normal((3000, 1)),
+                   0.8 * nuisance + 0.6 * rng.standard_normal((3000, 1))])  # fmt: skip
+    got = estimate(x, z, method, given=y)
+    assert got.nats == pytest.approx(-np.log(0.6), abs=0.12)
+    assert estimate(x, z, method, groups=y).nats > got.nats + 0.3
+    assert 0 < got.stderr < 0.05 and got.n == 3000 and got.seconds > 0
+
+
+def test_given_labels_nothing_is_left_of_what_the_labels_explain():
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 4, 2000)
+    x, z = (rng.standard_normal((2000, 3)) + 2.0 * np.eye(4)[y][:, :3] for _ in range(2))
+    assert estimate(x, z, given=y).nats < 0.05
+
+
+@pytest.mark.parametrize("seed", [0, 1, 4])
+def test_given_labels_hidden_layers_keep_their_shared_nuisance(seed):
+    known = tasks.representations(seed)
+    h1, h2, y = known.sample(2000, np.random.default_rng(seed))
+    truth = -0.5 * np.log1p(-(known.rho**2)) * known.shared
+    assert estimate(h1, h2, given=y).nats == pytest.approx(truth, abs=0.12)
+
+
+def test_given_needs_labels_and_a_continuous_y():
+    with pytest.raises(ValueError, match="given"):
+        estimate(GOOD, GOOD[::-1] ** 2, given=GOOD[:, 0])
+    with pytest.raises(ValueError, match="leave out discrete_y"):
+        estimate(GOOD, np.arange(100) % 2, discrete_y=True, given=np.arange(100) % 3)

@@ -39,9 +39,7 @@ def trained(folds):
         experiment.prepare(case)
     common = {"dataset": "test", "kind": "simulated"}
     rows = tables.result_rows(experiment, cases, [0.2, 0.8], [2.0], common, draws=50)
-    verdicts = tables.verdict_rows(
-        experiment, cases, ["ksg"], common, rivals=False, bias_check=False
-    )
+    verdicts = tables.verdict_rows(experiment, cases, ["ksg"], common, rivals=False, checks=False)
     return experiment, results.check(rows), results.check(verdicts, "verdicts")
 
 
@@ -189,7 +187,7 @@ def test_regression_has_its_own_metrics(one_set):
     rows = tables.result_rows(experiment, [case], [1.0], [1.0], {"dataset": "d", "kind": "real"})
     table = results.check(rows)
     assert set(table["metric"]) == {"mae", "correlation"} and set(table["weight"]) == {0.5}
-    assert experiment.assess(case, 0, "ksg", rivals=False, bias_check=False).task == "regression"
+    assert experiment.assess(case, 0, "ksg", rivals=False, checks=False).task == "regression"
 
 
 def test_scores_agree_with_hand_counts():

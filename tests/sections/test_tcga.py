@@ -171,9 +171,7 @@ def test_permuted_labels_leave_nothing_to_predict():
     for logits in cv.logits.values():
         assert 0.33 < cv.score(logits)["AUC"].mean() < 0.67
         assert cv.score(logits)["accuracy"].mean() < 0.55  # the largest class is half of all
-    rows = study.assess_pairs(
-        study.halves(mixed, RECIPE, [0, 1]), ["ksg", "auto"], bias_check=False
-    )
+    rows = study.assess_pairs(study.halves(mixed, RECIPE, [0, 1]), ["ksg", "auto"], checks=False)
     contains = [row["label_lo"] <= 0 <= row["label_hi"] for row in rows]
     assert np.mean(contains) >= 0.75  # 95 % intervals, eight of them, pairs sharing students
 
@@ -206,7 +204,7 @@ def test_rows_of_every_pair(small):
 
 def test_verdicts_of_every_pair(small):
     cv, half = small
-    rows = results.check(study.assess_pairs(half, ["ksg"], cv=cv, bias_check=False), "verdicts")
+    rows = results.check(study.assess_pairs(half, ["ksg"], cv=cv, checks=False), "verdicts")
     assert len(rows) == 2 * 2 * 2 and set(rows["estimator"]) == {"ksg", study.POOLED}
     held = rows.set_index("estimator")["n_held_out"]
     assert set(held["ksg"]) == {75} and set(held[study.POOLED]) == {150}

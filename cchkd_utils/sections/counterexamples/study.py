@@ -76,7 +76,7 @@ def errors(ensemble: distill.Ensemble, x, y) -> NDArray:
 def assess_each(teacher, student, labels, teacher_logits, student_logits, **options):
     """Return the `criterion.Verdict` of each repeat; all arrays [repeats, n, ...]."""
     return [
-        assess(h1, h2, y, teacher_logits=t, student_logits=s, bias_check=False, **options)
+        assess(h1, h2, y, teacher_logits=t, student_logits=s, checks=False, **options)
         for h1, h2, y, t, s in zip(teacher, student, labels, teacher_logits, student_logits)
     ]
 

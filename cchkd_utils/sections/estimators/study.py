@@ -139,7 +139,7 @@ def judge_populations(dims, trials: int, n: int, estimator: str, seed: int) -> l
         for d, i in product(sizes, range(trials)):
             rng, draw = np.random.default_rng([seed, i, d, j]), draws[i % len(draws)]
             h1, h2, y, gap = draw(rng.uniform(-0.3, 0.3), d, n, rng)
-            options = {"estimator": estimator, "rivals": False, "bias_check": False}
+            options = {"estimator": estimator, "rivals": False, "checks": False}
             verdict = assess(h1, h2, y, seed=seed + i, **options)
             rows.append(results.verdict(
                 verdict, dataset=f"{labels} labels", kind="simulated", teacher="H1", student="H2",

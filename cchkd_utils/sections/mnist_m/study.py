@@ -171,7 +171,7 @@ class Study:
                     self.teacher_features[b, i][rows], self.student_features[i][:n_mi],
                     self.y[i][:n_mi], teacher_logits=self.teacher_logits[b, i][rows],
                     student_logits=self.student_logits[i][:n_mi], estimator=estimator,
-                    rivals=not rivals, bias_check=False, seed=self.seeds[i],
+                    rivals=not rivals, checks=False, seed=self.seeds[i],
                 )  # fmt: skip
                 rivals = rivals or said.rivals
                 row = results.verdict(said, **self.columns(f"paired by {pairing}", b, i))

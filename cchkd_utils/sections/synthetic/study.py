@@ -107,7 +107,7 @@ def verdict_rows(
         for i, seed in enumerate(seeds if estimator in FAST else seeds[:n_slow]):
             verdict = criterion.assess(
                 trained.h1[i], trained.h2[i], trained.y[i], task="regression", estimator=estimator,
-                teacher_logits=trained.t[i], student_logits=trained.s[i], bias_check=False, seed=i,
+                teacher_logits=trained.t[i], student_logits=trained.s[i], checks=False, seed=i,
             )  # fmt: skip
             rows.append(results.verdict(verdict, **case(gap, n, seed)))
     return rows

@@ -248,7 +248,7 @@ def _rows(cv, pair, experiment, grid, before, after):
 
 
 def assess_pairs(
-    half: Folds, estimators: Iterable[str], *, cv: Folds | None = None, bias_check: bool = True
+    half: Folds, estimators: Iterable[str], *, cv: Folds | None = None, checks: bool = True
 ) -> list[dict]:
     """Verdicts on every ordered pair, within one pair of networks, on the held-out half.
 
@@ -259,7 +259,7 @@ def assess_pairs(
     for pair in permutations(half.x, 2):
         named = half.case | dict(zip(("teacher", "student"), pair))
         for i, (seed, test) in enumerate(zip(half.seeds, half.test)):
-            judge = partial(_verdict, named | {"seed": seed}, bias_check)
+            judge = partial(_verdict, named | {"seed": seed}, checks)
             layers = [half.hidden[name][i, test] for name in pair]
             logits = [half.logits[name][i, test] for name in pair]
             rows += [judge(*layers, y[test], *logits, estimator) for estimator in estimators]
@@ -271,10 +271,10 @@ def assess_pairs(
     return rows
 
 
-def _verdict(named, bias_check, h1, h2, labels, teacher_logits, student_logits, estimator):
+def _verdict(named, checks, h1, h2, labels, teacher_logits, student_logits, estimator):
     """Row of the verdicts table, the 95 % interval of I(H2;Y) and the simulated bias, nats."""
     verdict = criterion.assess(
-        h1, h2, labels, estimator=estimator, bias_check=bias_check, seed=named["seed"],
+        h1, h2, labels, estimator=estimator, checks=checks, seed=named["seed"],
         teacher_logits=teacher_logits, student_logits=student_logits,
     )  # fmt: skip
     label = verdict.estimates["student_label"]
@@ -298,7 +298,7 @@ def rank(half: Folds, student: str, estimator: str) -> list[dict[str, criterion.
         criterion.rank_teachers(
             {name: h[i, test] for name, h in half.hidden.items() if name != student},
             half.hidden[student][i, test], half.dataset.labels[test],
-            estimator=estimator, rivals=False, bias_check=False, seed=seed,
+            estimator=estimator, rivals=False, checks=False, seed=seed,
         )
         for i, (seed, test) in enumerate(zip(half.seeds, half.test))
     ]  # fmt: skip

@@ -1,0 +1,278 @@
+"""Checks beside the verdict: what could be wrong with it, measured on the same rows.
+
+Each says what it measured, whether that is within its limit, and what to do if not. Where a failed
+check leaves room for the other sign, the decision becomes *undecided*.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import entropy
+
+from cchkd_utils.mi import MIEstimate
+from cchkd_utils.mi.atoms import atoms, row_keys
+from cchkd_utils.mi.auto import MAX_ROWS, coordinates
+from cchkd_utils.mi.inputs import MIN_ROWS
+from cchkd_utils.mi.knn import KNN_DIMENSION
+from cchkd_utils.mi.normal import full_rank, standardised
+
+from .uncertainty import both_sides, decide, paired_stderr, simulated_bias
+
+ROWS_PER_DIMENSION = 8.0  # `auto` uses the leading n / 8 directions
+REPEATED = 0.01  # of the rows
+WILD = 15.0  # times the range of the central 90 % of a column
+WILD_COSTS, WILD_SHARE = (0.12, 0.06), 0.01  # nats, and share, that one wild cell in 100 costs
+Z = 3.0  # standard errors: some twenty numbers are looked at
+SLACK = 0.05  # nats that no check minds
+FITTING = 6.0  # nats times rows per dimension, which fresh rows lose to the noise of a fit
+HALVED = 20.0  # rows per dimension that half of them must keep to tell anything
+SHUFFLED_ROWS = 2500
+ON_VALUES = ("mine", "lmi")  # not on normal scores; some rows only fit their networks
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was measured of a verdict, and what follows."""
+
+    name: str  #: What is checked.
+    passed: bool  #: Whether `value` keeps the limit; True where it cannot be measured.
+    value: float  #: What was measured; NaN where it cannot be.
+    limit: str  #: What passes, in words.
+    advice: str = ""  #: What a failure means and what to do.
+    reverses: bool = False  #: It failed, and the sign of the gap could be another.
+
+    def __str__(self) -> str:
+        """One line."""
+        value = "not measured" if np.isnan(self.value) else f"{self.value:.3g}"
+        line = f"{self.name} {value} ({self.limit})"
+        return line if self.passed else f"{line}: {self.advice}"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the verdict rests on."""
+
+    data: tuple[np.ndarray, ...]  # teacher [n, d1], student [n, d2], codes [n] or targets [n, p]
+    discrete: bool
+    estimator: str
+    seed: int
+    units: np.ndarray  # codes [n]
+    shared: MIEstimate
+    label: MIEstimate
+    gap: float
+    stderr: float
+    doubt: tuple[float, float]  # nats by which the gap may be too high, too low
+
+    @property
+    def decision(self) -> str:
+        """The decision without checks."""
+        return decide(self.gap, self.stderr, self.doubt)
+
+    def turns(self, down: float = 0.0, up: float = 0.0) -> bool:
+        """Whether the decision falls if the gap may be `down` nats too high or `up` too low."""
+        doubt = self.doubt[0] + down, self.doubt[1] + up
+        return decide(self.gap, self.stderr, doubt) != self.decision
+
+    def again(self, rows, student=None) -> tuple[MIEstimate, MIEstimate]:
+        """Both informations from some rows, the student's perhaps in another order."""
+        teacher, same, labels = (a[rows] for a in self.data)
+        student = same if student is None else self.data[1][student]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*constant columns")
+            return both_sides(teacher, student, labels, self.discrete, self.estimator, self.seed)
+
+
+def quick_checks(judged: Judged) -> Iterator[Check]:
+    """Look at the rows, and at what the estimates say of themselves."""
+    rows = [len(h) / effective_dimension(h) for h in judged.data[:2]]
+    yield _rows_per_dimension(judged, *rows)
+    yield _repeated_rows(judged)
+    yield _outliers(judged)
+    yield _unseen_rows(judged, min(rows))
+
+
+def thorough_checks(judged: Judged) -> Iterator[Check]:
+    """Estimate again: from half the rows, from shuffled ones, by another method."""
+    yield _fewer_rows(judged)
+    yield _shuffled_rows(judged)
+    yield _second_opinion(judged)
+
+
+def simulation_check(judged: Judged) -> tuple[float, Check]:
+    """Return the bias of the gap in a simulation, and whether the sign holds without it.
+
+    It takes the place of `doubt`, which grants errors of the same kind. One simulation is too
+    noisy to correct the estimate by.
+    """
+    nats = judged.shared.nats, judged.label.nats
+    bias = simulated_bias(*judged.data, judged.discrete, *nats, judged.estimator, judged.seed)
+    limit = 2.0 * judged.stderr
+    turned = decide(judged.gap - bias, judged.stderr) != judged.decision
+    failed = abs(bias) > limit and turned
+    return bias, Check(
+        "bias in simulation", not failed, bias, f"{limit:.3f} nats, or the sign holds without it",
+        "without this bias the sign is not sure; more rows, or fewer units", failed,
+    )  # fmt: skip
+
+
+def _rows_per_dimension(judged, teacher, student):
+    low = min(teacher, student) < ROWS_PER_DIMENSION
+    # Too few rows make an information too low: the student's side is in both.
+    down = judged.label.nats + 1.0 if student < ROWS_PER_DIMENSION else 0.0
+    return Check(
+        "rows per effective dimension", not low, min(teacher, student),
+        f"at least {ROWS_PER_DIMENSION:g}",
+        f"too few for the {'student' if student < teacher else 'teacher'}'s units, whose "
+        "information is too low then; add rows, or keep fewer principal components",
+        low and judged.turns(down, judged.shared.nats + 1.0),
+    )  # fmt: skip
+
+
+def effective_dimension(h: np.ndarray) -> float:
+    """Exponential of the entropy of the spectrum of the coordinates (Roy & Vetterli 2007)."""
+    a = coordinates(h[:MAX_ROWS])
+    a = a[:, np.ptp(a, axis=0) > 0]
+    if not a.size:
+        return 1.0
+    s2 = np.linalg.svd(standardised(a), compute_uv=False) ** 2
+    return float(np.exp(entropy(s2)))
+
+
+def _repeated_rows(judged):
+    codes = [_row_codes(h) for h in judged.data[:2]]
+    share = max(map(_share_repeated, codes))
+    pairs = np.column_stack(codes)
+    missing = (atoms(pairs[:, :1]) > 0) & (atoms(pairs[:, 1:]) > 0)
+    pairs[missing, 0] = -1 - np.arange(missing.sum())  # on both sides: no copies, but atoms
+    first = np.unique(pairs, axis=0, return_index=True)[1]
+    copies, turned = 1.0 - len(first) / len(pairs), False
+    advice = "a modality is missing or padded there? The verdict models these rows apart"
+    if copies > REPEATED:  # rows saved twice count twice, and are on both sides of every split
+        advice = f"{copies:.0%} of the rows are copies of others; leave them out"
+        try:
+            shared, label = judged.again(np.sort(first))
+        except ValueError:  # too few are left
+            turned = judged.decision != "undecided"
+        else:
+            stderr = paired_stderr(shared.pointwise, label.pointwise)
+            turned = decide(shared.nats - label.nats, stderr, judged.doubt) != judged.decision
+    failed = share > REPEATED
+    limit = f"at most {REPEATED:g} of the rows"
+    return Check("repeated rows", not failed, share, limit, advice, failed and turned)
+
+
+def _row_codes(a):
+    """Codes `[n]` of the rows `[n, d]`, equal for equal rows."""
+    return np.unique(row_keys(a), return_inverse=True)[1].reshape(-1)
+
+
+def _share_repeated(codes) -> float:
+    return float((np.bincount(codes)[codes] > 1).mean())
+
+
+def _outliers(judged):
+    wild = max(_wild_share(h) for h in judged.data[:2])
+    if judged.estimator in ON_VALUES:
+        down, up = judged.label.nats + 1.0, judged.shared.nats + 1.0
+    else:
+        often = min(wild / WILD_SHARE, 1.0)
+        down, up = (
+            often * (WILD_COSTS[0] + WILD_COSTS[1] * e.nats) for e in (judged.label, judged.shared)
+        )
+    return Check(
+        "outliers and tails", wild == 0.0, wild, "no cell",
+        "this share of a side's cells lies far outside its columns; look at these: another unit, "
+        "or a missing value coded as a number?",
+        wild > 0.0 and judged.turns(down, up),
+    )  # fmt: skip
+
+
+def _wild_share(h) -> float:
+    """Share of cells further from the median than `WILD` ranges of the central 90 %."""
+    low, centre, high = np.quantile(h[:MAX_ROWS], [0.05, 0.5, 0.95], axis=0)
+    spread = high - low
+    return float(((np.abs(h - centre) > WILD * spread) & (spread > 0)).mean())
+
+
+def _unseen_rows(judged, rows):
+    """What the fitted models promise, against what they keep on rows they did not see."""
+    sides = judged.shared, judged.label
+    falls = np.array([e.nats - e.unseen for e in sides])
+    allowed = np.array([2.0 * e.stderr + SLACK + FITTING / rows for e in sides])
+    down, up = np.maximum(np.nan_to_num(falls - allowed), 0.0)
+    worst = int(np.argmax(np.nan_to_num(falls - allowed, nan=-np.inf)))
+    return Check(
+        "promised above unseen rows", not (down or up), float(falls[worst]),
+        f"at most {allowed[worst]:.3f} nats",
+        "a model fits its own rows better than others; add rows, or keep fewer units",
+        bool(down or up) and judged.turns(down, up),
+    )  # fmt: skip
+
+
+def _fewer_rows(judged):
+    """Half the rows: what still moves with 1/n would move as far again."""
+    name = "shift from half the rows"
+    terms = judged.shared.pointwise - judged.label.pointwise
+    rows = np.flatnonzero(np.isfinite(terms))
+    if judged.estimator in ON_VALUES:  # of which some rows only fit
+        rows = np.arange(len(terms))
+    rows = np.sort(np.random.default_rng(judged.seed + 1).permutation(rows)[: len(rows) // 2])
+    try:
+        dimension = max(effective_dimension(h[rows]) for h in judged.data[:2])
+        if len(rows) < max(MIN_ROWS, HALVED * dimension):
+            raise ValueError("too few rows")
+        shared, label = judged.again(rows)
+    except ValueError:
+        return Check(name, True, np.nan, "half the rows are too few")
+    moved = terms[rows] - (shared.pointwise - label.pointwise)
+    moved = moved[np.isfinite(moved)]
+    shift, limit = float(moved.mean()), SLACK + Z * float(moved.std() / np.sqrt(len(moved)))
+    failed = abs(shift) > limit
+    return Check(
+        name, not failed, shift, f"at most {limit:.3f} nats",
+        f"the gap still moves with the number of rows, extrapolated to {judged.gap + shift:.2f} "
+        "nats; add rows",
+        failed and decide(judged.gap + shift, judged.stderr, judged.doubt) != judged.decision,
+    )  # fmt: skip
+
+
+def _shuffled_rows(judged):
+    """The student's rows in random order: both informations are zero."""
+    name = "information of shuffled rows"
+    rng = np.random.default_rng(judged.seed + 2)
+    rows = rng.permutation(len(judged.units))[:SHUFFLED_ROWS]
+    try:
+        sides = judged.again(rows, rng.permutation(rows))
+    except ValueError:
+        return Check(name, True, np.nan, "these rows cannot be estimated from")
+    down, up = (max(e.nats - Z * e.stderr - SLACK, 0.0) for e in sides)
+    return Check(
+        name, not (down or up), max(e.nats for e in sides), f"{SLACK:g} nats and {Z:g} errors",
+        "rows that are no pairs seem to share information; more rows, or fewer units",
+        bool(down or up) and judged.turns(down, up),
+    )  # fmt: skip
+
+
+def _second_opinion(judged):
+    """Another family of estimators, where its own conditions hold."""
+    method = "ksg" if judged.estimator == "auto" else "auto"
+    name, doubt = f"gap by {method}", (0.0, 0.0)
+    if method == "ksg":
+        sides = judged.data[:2]
+        width = sum(full_rank(h).shape[1] for h in sides)
+        if width > KNN_DIMENSION or max(_share_repeated(_row_codes(h)) for h in sides) > REPEATED:
+            return Check(name, True, np.nan, "too many dimensions, or rows that repeat, for it")
+    shared, label = both_sides(*judged.data, judged.discrete, method, judged.seed)
+    if method == "auto":
+        doubt = shared.high_by + label.low_by, shared.low_by + label.high_by
+    stderr = paired_stderr(shared.pointwise, label.pointwise, judged.units)
+    gap = shared.nats - label.nats
+    failed = decide(gap, stderr, doubt) != "undecided" and (gap > 0) != (judged.gap > 0)
+    return Check(
+        name, not failed, gap, "not surely of the other sign",
+        f"{method} finds the other sign; look at both estimates and their notes", failed,
+    )  # fmt: skip
