@@ -117,6 +117,17 @@ def exact_case(
     }
 
 
+def exact_given_label(model: JointGaussian, h1: list[int], h2: list[int]) -> tuple[float, float]:
+    """Return I(H1;H2|Y) and I(H2;Y|H1), nats, whose difference is the gap.
+
+    `h1`, `h2`: coordinates of (x1, x2) that are the representations.
+    """
+    y = [len(model.cov) - 1]
+    of_teacher = block_mi(model.cov, h1, y)
+    shared = block_mi(model.cov, h1, h2 + y) - of_teacher
+    return shared, block_mi(model.cov, h1 + h2, y) - of_teacher
+
+
 def class_probabilities(rho: float, s: ArrayLike, edges: ArrayLike = (0.0,)) -> NDArray:
     """P(class | s) [n, k] of standard normal s [n] and z, correlation rho; `edges` cut z."""
     if not -1 < rho < 1:

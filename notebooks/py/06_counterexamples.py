@@ -60,7 +60,8 @@ from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.sections.counterexamples.figures import gain_against_gamma, verdicts_and_outcomes
 from cchkd_utils.sections.counterexamples import mfh, study
 from cchkd_utils.sections.counterexamples.study import Cases, assess_each
-from cchkd_utils.sections.quantities import crossing_interval, exact_case
+from cchkd_utils.mi import estimate
+from cchkd_utils.sections.quantities import crossing_interval, exact_case, exact_given_label
 
 # A unit that never fires is a constant column: usual in networks, and dropped.
 warnings.filterwarnings("ignore", message=".*constant column")
@@ -137,11 +138,15 @@ for nuisance in (0.0, 0.9):
     model = JointGaussian.from_correlations(r=0.6, q=0.2, g=0.85, p=p, nuisance=nuisance)
     verdict = exact_case(model, [0, 1], [p, p + 1])  # t and s live on the first coordinates
     linear_case("shared nuisance", f"correlation {nuisance:g}", model, nuisance, verdict)
+    shared, only_student = exact_given_label(model, [0, 1], [p, p + 1])
+    print(f"correlation {nuisance:g}: gap = I(H1;H2|Y) - I(H2;Y|H1) = "
+          f"{shared:.3f} - {only_student:.3f} = {verdict['gap']:+.3f} nats")  # fmt: skip
 cases.report("shared nuisance")
 
 # %% [markdown]
-# The nuisance turns the verdict from no to yes. The students do not notice it: distillation hurts as before. The gap rewards whatever the representations
-# share, label or not.
+# The nuisance turns the verdict from no to yes. The students do not notice it: distillation hurts as before. The lines above the table say why. The gap is the
+# difference of two terms, and only the first has grown: $I(H_1;H_2\mid Y)$, what the two share that is not about the label. The second, $I(H_2;Y\mid H_1)$,
+# what the student knows of the label beyond the teacher, is as before. The gap rewards whatever the representations share, label or not.
 #
 # ## Pairs made by class
 #
@@ -164,10 +169,12 @@ for knob, pairing in enumerate(["index", "class"]):
     told = ", ".join(f"{m:+.2f} ± {h:.2f}" for m, h in zip(points.mean(axis=0), half))
     exact = "exact I(t;s) = {:.3f}, I(s;Y) = {:.3f} nats".format(*run.information.mean(axis=0))
     print(f"by {pairing}: {exact}; accuracy gained, points, by λ: {told}")
+    apart = [estimate(h1, h2, estimator, given=y).nats for h1, h2, y, *_ in zip(*run.to_assess())]
+    print(f"  not about the label: I(H1;H2|Y) = {np.mean(apart):.3f} nats, mean of the estimates")
 cases.report("pairs")
 
 # %% [markdown]
-# The verdict is no, as it must be, and the loss falls all the same: soft labels restrain a student that would overfit. Most of the gain needs no pairing.
+# Within a class, pairs by class share nothing: the estimate of $I(H_1;H_2\mid Y)$ is zero. The verdict is no, as it must be, and the loss falls all the same: soft labels restrain a student that would overfit. Most of the gain needs no pairing.
 # In accuracy, printed above the table, the class-paired teacher gains nothing and costs at the largest λ: judged by accuracy, the
 # no would be right. Either way the verdict on class-paired data carries no news: it is fixed before
 # anything is measured.

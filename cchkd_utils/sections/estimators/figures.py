@@ -140,3 +140,57 @@ def _keys(looks: Mapping[str, tuple[str, str]], **style) -> list[Line2D]:
 def _legend(fig: Figure, keys: list[Line2D]) -> None:
     ncols = 6 if fig.get_figwidth() > 8 else 3  # leaves the corner to `mark_simulated`
     fig.legend(handles=keys, loc="outside lower center", ncols=ncols, fontsize=10, frameon=False)
+
+
+def before_and_after(axes: Sequence[Axes], table: pd.DataFrame, methods: Sequence[str]) -> None:
+    """Draw what each map of X does to each method's estimate, one panel per method; nats.
+
+    The first task of `table` is X as it is; an arrow leads from its estimate to that after a map.
+    """
+    tasks = list(dict.fromkeys(table["task"]))
+    mean = table.pivot_table(index="task", columns="method", values="nats")
+    truth = table.groupby("task")["true_mi"].mean()
+    for ax, method in zip(axes, methods):
+        colour, marker = plots.ESTIMATORS[method]
+        before = mean.loc[tasks[0], method]
+        ax.axvline(before, color="0.75", lw=1)
+        for row, task in enumerate(tasks):
+            after = mean.loc[task, method]
+            if abs(after - before) > 0.1:
+                arrow = {"arrowstyle": "->", "color": "0.55", "lw": 1.2}
+                ax.annotate("", (after, row), (before, row), zorder=1, arrowprops=arrow)
+            ax.plot(after, row, color=colour, marker=marker, ms=7, zorder=3)
+            ax.plot([truth[task]] * 2, [row - 0.32, row + 0.32], **TRUTH)
+        ax.set(title=method, xlabel="nats", yticks=range(len(tasks)), xlim=(-0.15, 2.5))
+        ax.set_ylim(len(tasks) - 0.5, -0.5)
+        ax.set_yticklabels(tasks if ax is axes[0] else [], fontsize=10)
+        ax.set_xticks([0, 1, 2])
+
+
+def steps_of_auto(ax: Axes) -> None:
+    """Draw what `auto` does to its rows, from the top to the model that is measured."""
+    boxes = {
+        "rows": (2.0, 5.4, "paired rows"),
+        "atoms": (2.0, 4.5, "rows that repeat are taken apart\n(chain rule)"),
+        "scores": (2.0, 3.5, "ranks within units → normal scores,\nor the few factors behind many units"),
+        "low": (0.35, 2.1, "≤ 3 dimensions:\nt copula, or KSG\nwhere they differ"),
+        "sheet": (1.75, 2.1, "near a sheet of\nfew dimensions:\nlinear codes"),
+        "many": (3.15, 2.1, "else: t copula,\nclusters, or\nnonlinear codes"),
+        "label": (4.65, 2.1, "class labels: linear,\ncurved classifier,\nor k-NN"),
+        "out": (2.5, 0.7, "the model that explains held-out rows significantly better;\n"
+                "where two remain in doubt, the interval spans both"),
+    }  # fmt: skip
+    for name, (x, y, text) in boxes.items():
+        ax.text(x, y, text, ha="center", va="center", fontsize=10, zorder=3, bbox={
+            "boxstyle": "round,pad=0.45", "fc": "0.96" if name != "out" else "white",
+            "ec": plots.ESTIMATORS["auto"][0] if name == "out" else "0.5",
+        })  # fmt: skip
+    arrows = [("rows", "atoms"), ("atoms", "scores")]
+    arrows += [("scores", k) for k in ("low", "sheet", "many", "label")]
+    arrows += [(k, "out") for k in ("low", "sheet", "many", "label")]
+    for start, end in arrows:
+        (x0, y0, _), (x1, y1, _) = boxes[start], boxes[end]
+        ax.annotate("", (x1, y1 + 0.45), (x0, y0 - 0.3), zorder=1,
+                    arrowprops={"arrowstyle": "->", "color": "0.5", "lw": 1.2})  # fmt: skip
+    ax.set(xlim=(-0.5, 5.5), ylim=(0.2, 5.8))
+    ax.axis("off")

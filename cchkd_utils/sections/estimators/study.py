@@ -236,6 +236,19 @@ def reliability_of_signs(trials: pd.DataFrame) -> pd.DataFrame:
     return reliability(kept.rename(columns={"gap_nats": "gap", "true_gap_nats": "knob"}))
 
 
+def alarms(rows: pd.DataFrame) -> pd.DataFrame:
+    """In how many verdicts each check failed, by kind of data; in brackets, made undecided."""
+    text = [
+        "" if not failed else f"{failed} ({turned})" if turned else f"{failed}"
+        for failed, turned in zip(rows["failed"], rows["reverses"])
+    ]
+    rows = rows.assign(text=text, data=rows["data"].str.rstrip("."))
+    wide = rows.pivot(index=["data", "trials"], columns="check", values="text")
+    order = rows[["data", "trials"]].drop_duplicates().itertuples(index=False, name=None)
+    wide = wide.reindex(list(order))[rows["check"].unique()]
+    return wide.fillna("").reset_index("trials").rename(columns={"trials": "verdicts"})
+
+
 def growth(rows: pd.DataFrame) -> pd.DataFrame:
     """Seconds and peak megabytes of a verdict by rows, and the exponents of their growth."""
     steps = np.log(rows[["n", "seconds", "mb"]]).diff()
