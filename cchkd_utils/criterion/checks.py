@@ -134,10 +134,11 @@ def _rows_per_dimension(judged, teacher, student):
 
 def effective_dimension(h: np.ndarray) -> float:
     """Exponential of the entropy of the spectrum of the coordinates (Roy & Vetterli 2007)."""
-    a = coordinates(h[:MAX_ROWS])
-    a = a[:, np.ptp(a, axis=0) > 0]
-    if not a.size:
+    h = h[:MAX_ROWS]
+    h = h[:, np.ptp(h, axis=0) > 0]
+    if not h.size:
         return 1.0
+    a = coordinates(h)
     s2 = np.linalg.svd(standardised(a), compute_uv=False) ** 2
     return float(np.exp(entropy(s2)))
 
@@ -234,7 +235,9 @@ def _fewer_rows(judged):
         return Check(name, True, np.nan, "half the rows are too few")
     moved = terms[rows] - (shared.pointwise - label.pointwise)
     moved = moved[np.isfinite(moved)]
-    shift, limit = float(moved.mean()), SLACK + Z * float(moved.std() / np.sqrt(len(moved)))
+    shift = float(moved.mean())
+    granted = judged.doubt[int(shift > 0)]  # by the interval
+    limit = SLACK + granted + Z * float(moved.std() / np.sqrt(len(moved)))
     failed = abs(shift) > limit
     return Check(
         name, not failed, shift, f"at most {limit:.3f} nats",

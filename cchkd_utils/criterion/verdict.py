@@ -7,7 +7,7 @@ into a student of modality 2 when I(H1;H2) > I(H2;Y).
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
 from scipy.stats import norm
@@ -192,7 +192,7 @@ def assess(
         rivals=rival_values,
         bias=bias,
         mi_given_label=given_label,
-        checks=tuple(found),
+        checks=tuple(replace(check, advice="") if check.passed else check for check in found),
         estimates={"teacher_student": shared, "student_label": label},
     )
 

@@ -248,7 +248,7 @@ plots.show(
     fig,
     "One panel per method, one line per map: an arrow from the estimate on the rows as they are "
     "to the estimate after the map; dashes mark the truth. auto and gaussian stay near the "
-    "dashes, ksg is low throughout, mine and lmi fall to near zero after a change of units.",
+    "dashes, ksg is low throughout, mine and lmi fall after exp and to zero with wild cells.",
 )
 
 # %% tags=["hide-input"]

@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 import scipy.sparse
 import torch
@@ -37,6 +38,7 @@ MATRICES = {
     "Float64": lambda a: pd.DataFrame(a).astype("Float64"),
     "pyarrow": lambda a: pd.DataFrame(a).astype("double[pyarrow]"),
     "category": lambda a: pd.DataFrame(a).astype("category"),
+    "table of pyarrow": lambda a: pyarrow.table(pd.DataFrame(a)),
 }
 ROUNDED = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 LABELS = {

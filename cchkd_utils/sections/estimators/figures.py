@@ -172,7 +172,7 @@ def steps_of_auto(ax: Axes) -> None:
     boxes = {
         "rows": (2.0, 5.4, "paired rows"),
         "atoms": (2.0, 4.5, "rows that repeat are taken apart\n(chain rule)"),
-        "scores": (2.0, 3.5, "ranks within units → normal scores,\nor the few factors behind many units"),
+        "scores": (2.0, 3.5, "ranks in each unit → normal scores,\nor the few factors behind them"),
         "low": (0.35, 2.1, "≤ 3 dimensions:\nt copula, or KSG\nwhere they differ"),
         "sheet": (1.75, 2.1, "near a sheet of\nfew dimensions:\nlinear codes"),
         "many": (3.15, 2.1, "else: t copula,\nclusters, or\nnonlinear codes"),
