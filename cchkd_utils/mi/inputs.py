@@ -95,7 +95,7 @@ def is_missing(a: np.ndarray) -> np.ndarray:
 
 def _no_value(v) -> bool:
     try:
-        return v is None or v != v  # NaN and NaT differ from themselves
+        return v is None or bool(v != v)  # NaN and NaT differ from themselves
     except TypeError:  # pandas.NA is neither equal nor not
         return True
     except ValueError:  # an array
