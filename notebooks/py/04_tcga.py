@@ -79,7 +79,7 @@ label = {"LIHC": label_lihc}
 sets = [tcga.load(c, names[c], label.get(c), data=data, seed=seed) for c in cohort]
 kind = sets[0].kind
 steps = {s.provenance["cohort"]: tcga.flow(s)["count"].astype(str) for s in sets}
-pd.DataFrame(steps).fillna("")
+pd.concat(steps, axis=1).fillna("")
 
 # %% [markdown]
 # ## Teachers, and what they hand on

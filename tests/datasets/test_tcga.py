@@ -63,6 +63,12 @@ def same(loaded, values, labels):
         np.testing.assert_array_equal(loaded.modalities[modality], x)
 
 
+def assert_adds_up(steps):
+    """Participants are those left out, by reason, and those used."""
+    parts = [n for step, n in steps.items() if step.startswith(("left out: ", "used: "))]
+    assert steps["participants"] == sum(parts)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_xena_files_load_to_their_source(source, tmp_path, packed):
     values, labels = source
@@ -73,7 +79,9 @@ def test_xena_files_load_to_their_source(source, tmp_path, packed):
     steps = tcga.flow(loaded)["count"]
     assert steps["mrna: samples"] == 42
     assert steps["mrna: participants with a primary tumour"] == 40
-    assert steps["labelled"] == 40
+    assert steps["mrna: left out, no primary tumour (type 11: 1)"] == 1
+    assert steps["labels from PAM50Call_RNAseq"] == 40
+    assert_adds_up(steps)
 
 
 def test_genes_listed_twice_are_averaged_without_missing_cells(tmp_path):
@@ -193,7 +201,7 @@ def test_cut_off_archives_and_endless_lines_are_refused(tmp_path, monkeypatch):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"HiSeqV2.gz: damaged or cut-off archive"):
         tables.features_by_samples(path)
-    path.write_bytes(b"no archive")
+    path.write_bytes(whole[:2] + b"no archive")
     with pytest.raises(ValueError, match="damaged"):
         tables.features_by_samples(path)
     monkeypatch.setattr(tables, "MAX_BYTES", 10_000)

@@ -5,6 +5,7 @@ book. One row is one participant; missing values stay nan, to be filled inside t
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pooch
 
-from cchkd_utils.datasets import DATA, Multimodal, fetch, not_there, require_choice
+from cchkd_utils.datasets import DATA, Multimodal, fetch, not_there, require_choice, visible
 from cchkd_utils.datasets.tcga import layouts, simulated, tables
 from cchkd_utils.paths import data_root
 
@@ -88,10 +89,14 @@ def load(
         return simulated.draw(cohort, modalities, label, seed)
     sources = _sources(cohort, root, layout)
     _require_there(sources, modalities)
-    matrices, entries, read = _read(sources, modalities, label)
-    arrays, codes, classes, ids, steps = tables.join(matrices, entries, min_class)
+    matrices, entries, read, given = _read(sources, modalities, label)
+    try:
+        arrays, codes, classes, ids, steps = tables.join(matrices, entries, min_class)
+    except ValueError as error:
+        places = ", ".join(str(source.place) for source in sources.values())
+        raise ValueError(f"{places}: {error}") from None
     provenance = {"cohort": cohort, "label": label, "classes": classes, "files": read}
-    provenance |= {"layout": next(iter(sources.values())).layout, "flow": steps}
+    provenance |= {"layout": next(iter(sources.values())).layout, "flow": given + steps}
     provenance["source"] = "TCGA (NCI/NHGRI)"
     splits = {"all": np.arange(len(ids))}
     return Multimodal(arrays, codes, np.array(ids), splits, "real", provenance)
@@ -144,14 +149,25 @@ def _sources(cohort, root, layout):
         if source is None:
             raise not_there(
                 f"TCGA-{part} is not in {folder / 'tcga'} as npz, cBioPortal folder, Xena folder "
-                f"or MOGONET csv; tcga.download({cohort!r}) fetches it", "tcga"
-            )  # fmt: skip
+                f"or MOGONET csv ({_seen(folder, part)}); tcga.download({cohort!r}) fetches it",
+                "tcga",
+            )
     _refuse_mixed(
         {part: source.layout for part, source in sources.items()},
         f"the parts of {cohort} are in different layouts, whose units differ",
         f"pass the layout that has them all; tcga.download({cohort!r}) fetches that of xena",
     )
     return sources
+
+
+def _seen(folder, part):
+    """Say what was looked for and what is there."""
+    looked = "; ".join(f"{k}: {', '.join(names)}" for k, names in layouts.wanted(part).items())
+    place = folder / "tcga" if (folder / "tcga").is_dir() else folder
+    inside = [p.name for p in visible(place)] if place.is_dir() else []
+    inside += [f"{p.name}/{q.name}" for p in place.glob("*") if p.is_dir() for q in visible(p)]
+    there = ascii(", ".join(inside[:12]))[1:-1] or "nothing"
+    return f"looked for {looked}, each with or without .gz; found {there}"
 
 
 def _refuse_mixed(by_part, problem, advice):
@@ -166,7 +182,11 @@ def _require_there(sources, modalities):
         for part, source in sources.items():
             if name not in source.matrices:
                 there = ", ".join(source.matrices) or "none"
-                raise FileNotFoundError(f"{source.place}: no {name} of {part} (found: {there})")
+                names = {"xena": layouts.XENA, "cbioportal": layouts.CBIOPORTAL}.get(source.layout)
+                looked = f"; looked for {' or '.join(names[name])}" if names else ""
+                raise FileNotFoundError(
+                    f"{source.place}: no {name} of {part} (found: {there}{looked})"
+                )
         _refuse_mixed(
             {part: source.variants[name] for part, source in sources.items()},
             f"{name} comes in different units",
@@ -176,8 +196,9 @@ def _require_there(sources, modalities):
 
 
 def _read(sources, modalities, label):
-    """Return matrices by modality; participant to class; file to its standing."""
+    """Return matrices by modality; participant to class; file to its standing; steps of labels."""
     matrices, entries, read = {name: [] for name in modalities}, {}, {}
+    given = Counter()
     for part, source in sources.items():
         for name in modalities:
             matrices[name].append(source.matrices[name]())
@@ -186,11 +207,10 @@ def _read(sources, modalities, label):
             samples = [sample for name in modalities for sample in matrices[name][-1].index]
             entries |= {tables.participant(sample): part for sample in samples}
         else:
-            path, filed = source.labels(label)
+            path, filed, columns = source.labels(label)
             paths.append(path)
-            if source.layout != "mogonet":  # whose classes have numbers, not names
-                filed = {who: tables.clean_label(label, e) for who, e in filed.items()}
             entries |= filed
+            given.update({f"labels from {column}": n for column, n in columns.items()})
         for path in dict.fromkeys(paths):
             read[f"{part} {path.name}"] = _standing(path, source.study)
     # Parts under each other, on the features that all have, in the first one's order.
@@ -198,7 +218,7 @@ def _read(sources, modalities, label):
     for name, matrix in stacked.items():
         if not matrix.shape[1]:
             raise ValueError(f"{name} of {', '.join(sources)} have no feature in common")
-    return stacked, entries, read
+    return stacked, entries, read, list(given.items())
 
 
 def _standing(path, study):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cchkd_utils.datasets import visible
 from cchkd_utils.datasets.tcga import tables
 from cchkd_utils.untrusted import npz
 
@@ -22,10 +23,18 @@ CBIOPORTAL = {
     "cnv": ("data_log2_cna.txt",),
     "rppa": ("data_rppa.txt", "data_rppa_zscores.txt"),
 }
+CLINICAL = ("data_clinical_sample.txt", "data_clinical_patient.txt")
+BEFORE_2021 = {  # cBioPortal's names of the same files, lower case
+    "data_rna_seq_v2_expression_median.txt": "data_mrna_seq_v2_rsem.txt",
+    "data_log2cna.txt": "data_log2_cna.txt",
+    "data_bcr_clinical_data_sample.txt": "data_clinical_sample.txt",
+    "data_bcr_clinical_data_patient.txt": "data_clinical_patient.txt",
+}
+XENA_PREFIX = re.compile(r"tcga\.([a-z]+)\.samplemap(?:%2f|__|/|_)", re.I)  # browsers' names
 NAMES = ("barcode", "ids")
 ARRAYS = {"mrna": ("mrna", "mrna_modules"), "cnv": ("cnv",), "rppa": ("rppa",)}
 MOGONET = {"mrna": ("mrna", "1"), "cnv": ("cnv",), "rppa": ("rppa",)}  # published: 1 is mRNA
-COLUMNS = {  # where each layout keeps a label; the first column that is there counts
+COLUMNS = {  # where each layout keeps a label; the first column that names a class counts
     "pam50": ("PAM50Call_RNAseq", "PAM50_mRNA_nature2012", "SUBTYPE", "subtype"),
     "type": ("type", "histological_type", "CANCER_TYPE_ACRONYM"),
     "grade": ("neoplasm_histologic_grade", "GRADE", "grade"),
@@ -43,7 +52,8 @@ class Source:
     place: Path
     files: Mapping[str, Path]  # by modality, as the next
     matrices: Mapping[str, Callable[[], pd.DataFrame]]  # float32 [samples, features]
-    labels: Callable[[str], tuple[Path, dict[str, str]]]  # label: file, entries by participant
+    # Of a label: its file; class by participant, None where it names none; column to its count.
+    labels: Callable[[str], tuple[Path, dict[str, str | None], dict[str, int]]]
     variants: Mapping[str, str]  # name of the file or array: where it differs, the units do too
     study: str | None = None  # identifier of a cBioPortal study
 
@@ -64,21 +74,46 @@ def _first(names, is_there):
     return {modality: name for modality, name in first.items() if name}
 
 
-def _files(place, names):
-    """Return modality to path, for the modalities that have a file here, plain or gz."""
-    paths = {
-        modality: [place / f"{option}{end}" for option in options for end in ("", ".gz")]
-        for modality, options in names.items()
-    }
-    return _first(paths, Path.is_file)
+def published(name: str, cohort: str = "") -> str:
+    """Return the name, in lower case, under which a file was published: no .gz, no prefix.
+
+    A prefix of another cohort than `cohort` stays.
+    """
+    name = name.lower().removesuffix(".gz")
+    prefix = XENA_PREFIX.match(name)
+    if prefix and prefix[1] in ("", cohort.lower()):
+        name = name[prefix.end() :]
+    return BEFORE_2021.get(name, name)
 
 
-def _folder(layout, place, names, labels, study=None):
+def _files(place, names, cohort=""):
+    """Return modality to path, for the modalities that have a file here under any of its names."""
+    here = {}
+    for path in visible(place):
+        if path.is_file():
+            here.setdefault(published(path.name, cohort), path)
+    first = _first(names, lambda name: name.lower() in here)
+    return {modality: here[name.lower()] for modality, name in first.items()}
+
+
+def _folder(layout, place, names, labels, cohort, study=None):
     """Return a source of one file per modality, each of features by samples."""
-    files = _files(place, names)
+    files = _files(place, names, cohort)
     matrices = {name: partial(tables.features_by_samples, path) for name, path in files.items()}
-    variants = {name: path.name.removesuffix(".gz") for name, path in files.items()}
+    variants = {
+        name: next(n for n in names[name] if n.lower() == published(path.name, cohort))
+        for name, path in files.items()
+    }
     return Source(layout, place, files, matrices, labels, variants, study)
+
+
+def wanted(cohort: str) -> dict[str, list[str]]:
+    """Return the names of files that are looked for, by layout."""
+    names = {"xena": XENA, "cbioportal": CBIOPORTAL}
+    out = {layout: [n for options in of.values() for n in options] for layout, of in names.items()}
+    out["xena"].append(f"{cohort}_clinicalMatrix")
+    out["cbioportal"] += CLINICAL
+    return out
 
 
 def _npz(place, cohort):
@@ -102,15 +137,18 @@ def _npz(place, cohort):
     names = names.tolist()
 
     def labels(label):
-        column = next((c for c in COLUMNS[label] if c in arrays), None)
-        if column is None:
-            raise ValueError(f"{path}: no array for the label {label!r}")
-        if arrays[column].shape != (len(names),):
-            shape = arrays[column].shape
-            raise ValueError(f"{path}: {column} {shape} does not fit {len(names)} ids")
-        entries = arrays[column].tolist()
+        columns = [c for c in COLUMNS[label] if c in arrays]
+        if not columns:
+            raise ValueError(f"{path}: no array for the label {label!r}: {_or(COLUMNS[label])}")
+        for column in columns:
+            if arrays[column].shape != (len(names),):
+                shape = arrays[column].shape
+                raise ValueError(f"{path}: {column} {shape} does not fit {len(names)} ids")
+        entries = {column: arrays[column].tolist() for column in columns}
         # The rows that `join` takes: a normal sample's label is not its participant's.
-        return path, {who: str(entries[i]) for who, i in tables.one_per_participant(names).items()}
+        rows = tables.one_per_participant(names).items()
+        raw = {who: {c: str(entries[c][i]) for c in columns} for who, i in rows}
+        return path, *_classes(label, raw, columns)
 
     keys = _first(ARRAYS, arrays.__contains__)
     matrices = {m: partial(_npz_matrix, path, k, arrays[k], names) for m, k in keys.items()}
@@ -131,8 +169,24 @@ def _npz_matrix(path, key, values, names):
     return pd.DataFrame(cast, names, [f"{key} {i}" for i in range(values.shape[1])])
 
 
+def _or(names):
+    return " or ".join(names)
+
+
+def _classes(label, raw, columns):
+    """Class by participant from the first column that names one, and how many each column gave."""
+    classes, given = {}, dict.fromkeys(columns, 0)
+    for who, row in raw.items():
+        cleaned = ((column, tables.clean_label(label, row[column])) for column in columns)
+        column, classes[who] = next(((c, k) for c, k in cleaned if k), (None, None))
+        if column:
+            given[column] += 1
+    return classes, given
+
+
 def _cbioportal(place, cohort):
-    if not (place / "data_clinical_patient.txt").is_file():
+    clinical = _files(place, {name: (name,) for name in CLINICAL})
+    if CLINICAL[1] not in clinical:
         return None
     meta = place / "meta_study.txt"
     name = meta.read_text("utf-8", errors="replace")[:10_000] if meta.is_file() else place.name
@@ -140,30 +194,39 @@ def _cbioportal(place, cohort):
         return None
     stated = re.search(r"cancer_study_identifier:[ \t]*(\S+)", name)
     study = (stated[1] if stated else place.name).lower()
-    clinical = [place / f"data_clinical_{part}.txt" for part in ("sample", "patient")]
+    clinical = [clinical[name] for name in CLINICAL if name in clinical]
     labels = partial(_entries, place, clinical, "PATIENT_ID", "SAMPLE_ID")
-    return _folder("cbioportal", place, CBIOPORTAL, labels, study)
+    return _folder("cbioportal", place, CBIOPORTAL, labels, cohort, study)
 
 
 def _xena(place, cohort):
-    clinical = _files(place, {"clinical": (f"{cohort}_clinicalMatrix",)}).values()
+    clinical = list(_files(place, {"clinical": (f"{cohort}_clinicalMatrix",)}, cohort).values())
     if not clinical:
         return None
-    return _folder("xena", place, XENA, partial(_entries, place, clinical, "sampleID", "sampleID"))
+    labels = partial(_entries, place, clinical, "sampleID", "sampleID")
+    return _folder("xena", place, XENA, labels, cohort)
 
 
 def _entries(place, paths, key, sample, label):
-    """Return the first clinical table that has the label, and its entries by participant."""
-    for path in filter(Path.is_file, paths):
+    """Return the first clinical table whose columns of the label name a class, and the classes."""
+    empty = None
+    for path in paths:
         rows = tables.text_table(path)
-        column = next((c for c in COLUMNS[label] if c in rows[0]), None)
-        if column is None:
+        columns = [c for c in COLUMNS[label] if c in rows[0]]
+        if not columns:
             continue
         if key not in rows[0]:
             raise ValueError(f"{path}: no column {key}")
         taken = tables.one_per_participant(row.get(sample, row[key]) for row in rows).values()
-        return path, {tables.participant(rows[i][key]): rows[i][column] for i in taken}
-    raise ValueError(f"{place}: no column for the label {label!r}")
+        raw = {tables.participant(rows[i][key]): rows[i] for i in taken}
+        classes, given = _classes(label, raw, columns)
+        if any(given.values()):
+            return path, classes, given
+        empty = f"{path}: {_or(columns)} names no class of {label!r} in any of {len(raw)} rows"
+    names = ", ".join(path.name for path in paths)
+    raise ValueError(
+        empty or f"{place}: no column for the label {label!r} in {names}: {_or(COLUMNS[label])}"
+    )
 
 
 def _mogonet(place, cohort):
@@ -190,5 +253,5 @@ def _mogonet(place, cohort):
     files = {modality: place / f"{view}_tr.csv" for modality, view in views.items()}
     matrices = {modality: partial(matrix, view) for modality, view in views.items()}
     entries = {who: f"{code:g}" for who, code in zip(names, pd.concat(codes)[0])}
-    filed = place / "labels_tr.csv", entries
+    filed = place / "labels_tr.csv", entries, {}
     return Source("mogonet", place, files, matrices, lambda label: filed, views)

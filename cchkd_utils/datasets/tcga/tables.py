@@ -18,9 +18,11 @@ import pandas as pd
 MAX_BYTES = 2 << 30  # unpacked; the largest published matrix has 166 MB
 MAX_LINE = 1 << 24
 MISSING = {"", "na", "nan", "null", "[not available]"}
-BARCODE = re.compile(
-    r"(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-(\d{2})[A-Z]?(?:-[A-Z0-9-]*)?)?", re.ASCII | re.I
+BARCODE = re.compile(  # R writes dots for dashes
+    r"(TCGA[-.][A-Z0-9]{2}[-.][A-Z0-9]{4})(?:[-.](\d{2})[A-Z]?(?:[-.][A-Z0-9.-]*)?)?",
+    re.ASCII | re.I,
 )
+GZIP = b"\x1f\x8b"
 LABELS = ("pam50", "type", "grade", "high_grade", "stage", "vital")
 DEFAULT_LABEL = {"BRCA": "pam50", "KIPAN": "type", "LIHC": "high_grade"}  # LIHC's: our choice
 _PAM50 = {"luma": "LumA", "lumb": "LumB", "basal": "Basal", "her2": "Her2", "normal": "Normal"}
@@ -32,17 +34,22 @@ _VITAL = {"alive": "alive", "living": "alive", "dead": "dead", "deceased": "dead
 def features_by_samples(path: Path) -> pd.DataFrame:
     """Read a tab-separated matrix, a feature a row, as float32 [samples, features].
 
-    The columns before the first TCGA barcode name the feature; the first that is not empty counts.
-    Rows of one name are averaged, missing cells (nan) left out.
+    Lines that start with # are left out. The columns before the first TCGA barcode name the
+    feature; the first that is not empty counts. Rows of one name are averaged, missing cells (nan)
+    left out.
     """
-    lines = _records(path, "\t")
+    lines = _records(path, "\t", comment="#")
     _, header = next(lines, (0, []))
     first = next((i for i, name in enumerate(header) if BARCODE.fullmatch(name)), None)
     if not first:
-        raise ValueError(
-            f"{path}: the header names no feature column followed by TCGA barcodes "
-            f"({len(header)} columns found; they must be separated by tabs)"
+        shown = ascii(", ".join(header[:3]))[1:60].rstrip("'")
+        reason = (
+            "the header begins with a barcode: it lacks the name of the first column"
+            if first == 0
+            else f"the header names no feature column followed by TCGA barcodes ({len(header)} "
+            f"columns found: {shown} ...; they must be separated by tabs, a feature a row)"
         )
+        raise ValueError(f"{path}: {reason}")
     samples = header[first:]
     for column, name in enumerate(samples, first + 1):
         if not BARCODE.fullmatch(name):
@@ -84,8 +91,13 @@ def text_table(path: Path) -> list[dict[str, str]]:
 
 
 def _records(path, delimiter, first="header", comment=None):
-    """Yield line number and fields of a delimited text, plain or gz, with lines of one width."""
-    opened = gzip.open if path.suffix == ".gz" else open
+    """Yield line number and fields of a delimited text, plain or gz, with lines of one width.
+
+    The content tells whether it is compressed, not the name. Blank lines, quotes around a field,
+    and empty fields at the end of all lines are left out.
+    """
+    with open(path, "rb") as file:
+        opened = gzip.open if file.read(2) == GZIP else open
     total, width = 0, None
     try:
         with opened(path, "rb") as file:
@@ -94,11 +106,20 @@ def _records(path, delimiter, first="header", comment=None):
                 if len(line) > MAX_LINE or total > MAX_BYTES:
                     raise ValueError(f"{path}: line {number}: too long, this is no such table")
                 # Spreadsheets put a byte order mark before the first name.
+                if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                    raise ValueError(f"{path}: is UTF-16 text; save it as UTF-8")
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                if comment and text.startswith(comment):
+                if not text.strip() or (comment and text.startswith(comment)):
                     continue
                 fields = text.rstrip("\r\n").split(delimiter)
-                width = width or len(fields)
+                if '"' in text:
+                    fields = [_unquoted(field) for field in fields]
+                if width is None:
+                    while len(fields) > 1 and not fields[-1]:
+                        fields.pop()
+                    width = len(fields)
+                if not any(fields[width:]):  # tabs at the end
+                    fields = fields[:width]
                 if len(fields) != width:
                     raise ValueError(
                         f"{path}: row {number}: {len(fields)} columns, the {first} has {width}"
@@ -108,6 +129,10 @@ def _records(path, delimiter, first="header", comment=None):
         raise ValueError(f"{path}: damaged or cut-off archive ({error}): fetch it again") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path}: line {number}: not UTF-8 text") from None
+
+
+def _unquoted(field):
+    return field[1:-1] if len(field) > 1 and field[0] == field[-1] == '"' else field
 
 
 def _refuse_repeats(path, header):
@@ -130,7 +155,8 @@ def _numbers(path, number, fields, columns):
 
 def participant(barcode: str) -> str:
     """Return the first 12 characters of a barcode, in capitals; another name as it is spelt."""
-    return barcode[:12].upper() if BARCODE.fullmatch(barcode) else barcode
+    match = BARCODE.fullmatch(barcode)
+    return match[1].upper().replace(".", "-") if match else barcode
 
 
 def one_per_participant(samples: Iterable[str]) -> dict[str, int]:
@@ -142,7 +168,7 @@ def one_per_participant(samples: Iterable[str]) -> dict[str, int]:
     for i, name in enumerate(samples):
         match = BARCODE.fullmatch(name)
         if not match or match[2] in (None, "01"):
-            primary.append((name.upper(), i, name))
+            primary.append((name.upper().replace(".", "-"), i, name))
     return {participant(name): i for _, i, name in sorted(primary, reverse=True)}
 
 
@@ -166,27 +192,67 @@ def clean_label(label: str, raw: str) -> str | None:
 def join(matrices: Mapping[str, pd.DataFrame], labels: Mapping[str, str], min_class: int) -> tuple:
     """Keep the participants that have every modality and a label.
 
-    Classes of fewer than `min_class` are left out. Returns modalities, class codes [n], names of
-    classes and participants, both in alphabetical order, and the flow from samples to participants.
+    `labels` by participant, None where the entry names no class. Classes of fewer than `min_class`
+    are left out. Returns modalities, class codes [n], names of classes and participants, both in
+    alphabetical order, and the flow: counts whose parts "left out" and "used" add up.
     """
     rows = {name: one_per_participant(matrix.index) for name, matrix in matrices.items()}
-    flow = []
-    for name, matrix in matrices.items():
-        flow.append((f"{name}: samples", len(matrix)))
-        flow.append((f"{name}: participants with a primary tumour", len(rows[name])))
-    joined = sorted(set.intersection(*map(set, rows.values())))
-    labelled = [who for who in joined if labels.get(who)]
-    sizes = Counter(labels[who] for who in labelled)
+    flow = [step for name, matrix in matrices.items() for step in _samples(name, matrix.index)]
+    everyone = sorted(set().union(*rows.values()))
+    sizes = Counter(
+        labels[who] for who in everyone if labels.get(who) and all(who in r for r in rows.values())
+    )
     classes = sorted(name for name, size in sizes.items() if size >= min_class)
-    ids = [who for who in labelled if labels[who] in classes]
-    flow += [("joined: in every modality", len(joined)), ("labelled", len(labelled))]
+    reasons = {who: _reason(who, rows, labels, classes) for who in everyone}
+    ids = [who for who in everyone if not reasons[who]]
+    flow.append(("participants", len(everyone)))
+    counted = Counter(filter(None, reasons.values()))
+    flow += [(f"left out: {reason}", n) for reason, n in counted.items()]
     flow.append((f"used: in a class of at least {min_class}", len(ids)))
     if len(classes) < 2:
-        counted = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "no label"
-        raise ValueError(f"fewer than two classes of at least {min_class} remain ({counted})")
+        listed = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "no label"
+        found = "; ".join(f"{name} has {_example(rows[name])}" for name in rows)
+        why = ", ".join(f"{reason}: {n}" for reason, n in counted.items())
+        raise ValueError(
+            f"fewer than two classes of at least {min_class} remain ({listed}). Of "
+            f"{len(everyone)} participants left out, {why}. Names: {found}; "
+            f"the labels {_example(labels)}"
+        )
     taken = {
         name: np.ascontiguousarray(matrix.iloc[[rows[name][who] for who in ids]])
         for name, matrix in matrices.items()
     }
     codes = np.array([classes.index(labels[who]) for who in ids])
     return taken, codes, classes, ids, flow
+
+
+def _samples(name, samples):
+    """Steps from the samples of one modality to its participants."""
+    kinds = Counter()
+    for sample in samples:
+        match = BARCODE.fullmatch(sample)
+        if match and match[2] not in (None, "01"):
+            kinds[match[2]] += 1
+    kept = len(one_per_participant(samples))
+    yield f"{name}: samples", len(samples)
+    if kinds:
+        shown = ", ".join(f"{kind}: {n}" for kind, n in sorted(kinds.items()))
+        yield f"{name}: left out, no primary tumour (type {shown})", kinds.total()
+    if again := len(samples) - kinds.total() - kept:
+        yield f"{name}: left out, another sample of a participant", again
+    yield f"{name}: participants with a primary tumour", kept
+
+
+def _reason(who, rows, labels, classes) -> str:
+    """Why a participant is left out; empty where it is not."""
+    if lacking := [name for name in rows if who not in rows[name]]:
+        return f"lacks {' and '.join(lacking)}"
+    if who not in labels:
+        return "not in the table of labels"
+    if not labels[who]:
+        return "its label names no class"
+    return "" if labels[who] in classes else "in a smaller class"
+
+
+def _example(names) -> str:
+    return f"{len(names)}, such as {next(iter(names))!a}" if names else "none"
