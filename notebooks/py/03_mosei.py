@@ -101,7 +101,8 @@ def shape(sequences: np.ndarray) -> str:
 
 
 described = {m: shape(x) for m, x in sets[0].modalities.items()}
-described |= {"utterances": len(sets[0]), "videos": len(np.unique(mosei.videos(sets[0])))}
+described |= mosei.flow(sets[0])["count"].to_dict()
+described["videos"] = len(np.unique(mosei.videos(sets[0])))
 pd.Series(described, name=f"{name} ({kind})").to_frame()
 
 # %% [markdown]

@@ -90,7 +90,7 @@ def csd(parts, folder):
             labels[f"{v}[{k}]"] = np.array([[part["labels"][i], 0, 0, 0, 0, 0, 0]])
     for name, each in sequences.items():
         write_csd(folder / f"CMU_MOSEI_{names[name]}.csd", each)
-    write_csd(folder / "CMU_MOSEI_Labels.csd", labels)
+    write_csd(folder / "CMU_MOSEI_Labels.csd", labels, "All Labels")
     (folder / "folds.json").write_text(json.dumps(folds))
 
 
@@ -216,7 +216,7 @@ def test_neutral_utterances_are_left_out_of_every_array(tmp_path):
     ("labels", "coding", "message"),
     [
         ([0, 1, 1], "acc2_nonneg", "classes 0 and 1, not sentiment"),
-        ([0, 7, 1], "acc7", "the scale ends at 3"),
+        ([0, 7, 1], "acc7", r"beyond -3 ... 3 in 1 of 3 rows, row 1 first \(from 0 to 7\)"),
         ([0.5, 1], "given", "needs classes"),
         ([np.nan, 1], "acc7", "not finite"),
     ],
@@ -353,3 +353,28 @@ def test_mosi_is_read_without_its_train_part(mosi_root):
     assert data.provenance["dataset"] == "CMU-MOSI"
     with pytest.raises(ValueError, match="not sentiment"):
         mosei.load("real", mosi_root, "npz", "acc2_nonneg", "CMU-MOSI")
+
+
+@pytest.mark.parametrize("layout", ["aligned", "npz"])
+def test_sentiment_beyond_the_scale_is_clipped_or_mapped_when_told(layout, tmp_path):
+    parts = content()
+    parts["train"]["labels"][0] = 5.0
+    path = write(layout, parts, tmp_path)
+    with pytest.raises(ValueError, match=r"train: sentiment is beyond .* 1 of \d+ rows, row 0"):
+        mosei.load("real", path, coding="regression")
+    clipped = mosei.load("real", path, coding="regression", scale="clip").labels
+    assert clipped.max() == 3 and clipped[0] == 3
+    mapped = mosei.load("real", path, coding="regression", scale=(-5, 5)).labels
+    assert mapped[0] == 3 and abs(mapped).max() <= 3
+    with pytest.raises(ValueError, match=r"beyond the scale 0 ... 8"):
+        mosei.load("real", path, coding="regression", scale=(0, 8))
+
+
+@pytest.mark.parametrize("layout", ["aligned", "npz", "csd"])
+def test_every_utterance_is_used_or_left_out_for_a_reason(layout, tmp_path):
+    data = mosei.load("real", write(layout, content(), tmp_path), coding="acc2_nonzero",
+                      parts=("train", "test"))  # fmt: skip
+    steps = mosei.flow(data)["count"]
+    assert steps["utterances"] == sum(COUNTS.values()) == steps.iloc[1:].sum()
+    assert steps["used"] == len(data) and steps["left out: in the split valid"] > 0
+    assert sum(map(len, data.provenance["left_out"].values())) == steps.iloc[1:-1].sum()

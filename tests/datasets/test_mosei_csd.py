@@ -22,7 +22,8 @@ def folder(tmp_path):
     for name, file in FILES.items():
         rows, width = (1, 7) if name == "labels" else (2, 3)
         sequences = {f"v{i}[0]": np.full((rows, width), i / 10 + 0.1) for i in range(20)}
-        write_csd(tmp_path / f"x_{file}.csd", sequences)
+        root = "All Labels" if name == "labels" else None  # as the SDK writes them
+        write_csd(tmp_path / f"x_{file}.csd", sequences, root)
     return tmp_path
 
 
@@ -50,8 +51,10 @@ def test_folds_are_read_and_what_they_leave_out_is_said(folder):
     data = mosei.load("real", folder)
     assert data.ids.tolist() == ["v0[0]", "v1[0]", "v3[0]"]
     assert data.provenance["splits"] == (
-        "folds.json; 17 of 20 utterances are in no fold (train 2, test 1 utterances)"
+        "folds.json (train 2, test 1 utterances); left out of 20: 17 in no fold"
     )
+    assert len(data.provenance["left_out"]["in no fold"]) == 17
+    assert mosei.flow(data)["count"].tolist() == [20, 17, 3]
     assert "folds.json" in data.provenance["files"]
 
 
@@ -85,7 +88,7 @@ def test_folds_that_do_not_fit_are_refused(content, message, folder):
 )
 def test_sequences_that_do_not_fit_are_named(name, values, message, folder):
     with h5py.File(folder / f"x_{FILES[name]}.csd", "a") as file:
-        group = file[f"x_{FILES[name]}/data/v0[0]"]
+        group = file[f"{next(iter(file))}/data/v0[0]"]
         del group["features"], group["intervals"]
         group["features"], group["intervals"] = values, np.zeros((np.size(values), 2))
         if values.ndim == 2:
@@ -141,3 +144,35 @@ def test_the_genuine_computational_sequence_loads():
     assert len(words) == 93 and features.shape == (480, 1) and intervals.shape == (480, 2)
     assert features[:3, 0].tolist() == [b"oh", b"sp", b"this"]
     assert (intervals[:, 1] >= intervals[:, 0]).all()
+
+
+def test_a_table_of_emotions_is_no_sentiment(folder):
+    emotions = {f"v{i}[0]": np.full((1, 6), i / 10) for i in range(20)}
+    (folder / "x_Labels.csd").unlink()
+    path = write_csd(folder / "x_LabelsEmotions.csd", emotions, "Emotion Labels")
+    refused(lambda: mosei.load("real", folder), rf"{path.name}: holds emotions, not sentiment")
+    assert len(mosei.load("real", folder, label=0)) == 20
+
+
+@pytest.mark.parametrize(("width", "label", "message"), [
+    (6, None, r"has 6 columns, emotions perhaps; .* label=0"), (3, 3, "label=3 is none of them"),
+])  # fmt: skip
+def test_labels_of_several_columns_are_not_guessed(folder, width, label, message):
+    many = {f"v{i}[0]": np.full((1, width), i / 10) for i in range(20)}
+    write_csd(folder / "x_Labels.csd", many, "Labels")
+    refused(lambda: mosei.load("real", folder, label=label), message)
+
+
+def test_utterances_that_a_modality_lacks_are_counted_and_named(folder):
+    kept = {f"v{i}[0]": np.ones((2, 3)) for i in range(15)}
+    write_csd(folder / "x_OpenFace.csd", kept)
+    write_csd(folder / "x_COVAREP.csd", {k: v for k, v in kept.items() if k != "v3[0]"} | {
+        "v19[0]": np.ones((2, 3)), "v20[0]": np.ones((2, 3))})  # fmt: skip
+    data = mosei.load("real", folder)
+    assert data.provenance["left_out"] == {
+        "without audio and vision": ["v15[0]", "v16[0]", "v17[0]", "v18[0]"], "without vision":
+        ["v19[0]"], "without a label": ["v20[0]"], "without audio": ["v3[0]"],
+    }  # fmt: skip
+    steps = mosei.flow(data)["count"]
+    assert steps["utterances"] == 21 == len(data) + 7 == steps.iloc[1:].sum()
+    assert "left out of 21: 4 without audio and vision" in data.provenance["splits"]

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pooch
 
 from cchkd_utils.datasets import DATA, Multimodal, not_there, require_choice, visible
@@ -40,6 +41,8 @@ def load(
     coding="acc2_nonneg",
     dataset="CMU-MOSEI",
     parts=None,
+    label=None,
+    scale=None,
     n_train=1000,
     n_test=600,
     seed=0,
@@ -57,6 +60,11 @@ def load(
     coding : key of `CODINGS`
     parts : sequence of str, optional
         Splits to load, all that there are by default.
+    label : int, optional
+        Column of the labels that is the sentiment, where a file has several.
+    scale : "clip" or pair of float, optional
+        What becomes of sentiment beyond -3 ... 3, which is refused by default: ``"clip"`` sets it
+        to the end of the scale, a pair (low, high) is the file's own scale and is mapped to ours.
     n_train, n_test, seed
         Of the simulated set; `seed` also of folds drawn at random.
 
@@ -65,7 +73,8 @@ def load(
     Multimodal
         ``text``, ``audio``, ``vision`` float32 [n, steps, d + 1]: the last channel is 1 where the
         step was measured and 0 where it is padding. NaN and infinite features are 0.
-        ``provenance`` names files, SHA-256, coding, and where the splits come from.
+        ``provenance`` names files, SHA-256, coding, where the splits come from, the flow table
+        (see `flow`) and, in ``left_out``, the ids that were left out, by reason.
 
     Raises
     ------
@@ -79,19 +88,43 @@ def load(
     require_choice("layout", layout, LAYOUTS)
     require_choice("coding", coding, tuple(CODINGS))
     if data == "embedded":
-        content, files, origin = simulate(n_train, n_test, seed), {}, "simulated"
+        content, files, origin, left_out = simulate(n_train, n_test, seed), {}, "simulated", {}
+        place = "simulated"
     else:
-        content, files, origin = _read(root, layout, dataset, seed)
+        content, files, origin, left_out, place = _read(root, layout, dataset, seed, label)
     parts = tuple(content) if parts is None else parts
     if not parts or any(part not in content for part in parts):
         missing = ", ".join(part for part in parts if part not in content) or "named"
         raise ValueError(f"no split {missing}: there are {', '.join(content)}")
     counts = ", ".join(f"{name} {len(part['labels'])}" for name, part in content.items())
+    for name in content:
+        if name not in parts:
+            left_out[f"in the split {name}"] = content[name]["ids"].tolist()
     content = {name: content[name] for name in parts}
     _require_disjoint(content)
+    for name, part in content.items():
+        where = f"{place}, {name}"
+        labels, kept = code(part["labels"], coding, scale, where)
+        if not kept.all():
+            neutral = left_out.setdefault("neutral", [])
+            neutral += np.asarray(part["ids"])[~kept].tolist()
+        part |= {"labels": labels, "kept": kept}
     provenance = {"data": data, "dataset": dataset, "coding": CODINGS[coding], "files": files}
     provenance["splits"] = f"{origin} ({counts} utterances)"
-    return _assemble(content, coding, "real" if data == "real" else "simulated", provenance)
+    provenance["left_out"] = left_out
+    used = sum(int(part["kept"].sum()) for part in content.values())
+    dropped = [(f"left out: {reason}", len(ids)) for reason, ids in left_out.items()]
+    every = used + sum(n for _, n in dropped)
+    provenance["flow"] = [("utterances", every), *dropped, ("used", used)]
+    if dropped and data == "real":
+        listed = ", ".join(f"{n} {step.removeprefix('left out: ')}" for step, n in dropped)
+        provenance["splits"] += f"; left out of {every}: {listed}"
+    return _assemble(content, "real" if data == "real" else "simulated", provenance)
+
+
+def flow(data):
+    """Show how many utterances were left out, by reason, and used."""
+    return pd.DataFrame(data.provenance["flow"], columns=["step", "count"]).set_index("step")
 
 
 def videos(data):
@@ -100,20 +133,34 @@ def videos(data):
     return np.array([video_of(re.sub(r"#\d+$", "", name)) for name in data.ids])
 
 
-def code(sentiment, coding):
-    """Turn sentiment [n] into labels [n] by a key of `CODINGS`; also tell which are kept [n]."""
+def code(sentiment, coding, scale=None, where="the labels"):
+    """Turn sentiment [n] into labels [n] by a key of `CODINGS`; also tell which are kept [n].
+
+    `scale` is that of `load`; `where` names the labels in errors.
+    """
     sentiment = np.asarray(sentiment, float)
     kept = np.ones(len(sentiment), bool)
-    if not np.isfinite(sentiment).all():
-        raise ValueError("some labels are not finite: these utterances have no sentiment")
+    if (rows := np.flatnonzero(~np.isfinite(sentiment))).size:
+        raise ValueError(
+            f"{where}: {rows.size} of {len(sentiment)} labels are not finite, row {rows[0]} "
+            "first: these utterances have no sentiment; leave them out of the file"
+        )
     if coding == "given":
         if (sentiment != np.rint(sentiment)).any() or sentiment.min() < 0:
-            raise ValueError("coding 'given' needs classes 0, 1, ...; choose acc2_nonneg")
+            raise ValueError(f"{where}: coding 'given' needs classes 0, 1, ...; choose acc2_nonneg")
         return sentiment.astype(np.int64), kept
+    sentiment = _rescaled(sentiment, scale, where)
     if set(np.unique(sentiment)) == {0.0, 1.0}:
-        raise ValueError(f"the labels are classes 0 and 1, not sentiment: {coding} needs -3 ... 3")
-    if abs(sentiment).max() > 3:
-        raise ValueError(f"sentiment reaches {abs(sentiment).max():g}: the scale ends at 3")
+        raise ValueError(
+            f"{where}: the labels are classes 0 and 1, not sentiment: {coding} needs -3 ... 3"
+        )
+    if (rows := np.flatnonzero(abs(sentiment) > 3)).size:
+        raise ValueError(
+            f"{where}: sentiment is beyond -3 ... 3 in {rows.size} of {len(sentiment)} rows, row "
+            f"{rows[0]} first (from {sentiment.min():g} to {sentiment.max():g}). Older files hold "
+            "averages to 15/3: scale='clip' takes them for the end; scale=(0, 8) maps a file coded "
+            "0 ... 8"
+        )
     if coding == "regression":
         return sentiment, kept
     if coding == "acc7":
@@ -123,8 +170,29 @@ def code(sentiment, coding):
     return (sentiment >= 0).astype(np.int64), kept
 
 
-def _read(root, layout, dataset, seed):
-    """Read the one data set that is there: its splits, its files with SHA-256, their origin."""
+def _rescaled(sentiment, scale, where):
+    """Sentiment on our scale, by `scale` of `load`."""
+    if scale is None:
+        return sentiment
+    if isinstance(scale, str):
+        require_choice("scale", scale, ("clip",))
+        return np.clip(sentiment, -3, 3)
+    low, high = map(float, scale)
+    if not low < high:
+        raise ValueError(f"scale is {scale!r}: give (low, high)")
+    if sentiment.min() < low or sentiment.max() > high:
+        raise ValueError(
+            f"{where}: sentiment from {sentiment.min():g} to {sentiment.max():g} is beyond the "
+            f"scale {low:g} ... {high:g}"
+        )
+    return 6 * (sentiment - low) / (high - low) - 3
+
+
+def _read(root, layout, dataset, seed, label):
+    """Read the one data set that is there.
+
+    Its splits, its files with SHA-256, their origin, ids left out by reason, and its place.
+    """
     folder = dataset.lower().removeprefix("cmu-")
     place = Path(root).expanduser() if root else data_root() / folder
     every = [place] if place.is_file() else visible(place)
@@ -141,18 +209,18 @@ def _read(root, layout, dataset, seed):
         names = ", ".join(f.name for name in wanted for f in there[name])
         raise ValueError(f"{place} holds several data sets ({names}): name one file as root")
     if wanted[0] == "csd":
-        content, origin = layouts.read_csd_folder(place, seed)
+        content, origin, left_out = layouts.read_csd_folder(place, seed, label)
         files += [file for file in every if file.name == "folds.json"]
     else:
         read = {"pickle": layouts.read_pickle, "npz": layouts.read_npz}[wanted[0]]
-        content, origin = read(files[0]), "as in the file"
+        content, origin, left_out, place = read(files[0], label), "as in the file", {}, files[0]
     standing = {}
     for file in files:
         digest = pooch.file_hash(file)
         name = layouts.PUBLISHED.get(digest)
         known = f"recognised: {name}" if name else "no published SHA-256"
         standing[file.name] = f"{digest} ({known})"
-    return content, standing, origin
+    return content, standing, origin, left_out, place
 
 
 def _require_disjoint(content):
@@ -166,11 +234,11 @@ def _require_disjoint(content):
                 )
 
 
-def _assemble(content, coding, kind, provenance):
-    """Code the labels, leave out what the coding leaves out, and put the splits in a row."""
+def _assemble(content, kind, provenance):
+    """Leave out what the coding leaves out, and put the splits in a row."""
     arrays, splits, n = {name: [] for name in (*MODALITIES, "labels", "ids")}, {}, 0
     for split, part in content.items():
-        labels, kept = code(part["labels"], coding)
+        labels, kept = part["labels"], part["kept"]
         masked = {m: _masked(part[m], part.get(f"{m}_lengths")) for m in MODALITIES}
         for name, array in (masked | {"labels": labels, "ids": part["ids"]}).items():
             arrays[name].append(array if kept.all() else array[kept])

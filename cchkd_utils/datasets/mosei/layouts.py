@@ -45,16 +45,19 @@ _CSD = {  # what the names of computational sequences have in them
 }
 
 
-def read_pickle(path):
-    """Read MMSA's ``aligned_50.pkl``, ``unaligned_50.pkl`` or MulT's ``mosei_senti_data.pkl``."""
+def read_pickle(path, column=None):
+    """Read MMSA's ``aligned_50.pkl``, ``unaligned_50.pkl`` or MulT's ``mosei_senti_data.pkl``.
+
+    `column` of the labels is the sentiment, where they have several.
+    """
     content = pickles.load(path)
     splits = [name for name in SPLITS if isinstance(content, dict) and name in content]
     if not splits or not all(isinstance(content[name], dict) for name in splits):
         raise ValueError(f"{path}: holds no {', '.join(SPLITS)}; is it MOSEI from MMSA or MulT?")
-    return {name: _named(content[name], f"{path}, {name}") for name in splits}
+    return {name: _named(content[name], f"{path}, {name}", column) for name in splits}
 
 
-def read_npz(path):
+def read_npz(path, column=None):
     """Read utterance-level features: arrays ``{split}_{text,audio,video,y,id}`` of a ``.npz``."""
 
     def choose(held):
@@ -69,18 +72,21 @@ def read_npz(path):
     for name, array in content.items():
         split, _, alias = name.partition("_")
         parts[split][alias] = array
-    return {s: _named(part, f"{path}, {s}") for s, part in parts.items() if part}
+    return {s: _named(part, f"{path}, {s}", column) for s, part in parts.items() if part}
 
 
-def _named(part, where):
+def _named(part, where, column):
     out = {}
     for name, aliases in _NAMES.items():
         alias = next((alias for alias in aliases if alias in part), None)
-        if alias is not None:
-            out[name] = (_ids if name == "ids" else _numbers)(part[alias], where, alias)
+        if name == "ids" and alias is not None:
+            out[name] = _ids(part[alias], where, alias)
+        elif alias is not None:
+            out[name] = _numbers(part[alias], where, alias, column)
         elif name not in _OPTIONAL:
             held = ascii(", ".join(map(str, part)))[:200]
-            raise ValueError(f"{where}: lacks {aliases[0]} (it holds {held})")
+            tokens = "; text_bert are token numbers, not features" if "text_bert" in part else ""
+            raise ValueError(f"{where}: lacks {aliases[0]} (it holds {held}{tokens})")
     # Lengths within the split: over all splits a swap of two of them would even out.
     if len({len(array) for array in out.values()}) > 1:
         counts = ", ".join(f"{name} {len(array)}" for name, array in out.items())
@@ -93,7 +99,7 @@ def _named(part, where):
     return out
 
 
-def _numbers(values, where, name):
+def _numbers(values, where, name, column=None):
     refused = f"{where}: {name} is not numbers in one shape"
     if not _expandable(values, set()):
         raise ValueError(f"{refused}; it must be an array, or lists that each stand there once")
@@ -109,8 +115,23 @@ def _numbers(values, where, name):
         if 0 in array.shape[1:]:
             raise ValueError(f"{refused}: {list(array.shape)}")
         width = math.prod(array.shape[1:])  # [n, 1, 1] in MulT's files
-        return array.reshape(len(array), width)[:, 0]
+        return array.reshape(len(array), width)[:, _sentiment(width, column, f"{where}: {name}")]
+    if name == "text" and array.ndim == 3 and array.shape[1] == 3 and array.dtype.kind in "iu":
+        raise ValueError(f"{where}: text holds token numbers of BERT, not features")
     return array[:, None] if array.ndim == 2 else array
+
+
+def _sentiment(width, column, where):
+    """Return the column of the labels that is the sentiment; refuse to guess it."""
+    if column is None and width > 1:
+        raise ValueError(
+            f"{where} has {width} columns, emotions perhaps; name the one that is the sentiment, "
+            "such as label=0"
+        )
+    column = 0 if column is None else column
+    if not 0 <= column < width:
+        raise ValueError(f"{where} has {width} columns: label={column} is none of them")
+    return column
 
 
 def _expandable(values, seen, depth=0):
@@ -213,32 +234,51 @@ def _array(group, key, name, room):
     return data[()]
 
 
-def read_csd_folder(folder, seed):
+def read_csd_folder(folder, seed, column=None):
     """Read sequences aligned to the labels (``align`` of the SDK); return splits and their origin.
 
-    Utterances that not all four sequences hold are left out. Splits are the SDK's standard folds,
-    read from ``folds.json``; without that file videos are drawn at random by `seed`.
+    Utterances that not all four sequences hold are left out, and named by reason. Splits are the
+    SDK's standard folds, read from ``folds.json``; without that file videos are drawn at random by
+    `seed`. Of the SDK's table "All Labels" the first column is the sentiment.
     """
     files = {name: _find(folder, name) for name in _CSD}
     sequences = {name: read_csd(file) for name, file in files.items()}
-    shared = set.intersection(*(set(s) for s in sequences.values()))
-    keys = sorted(key for key in shared if "[" in key)
+    held = {name: {key for key in s if "[" in key} for name, s in sequences.items()}
+    lacking = {}
+    for key in sorted(set.union(*held.values())):
+        missing = [name for name in held if key not in held[name]]
+        reason = "without a label" if "labels" in missing else f"without {' and '.join(missing)}"
+        lacking.setdefault(reason if missing else "", []).append(key)
+    keys = lacking.pop("", [])
     if not keys:
         raise ValueError(f"{folder}: no utterance video[k] in all of them: align to the labels")
     _check_widths(files, sequences, keys)
+    column = _label_column(files["labels"], sequences["labels"][keys[0]][0].shape[1], column)
     folds, origin = _folds(folder, sorted({video_of(key) for key in keys}), seed)
     out = {}
     for split, videos in folds.items():
         chosen = set(videos)
         if inside := [key for key in keys if video_of(key) in chosen]:
-            out[split] = _split(sequences, inside)
+            out[split] = _split(sequences, inside, column)
     if not out:
         raise ValueError(
             f"{folder / 'folds.json'}: names none of the videos of the sequences; "
             "write the SDK's standard folds there, or remove it"
         )
-    left = len(keys) - sum(len(part["ids"]) for part in out.values())
-    return out, origin + (f"; {left} of {len(keys)} utterances are in no fold" if left else "")
+    if left := sorted(set(keys).difference(*(part["ids"].tolist() for part in out.values()))):
+        lacking["in no fold"] = left
+    return out, origin, lacking
+
+
+def _label_column(path, width, column):
+    """Return the column of the sentiment; a table of emotions is none."""
+    with h5py.File(path, "r") as file:
+        named = f"{path.stem} {' '.join(file)}".lower()
+    if column is None and "emotion" in named:
+        raise ValueError(f"{path}: holds emotions, not sentiment; take CMU_MOSEI_Labels.csd")
+    if column is None and width == 7 and "all labels" in named:
+        return 0
+    return _sentiment(width, column, path)
 
 
 def _check_widths(files, sequences, keys):
@@ -253,9 +293,9 @@ def _check_widths(files, sequences, keys):
         raise ValueError(f"{files['labels']}: {empty[0]} has no label; leave it out of this file")
 
 
-def _split(sequences, keys):
+def _split(sequences, keys, column):
     """Return the arrays of one split's utterances, padded with zeros at the end."""
-    labels = [float(sequences["labels"][key][0][0, 0]) for key in keys]  # sentiment first
+    labels = [float(sequences["labels"][key][0][0, column]) for key in keys]
     out = {"labels": np.array(labels), "ids": np.array(keys)}
     for name in MODALITIES:
         measured = [sequences[name][key][0][:STEPS] for key in keys]
