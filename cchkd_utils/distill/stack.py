@@ -1,12 +1,15 @@
 """Many networks of one architecture as one computation: stacked weights, rows picked for each."""
 
 import copy
+import warnings
 from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
+
+from cchkd_utils.distill import losses
 
 EVAL_ROWS = 1024  # rows per member and forward pass outside training
 AT_ONCE = {"cpu": 64, "gpu": 512}  # members computed together: bounds memory
@@ -157,10 +160,20 @@ class Rows:
                 f"labels run from {y.min()} to {y.max()}, the model has {width} outputs: "
                 "number the classes from 0"
             )
+        if classes and len(absent := sorted({*range(width)} - {*y.unique().tolist()})):
+            few = "one class only" if width - len(absent) == 1 else f"no row of {len(absent)}"
+            warnings.warn(
+                f"y has {few} of the {width} classes (absent: {', '.join(map(str, absent[:5]))}"
+                f"{', ...' if len(absent) > 5 else ''}): students cannot learn these from labels",
+                UserWarning,
+                stacklevel=3,
+            )
         last = max((m.teacher for m in members if m.teacher is not None), default=None)
         if last is not None:
             shape = [last + 1, len(self), *[width] * classes]
             self.teacher = _predictions(teacher, shape, device)
+            if classes:
+                losses.warn_of_probabilities(self.teacher, "the teacher's logits")
 
     def __len__(self):
         return self.x.shape[1]
@@ -210,7 +223,9 @@ def _predictions(teacher, shape, device):
             teacher = teacher[..., 0]
     if teacher is None or list(teacher.shape[1:]) != shape[1:] or len(teacher) < shape[0]:
         given = None if teacher is None else list(teacher.shape)
-        raise ValueError(f"teacher is {given}: expected {shape} or more of them")
+        single = len(shape) == 3 and given is not None and [*given, 1][2] == 1
+        hint = "; of a sigmoid column z make two classes: np.stack([0 * z, z], -1)" * single
+        raise ValueError(f"teacher is {given}: expected {shape} or more of them{hint}")
     if not teacher.isfinite().all():
         raise ValueError("the teacher's predictions are not all finite: look at its training")
     return teacher

@@ -8,7 +8,7 @@ import torch
 from torch import nn, optim
 from torch.func import stack_module_state
 
-from cchkd_utils.distill.losses import kd_loss, kd_mse
+from cchkd_utils.distill.losses import classification_loss, regression_loss
 from cchkd_utils.distill.stack import EVAL_ROWS, Ensemble, Rows, Stack, chunks, in_order
 
 OPTIMIZERS = {"adam": optim.Adam, "sgd": partial(optim.SGD, momentum=0.9), "adamw": optim.AdamW}
@@ -274,8 +274,8 @@ class _Run:
         x, teacher, y = self.rows.gather(numbers, self.data, self.teacher, self.alike)
         outputs = self.stack.compute(self.weights, x)
         if self.options.task == "classification":
-            return kd_loss(outputs, teacher, y, self.lam, self.temperature)
-        return kd_mse(outputs.squeeze(-1), teacher, y, self.lam) / (1 + self.lam)
+            return classification_loss(outputs, teacher, y, self.lam, self.temperature)
+        return regression_loss(outputs.squeeze(-1), teacher, y, self.lam) / (1 + self.lam)
 
     def _clip(self):
         gradients = [w.grad.flatten(1) for w in self.weights.values()]

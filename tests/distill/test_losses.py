@@ -58,3 +58,60 @@ def test_without_a_teacher_the_losses_are_the_plain_ones():
     torch.testing.assert_close(kd_loss(x[:, :3], teacher, y, 0.0, 4.0), plain)
     mse = nn.functional.mse_loss(x[:, 0], x[:, 1])
     torch.testing.assert_close(kd_mse(x[:, 0], None, x[:, 1], 0.0), mse)
+
+
+LOGITS = torch.arange(12.0).reshape(4, 3) % 5
+CLASSES = torch.tensor([0, 1, 2, 0])
+
+
+def masked(rows, column=2, value=-torch.inf):
+    out = rows.clone()
+    out[:, column] = value
+    return out
+
+
+def test_a_class_masked_on_both_sides_is_no_class():
+    y, t, s = torch.tensor([0, 1, 1, 0]), LOGITS.flip(0), LOGITS.clone().requires_grad_()
+    loss = kd_loss(masked(s), masked(t), y, 0.5, 2.0)
+    torch.testing.assert_close(loss, kd_loss(s[:, :2], t[:, :2], y, 0.5, 2.0))
+    loss.backward()
+    assert s.grad.isfinite().all()
+    assert kd_loss(LOGITS, masked(t), y, 0.5, 2.0).isfinite()
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
+    ({"temperature": torch.tensor(float("nan"))}, "temperature is"),
+    ({"lam": 1.5}, "lam is 1.5; it must be at least 0 and at most 1"),
+    ({"lam": -0.1}, "lam is -0.1"),
+    ({"teacher_logits": LOGITS[:, :1]}, r"teacher_logits has shape \[4, 1\], \[4, 3\]"),
+    ({"teacher_logits": masked(LOGITS, value=float("nan"))}, "teacher_logits have NaN"),
+    ({"student_logits": masked(LOGITS, value=torch.inf)}, "student_logits have NaN or inf"),
+    ({"student_logits": masked(LOGITS)}, "mask the class of a label"),
+    ({"student_logits": masked(LOGITS), "labels": CLASSES % 2}, "that the teacher does not mask"),
+    ({"teacher_logits": torch.full((4, 3), -torch.inf)}, "mask all classes of a row"),
+    ({"labels": CLASSES + 1}, "labels from 1 to 3 for 3 classes; number the classes from 0"),
+    ({"labels": CLASSES.double()}, "pass whole numbers"),
+    ({"labels": CLASSES[:3]}, r"labels has shape \[3\], \[4\]"),
+    ({"student_logits": LOGITS[:, :1]}, "of a single sigmoid z make two"),
+])  # fmt: skip
+def test_losses_of_what_does_not_fit_are_refused(change, message):
+    arguments = {"student_logits": LOGITS, "teacher_logits": LOGITS.flip(0), "labels": CLASSES,
+                 "lam": 0.5, "temperature": 2.0} | change  # fmt: skip
+    with pytest.raises(ValueError, match=message):
+        kd_loss(**arguments)
+
+
+def test_probabilities_in_place_of_logits_are_noticed():
+    with pytest.warns(UserWarning, match="look like probabilities"):
+        kd_loss(LOGITS, LOGITS.softmax(-1), CLASSES, 0.5, 2.0)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"student": LOGITS[:, :1]}, r"teacher has shape \[4\], \[4, 1\] is needed"),
+    ({"y": LOGITS[:, 0] * torch.nan}, "y has NaN"), ({"lam": -1.0}, "lam is -1.0"),
+])  # fmt: skip
+def test_regression_losses_of_what_does_not_fit_are_refused(change, message):
+    column = LOGITS[:, 0]
+    with pytest.raises(ValueError, match=message):
+        kd_mse(**({"student": column, "teacher": column, "y": column, "lam": 0.5} | change))
