@@ -15,7 +15,13 @@ SHOWN = 5  # failures that are printed; all are in the sweep's failures.json
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    arguments = vars(_parser().parse_args(argv))
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(argv)
+    if rest:
+        bare = next((name for name in getattr(parsed, "given", []) if "=" not in name), None)
+        hint = f"; write -p {bare}={rest[0]}" if bare else ""
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    arguments = vars(parsed)
     call = arguments.pop("call")
     try:
         status = call(**arguments) or 0

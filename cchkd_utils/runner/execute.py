@@ -1,5 +1,6 @@
 """One run: reuse or execute, and file the result under ``<runs>/<notebook>/<hash>/``."""
 
+import errno
 import os
 import platform
 import re
@@ -23,6 +24,7 @@ from cchkd_utils.runner.runs import Plan, plan
 
 GPU = re.compile(r"\d+|(?:GPU|MIG)-.+")
 OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}  # Python's and numpy's, CUDA's
+FULL, FULL_TEXT = (errno.ENOSPC, errno.EDQUOT), os.strerror(errno.ENOSPC)  # of a disk
 PROFILE = ".ipython"  # in the workplace: IPython's settings, none
 VERSIONS = ("torch", "numpy", "scipy", "scikit-learn", "papermill")
 _one_at_a_time = threading.Lock()  # papermill changes the folder of the whole process
@@ -105,6 +107,11 @@ def perform(
             record = _execute(planned, part, kernel, progress)
             _check(planned)
         except Exception as error:
+            if getattr(error, "errno", None) in FULL or FULL_TEXT in str(error):
+                raise RunError(
+                    f"{planned.notebook.stem}: no space left on the disk of {folder.parents[1]}; "
+                    "nothing of this run is kept; make room, or set CCHKD_RUNS to another folder"
+                ) from None
             kept = runs.keep_failed(part, folder)
             if not isinstance(error, RunError):
                 raise
@@ -216,9 +223,15 @@ def _environment(planned: Plan, folder: Path) -> dict[str, str]:
 
 
 def git_sha() -> str:
-    """Return the commit of the sources, marked ``+`` when files differ from it."""
+    """Return the commit of the sources, marked ``+`` when files differ from it.
+
+    A repository around the folder of the sources is another project: "unknown", as without git.
+    """
     git = partial(subprocess.check_output, cwd=paths.ROOT, text=True, stderr=subprocess.DEVNULL)
     try:
+        top = git(["git", "rev-parse", "--show-toplevel"]).strip()
+        if not paths.ROOT.samefile(top):
+            return "unknown"
         sha = git(["git", "rev-parse", "--short=10", "HEAD"]).strip()
         return sha + "+" * bool(git(["git", "status", "--porcelain"]))
     except (OSError, subprocess.CalledProcessError):  # no git on this machine, or no repository

@@ -241,10 +241,16 @@ def _is_inside(name: str) -> bool:
 @contextlib.contextmanager
 def workplace(folder: Path) -> Iterator[Path]:
     """Give a locked folder beside the final one, and remove it whatever happens."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    clear_killed(folder.parent)
     part = folder.parent / f"{PART}{folder.name}-{uuid.uuid4().hex[:8]}"
-    part.mkdir()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        clear_killed(folder.parent)
+        part.mkdir()
+    except OSError as error:
+        raise type(error)(
+            f"{folder.parent} cannot be written ({error.strerror}); set CCHKD_RUNS to a folder "
+            "that can"
+        ) from None
     new = part / f"{LOCK}-new"  # under its name only when it is held
     try:
         with new.open("w") if fcntl else contextlib.nullcontext() as file:

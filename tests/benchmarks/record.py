@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import datetime
-import subprocess
 from pathlib import Path
 
 import pandas as pd
 
 from cchkd_utils import __version__
+from cchkd_utils.runner.execute import git_sha
 
-
-def _commit() -> str:
-    command = ["git", "-C", Path(__file__).parent, "rev-parse", "--short", "HEAD"]
-    head = subprocess.run(command, capture_output=True, text=True, check=False)
-    return head.stdout.strip() or "unknown"
-
-
-COMMIT = _commit()  # at the start: of the code that is measured
+COMMIT = git_sha()  # at the start: of the code that is measured
 
 
 def write(rows: list[dict], path: str | Path | None) -> None:

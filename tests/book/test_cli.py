@@ -34,6 +34,12 @@ def test_what_is_refused_gets_one_line_and_writes_nothing(tiny, capsys, words, s
     assert sorted(tiny.rglob("*")) == before
 
 
+def test_papermill_s_way_to_give_parameters_hints_at_ours(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["run", "01", "-p", "n_seeds", "3"])
+    assert "write -p n_seeds=3" in capsys.readouterr().err
+
+
 def test_run_prints_the_folder_and_says_when_it_is_reused(tiny, capsys):
     assert cli.main(["run", "01", "--preset", "smoke", "-p", "lam=0.5"]) == 0
     assert "01_tiny: ran in" in capsys.readouterr().out

@@ -54,7 +54,7 @@ def test_one_weight_and_labels_as_floats_are_taken_as_meant():
     labels = rng.integers(0, 2, 80)
     x = rng.standard_normal((80, 3)) + labels[:, None]
     options = {"temperature": 2.0, "epochs": 2, "folds": 2, "repeats": 1}
-    choice = recommend(np.eye(2)[labels], x, labels.astype(float), lam=0.5, **options)
+    choice = recommend(4 * np.eye(2)[labels], x, labels.astype(float), lam=0.5, **options)
     assert choice.table[["lam", "temperature"]].to_numpy().tolist() == [[0.5, 2.0]]
 
 

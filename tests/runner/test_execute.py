@@ -1,5 +1,7 @@
+import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -314,3 +316,30 @@ print([done.record["parameters"]["n_seeds"] for done in ThreadPoolExecutor(2).ma
 def test_gpus_are_those_that_cuda_would_see(monkeypatch, chosen, seen):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
     assert execute.visible_gpus() == seen
+
+
+def test_the_commit_of_a_repository_around_the_sources_is_not_theirs(tmp_path, monkeypatch):
+    inside = tmp_path / "cchkd-main"
+    inside.mkdir()
+    monkeypatch.setattr(paths, "ROOT", inside)
+    who = ["-c", "user.email=a@b", "-c", "user.name=x"]
+    for words in (["init", "-q"], [*who, "commit", "-q", "--allow-empty", "-m", "other"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    assert execute.git_sha() == "unknown"
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    assert re.fullmatch("[0-9a-f]{10}", execute.git_sha())
+
+
+@pytest.mark.parametrize("error", [
+    OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    runner.RunError(f"cell 3: OSError: [Errno 28] {os.strerror(errno.ENOSPC)}"),
+])  # fmt: skip
+def test_a_full_disk_is_named_and_nothing_is_kept(tiny, monkeypatch, error):
+    def fill(planned, part, *_):
+        (part / "notebook.ipynb").write_text("{}")
+        raise error
+
+    monkeypatch.setattr(execute, "_execute", fill)
+    with pytest.raises(runner.RunError, match=r"no space left .*; nothing of this run is kept"):
+        runner.run("01", preset="smoke", progress=False)
+    assert not [path for path in paths.runs_root().rglob("*") if path.is_file()]

@@ -282,6 +282,13 @@ def test_a_workplace_goes_although_its_kernel_still_writes(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "runs").write_text("a file, no folder")
+    with pytest.raises(OSError, match=r"runs/01 cannot be written \(.*\); set CCHKD_RUNS"):
+        with runs.workplace(tmp_path / "runs" / "01" / "abc"):
+            pass
+
+
 def test_a_failed_run_without_a_notebook_is_not_kept(tmp_path):
     with runs.workplace(tmp_path / "abc") as part:
         assert runs.keep_failed(part, tmp_path / "abc") is None
