@@ -25,7 +25,6 @@ from .uncertainty import both_sides, decide, paired_stderr, simulated_bias
 ROWS_PER_DIMENSION = 8.0  # `auto` uses the leading n / 8 directions
 REPEATED = 0.01  # of the rows
 WILD = 20.0
-WILD_COSTS, WILD_SHARE = (0.12, 0.06), 0.01  # nats, and share, that one wild cell in 100 costs
 Z = 3.0  # standard errors: some twenty numbers are looked at
 SLACK = 0.05  # nats that no check minds
 FITTING = 6.0  # nats times rows per dimension, which fresh rows lose to the noise of a fit
@@ -77,13 +76,23 @@ class Judged:
         doubt = self.doubt[0] + down, self.doubt[1] + up
         return decide(self.gap, self.stderr, doubt) != self.decision
 
-    def again(self, rows, student=None) -> tuple[MIEstimate, MIEstimate]:
-        """Both informations from some rows, the student's perhaps in another order."""
-        teacher, same, labels = (a[rows] for a in self.data)
-        student = same if student is None else self.data[1][student]
+    def again(self, teacher, student, labels) -> tuple[MIEstimate, MIEstimate]:
+        """Both informations from other rows."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*constant columns")
             return both_sides(teacher, student, labels, self.discrete, self.estimator, self.seed)
+
+    def turns_with(self, *data) -> bool:
+        """Whether the decision falls with other rows; it does where they are too few."""
+        if self.decision == "undecided":
+            return False
+        try:
+            shared, label = self.again(*data)
+        except ValueError:
+            return True
+        units = self.units if len(data[0]) == len(self.units) else None
+        stderr = paired_stderr(shared.pointwise, label.pointwise, units)
+        return decide(shared.nats - label.nats, stderr, self.doubt) != self.decision
 
 
 def quick_checks(judged: Judged) -> Iterator[Check]:
@@ -154,13 +163,8 @@ def _repeated_rows(judged):
     advice = "a modality is missing or padded there? The verdict models these rows apart"
     if copies > REPEATED:  # rows saved twice count twice, and are on both sides of every split
         advice = f"{copies:.0%} of the rows are copies of others; leave them out"
-        try:
-            shared, label = judged.again(np.sort(first))
-        except ValueError:  # too few are left
-            turned = judged.decision != "undecided"
-        else:
-            stderr = paired_stderr(shared.pointwise, label.pointwise)
-            turned = decide(shared.nats - label.nats, stderr, judged.doubt) != judged.decision
+        kept = (a[np.sort(first)] for a in judged.data)
+        turned = judged.turns_with(*kept)
     failed = share > REPEATED
     limit = f"at most {REPEATED:g} of the rows"
     return Check("repeated rows", not failed, share, limit, advice, failed and turned)
@@ -176,31 +180,29 @@ def _share_repeated(codes) -> float:
 
 
 def _outliers(judged):
-    wild = max(_wild_share(h) for h in judged.data[:2])
-    if judged.estimator in ON_VALUES:
-        down, up = judged.label.nats + 1.0, judged.shared.nats + 1.0
-    else:
-        often = min(wild / WILD_SHARE, 1.0)
-        down, up = (
-            often * (WILD_COSTS[0] + WILD_COSTS[1] * e.nats) for e in (judged.label, judged.shared)
-        )
+    teacher, student, labels = judged.data
+    wild = [_wild(h) for h in (teacher, student)]
+    share, turned = max(float(w.mean()) for w in wild), False
+    if share:  # what would be said without them?
+        calm = (np.where(w, np.median(h, axis=0), h) for h, w in zip((teacher, student), wild))
+        turned = judged.turns_with(*calm, labels)
     return Check(
-        "outliers and tails", wild == 0.0, wild, "no cell",
+        "outliers and tails", not share, share, "no cell",
         "this share of a side's cells lies far outside its columns; look at these: another unit, "
         "or a missing value coded as a number?",
-        wild > 0.0 and judged.turns(down, up),
+        turned,
     )  # fmt: skip
 
 
-def _wild_share(h) -> float:
-    """Share of cells `WILD` times further from the median than nine in ten of those off it.
+def _wild(h) -> np.ndarray:
+    """Cells `WILD` times further from the median than nine in ten of those off it.
 
     Rectified units are at their median, zero, in most rows.
     """
-    off = np.sort(np.abs(h - np.median(h, axis=0)), axis=0)
+    away = np.abs(h - np.median(h, axis=0))
+    off = np.sort(away, axis=0)
     tenth = len(h) - 1 - (off > 0).sum(0) // 10
-    usual = np.take_along_axis(off, tenth[None], axis=0)
-    return float((off > WILD * usual).mean())
+    return away > WILD * np.take_along_axis(off, tenth[None], axis=0)
 
 
 def _unseen_rows(judged, rows):
@@ -230,7 +232,7 @@ def _fewer_rows(judged):
         dimension = max(effective_dimension(h[rows]) for h in judged.data[:2])
         if len(rows) < max(MIN_ROWS, HALVED * dimension):
             raise ValueError("too few rows")
-        shared, label = judged.again(rows)
+        shared, label = judged.again(*(a[rows] for a in judged.data))
     except ValueError:
         return Check(name, True, np.nan, "half the rows are too few")
     moved = terms[rows] - (shared.pointwise - label.pointwise)
@@ -252,8 +254,9 @@ def _shuffled_rows(judged):
     name = "information of shuffled rows"
     rng = np.random.default_rng(judged.seed + 2)
     rows = rng.permutation(len(judged.units))[:SHUFFLED_ROWS]
+    teacher, student, labels = judged.data
     try:
-        sides = judged.again(rows, rng.permutation(rows))
+        sides = judged.again(teacher[rows], student[rng.permutation(rows)], labels[rows])
     except ValueError:
         return Check(name, True, np.nan, "these rows cannot be estimated from")
     down, up = (max(e.nats - Z * e.stderr - SLACK, 0.0) for e in sides)

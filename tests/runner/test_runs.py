@@ -284,9 +284,9 @@ def test_a_workplace_goes_although_its_kernel_still_writes(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "runs").write_text("a file, no folder")
+    workplace = runs.workplace(tmp_path / "runs" / "01" / "abc")
     with pytest.raises(OSError, match=r"runs/01 cannot be written \(.*\); set CCHKD_RUNS"):
-        with runs.workplace(tmp_path / "runs" / "01" / "abc"):
-            pass
+        workplace.__enter__()
 
 
 def test_a_failed_run_without_a_notebook_is_not_kept(tmp_path):
