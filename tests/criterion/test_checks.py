@@ -137,7 +137,8 @@ def test_an_estimate_that_moves_with_the_rows(monkeypatch, shift, passed, revers
 ])  # fmt: skip
 def test_information_of_rows_that_are_no_pairs(monkeypatch, nats, passed, reverses):
     def again(self, teacher, student, labels):
-        assert not (student == self.data[1]).all() and (teacher in self.data[0])
+        rows = [np.flatnonzero((self.data[0] == row).all(1))[0] for row in teacher]
+        assert (student != self.data[1][rows]).any(1).mean() > 0.9
         none = np.zeros(len(teacher))
         return tuple(MIEstimate(v, 0.01, "auto", len(none), 0.0, none) for v in (nats, 0.0))
 
