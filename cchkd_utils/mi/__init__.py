@@ -128,6 +128,11 @@ def conditional(
     By the chain rule it is I(X;Y) - I(X;C) - I(Y;C) + I(X,Y;C), row by row. Estimates within the
     classes have only their rows, and those of rows less their class's mean would be of another
     quantity unless all classes have one shape.
+
+    Parameters
+    ----------
+    shared, x_label, y_label, both_label : MIEstimate
+        I(X;Y), I(X;C), I(Y;C), and that of the columns of both, I(X,Y;C); nats.
     """
     parts = shared, x_label, y_label, both_label
     a, b, c, d = (part.pointwise for part in parts)

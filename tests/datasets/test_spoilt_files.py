@@ -1,13 +1,14 @@
 """Files with one change each end in the right table, or in one line that names file and reason."""
 
 import gzip
+import pickle
 import warnings
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from cchkd_utils.datasets import tcga
+from cchkd_utils.datasets import mosei, tcga
 from cchkd_utils.datasets.tcga import layouts
 
 PEOPLE = [f"TCGA-A{i % 3}-{i:04d}" for i in range(24)]
@@ -166,3 +167,66 @@ def test_of_many_changes_each_outcome_is_met(tmp_path, record_property):
     assert counts.total() >= 150 and min(counts.values()) > 5
     record_property("outcomes", dict(counts))
     print(counts)
+
+
+def utterances():
+    """Three splits of sentiment data, as arrays by name."""
+    rng, out = np.random.default_rng(3), {}
+    for split, n in {"train": 12, "valid": 5, "test": 6}.items():
+        out[split] = {
+            "text": rng.normal(size=(n, 4, 3)), "audio": rng.normal(size=(n, 4, 2)),
+            "vision": rng.normal(size=(n, 4, 2)), "labels": rng.integers(-9, 10, n) / 3,
+            "id": np.array([f"{split}{i}_0" for i in range(n)]),
+        }  # fmt: skip
+    return out
+
+
+ARRAYS = {
+    "gone": lambda a: None,
+    "a row less": lambda a: a[:-1],
+    "a row more": lambda a: np.concatenate([a, a[:1]]),
+    "no rows": lambda a: a[:0],
+    "text": lambda a: np.full(a.shape, "x"),
+    "objects": lambda a: np.full(a.shape, {}, dtype=object),
+    "complex": lambda a: np.full(a.shape, 1j),
+    "dates": lambda a: np.zeros(a.shape, "M8[D]"),
+    "one number": lambda a: np.array(1.0),
+    "five axes": lambda a: np.zeros((len(a), 1, 1, 1, 2)),
+    "three columns": lambda a: np.zeros((len(a), 3)),
+    "NaN": lambda a: a * np.nan if a.dtype.kind == "f" else a,
+    "infinite": lambda a: a + np.inf if a.dtype.kind == "f" else a,
+    "nine times": lambda a: a * 9 if a.dtype.kind == "f" else a,
+    "whole numbers": lambda a: np.ones(a.shape, int),
+    "turned": lambda a: a.T,
+    "lists": lambda a: a.tolist(),
+    "ragged lists": lambda a: [*a.tolist()[:-1], [1.0] * 7],
+}
+
+
+@pytest.mark.parametrize("change", ARRAYS)
+@pytest.mark.parametrize("name", ["text", "audio", "vision", "labels", "id"])
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("layout", ["pickle", "npz"])
+def test_one_change_to_sentiment_data_is_read_or_refused(layout, split, name, change, tmp_path):
+    content = utterances()
+    changed = ARRAYS[change](content[split][name])
+    content[split] = {k: changed if k == name else a for k, a in content[split].items()}
+    content[split] = {k: a for k, a in content[split].items() if a is not None}
+    if layout == "pickle":
+        path = tmp_path / "mosei.pkl"
+        path.write_bytes(pickle.dumps(content, 4))
+    else:
+        path = tmp_path / "mosei.npz"
+        arrays = {f"{s}_{k}": a for s, part in content.items() for k, a in part.items()}
+        try:
+            np.savez(path, **arrays)
+        except ValueError:
+            pytest.skip("numpy does not write ragged lists")
+    try:
+        data = mosei.load("real", path, coding="regression")
+    except ValueError as error:
+        assert "\n" not in str(error) and (str(path) in str(error) or "video" in str(error))
+        return
+    steps = mosei.flow(data)["count"]
+    assert steps["utterances"] == steps.iloc[1:].sum() and steps["used"] == len(data)
+    assert all(np.isfinite(x).all() for x in data.modalities.values())

@@ -102,6 +102,7 @@ def load(
             left_out[f"in the split {name}"] = content[name]["ids"].tolist()
     content = {name: content[name] for name in parts}
     _require_disjoint(content)
+    _require_alike(content, place)
     for name, part in content.items():
         where = f"{place}, {name}"
         labels, kept = code(part["labels"], coding, scale, where)
@@ -232,6 +233,17 @@ def _require_disjoint(content):
                     f"video {video} stands in {seen[video]} and in {split}: the splits must not "
                     "share videos, or the test is no test"
                 )
+
+
+def _require_alike(content, place):
+    for name in MODALITIES:
+        shapes = {split: list(part[name].shape[1:]) for split, part in content.items()}
+        if len({str(shape) for shape in shapes.values()}) > 1:
+            listed = ", ".join(f"{split} {shape}" for split, shape in shapes.items())
+            raise ValueError(
+                f"{place}: {name} has other steps or features in each split ({listed}); are files "
+                "or splits mixed up?"
+            )
 
 
 def _assemble(content, kind, provenance):
