@@ -15,7 +15,7 @@ from scipy.stats import entropy
 
 from cchkd_utils.mi import MIEstimate
 from cchkd_utils.mi.atoms import atoms, row_keys
-from cchkd_utils.mi.auto import MAX_ROWS, coordinates
+from cchkd_utils.mi.auto import MAX_ROWS, coordinates, live
 from cchkd_utils.mi.inputs import MIN_ROWS
 from cchkd_utils.mi.knn import KNN_DIMENSION
 from cchkd_utils.mi.normal import full_rank, standardised
@@ -143,8 +143,7 @@ def _rows_per_dimension(judged, teacher, student):
 
 def effective_dimension(h: np.ndarray) -> float:
     """Exponential of the entropy of the spectrum of the coordinates (Roy & Vetterli 2007)."""
-    h = h[:MAX_ROWS]
-    h = h[:, np.ptp(h, axis=0) > 0]
+    h = live(h[:MAX_ROWS])
     if not h.size:
         return 1.0
     a = coordinates(h)
@@ -271,15 +270,19 @@ def _second_opinion(judged):
     """Another family of estimators, where its own conditions hold."""
     method = "ksg" if judged.estimator == "auto" else "auto"
     name, doubt = f"gap by {method}", (SLACK, SLACK)
+    rows = np.sort(np.random.default_rng(judged.seed).permutation(len(judged.units))[:MAX_ROWS])
+    data = [a[rows] for a in judged.data]
     if method == "ksg":
-        sides = judged.data[:2]
+        sides = [live(h) for h in data[:2]]
         width = sum(full_rank(h).shape[1] for h in sides)
         if width > KNN_DIMENSION or max(_share_repeated(_row_codes(h)) for h in sides) > REPEATED:
             return Check(name, True, np.nan, "too many dimensions, or rows that repeat, for it")
-    shared, label = both_sides(*judged.data, judged.discrete, method, judged.seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*constant columns")
+        shared, label = both_sides(*data, judged.discrete, method, judged.seed)
     if method == "auto":
         doubt = shared.high_by + label.low_by, shared.low_by + label.high_by
-    stderr = paired_stderr(shared.pointwise, label.pointwise, judged.units)
+    stderr = paired_stderr(shared.pointwise, label.pointwise, judged.units[rows])
     gap = shared.nats - label.nats
     failed = decide(gap, stderr, doubt) != "undecided" and (gap > 0) != (judged.gap > 0)
     return Check(

@@ -55,11 +55,11 @@ def auto(x, y, *, discrete: bool, seed: int, groups=None) -> Pointwise:
         return on_a_sample(auto, MAX_ROWS, x, y, discrete=discrete, seed=seed, groups=groups)
 
     def about_labels(a, codes):
-        return _best_for_labels(coordinates(_live(a)), codes, seed)
+        return _best_for_labels(coordinates(live(a)), codes, seed)
 
     def about_rows(rows):
         hint = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
-        return _continuous(_live(x[rows]), _live(y[rows]), seed, hint)
+        return _continuous(live(x[rows]), live(y[rows]), seed, hint)
 
     codes_x, codes_y = atoms(x), y + 1 if discrete else atoms(y)
     if not codes_x.any() and (discrete or not codes_y.any()):
@@ -67,7 +67,7 @@ def auto(x, y, *, discrete: bool, seed: int, groups=None) -> Pointwise:
     return mixed_terms(x, y, codes_x, codes_y, about_labels, about_rows)
 
 
-def _live(a):
+def live(a):
     """Columns that still vary among fewer rows."""
     return a[:, np.ptp(a, axis=0) > 0]
 
