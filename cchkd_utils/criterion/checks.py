@@ -82,17 +82,19 @@ class Judged:
             warnings.filterwarnings("ignore", ".*constant columns")
             return both_sides(teacher, student, labels, self.discrete, self.estimator, self.seed)
 
-    def turns_with(self, *data) -> bool:
-        """Whether the decision falls with other rows; it does where they are too few."""
+    def turns_with(self, *data, sign: bool = False) -> bool:
+        """Whether the decision, or only the `sign`, falls with other rows, or too few of them."""
         if self.decision == "undecided":
             return False
         try:
             shared, label = self.again(*data)
         except ValueError:
             return True
-        units = self.units if len(data[0]) == len(self.units) else None
-        stderr = paired_stderr(shared.pointwise, label.pointwise, units)
-        return decide(shared.nats - label.nats, stderr, self.doubt) != self.decision
+        gap = shared.nats - label.nats
+        if sign:
+            return (gap > 0) != (self.gap > 0)
+        stderr = paired_stderr(shared.pointwise, label.pointwise)
+        return decide(gap, stderr, self.doubt) != self.decision
 
 
 def quick_checks(judged: Judged) -> Iterator[Check]:
@@ -184,7 +186,7 @@ def _outliers(judged):
     share, turned = max(float(w.mean()) for w in wild), False
     if share:  # what would be said without them?
         calm = (np.where(w, np.median(h, axis=0), h) for h, w in zip((teacher, student), wild))
-        turned = judged.turns_with(*calm, labels)
+        turned = judged.turns_with(*calm, labels, sign=True)
     return Check(
         "outliers and tails", not share, share, "no cell",
         "this share of a side's cells lies far outside its columns; look at these: another unit, "
