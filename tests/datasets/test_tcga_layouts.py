@@ -191,3 +191,25 @@ def test_another_study_has_no_published_hash_to_differ_from(tmp_path):
     study(tmp_path, "brca_tcga")
     loaded = tcga.load("BRCA", ["rppa"], root=tmp_path)  # a warning would fail the test
     assert set(loaded.provenance["files"].values()) == {"as found"}
+
+
+def test_labels_fall_back_from_column_to_column_and_say_so(tmp_path):
+    folder = tmp_path / "tcga" / "TCGA.BRCA.sampleMap"
+    folder.mkdir(parents=True)
+    names = [f"TCGA-AA-{i:04d}" for i in range(60)]
+    head = "\t".join(["sample", *(f"{who}-01" for who in names)])
+    (folder / "RPPA").write_text(f"{head}\np53" + "\t1.0" * 60 + "\n")
+    kinds = ["LumA", "Basal"] * 30
+    rows = ["sampleID\tPAM50Call_RNAseq\tPAM50_mRNA_nature2012"]
+    for i, (who, kind) in enumerate(zip(names, kinds)):
+        first, second = (kind, "") if i < 20 else ("", kind) if i < 50 else ("", "")
+        rows.append(f"{who}-01\t{first}\t{second}")
+    (folder / "BRCA_clinicalMatrix").write_text("\n".join(rows) + "\n")
+    steps = tcga.flow(tcga.load("BRCA", ["rppa"], root=tmp_path))["count"]
+    assert steps["labels from PAM50Call_RNAseq"] == 20
+    assert steps["labels from PAM50_mRNA_nature2012"] == 30
+    assert steps["left out: its label names no class"] == 10
+    assert steps["participants"] == 60 and steps.iloc[-1] == 50
+    (folder / "BRCA_clinicalMatrix").write_text(rows[0] + "\n" + f"{names[0]}-01\t\t\n" * 1)
+    with pytest.raises(ValueError, match="names no class of 'pam50' in any of 1 rows"):
+        tcga.load("BRCA", ["rppa"], root=tmp_path)
