@@ -6,7 +6,6 @@ check leaves room for the other sign, the decision becomes *undecided*.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,11 +19,18 @@ from cchkd_utils.mi.inputs import MIN_ROWS
 from cchkd_utils.mi.knn import KNN_DIMENSION
 from cchkd_utils.mi.normal import full_rank, standardised
 
-from .uncertainty import both_sides, decide, paired_stderr, simulated_bias
+from .uncertainty import (
+    both_sides,
+    constant_columns_dropped,
+    decide,
+    gap_doubt,
+    paired_stderr,
+    simulated_bias,
+)
 
 ROWS_PER_DIMENSION = 8.0  # `auto` uses the leading n / 8 directions
 REPEATED = 0.01  # of the rows
-WILD = 20.0
+WILD = 20.0  # times the usual distance of a cell from its column's median
 Z = 3.0  # standard errors: some twenty numbers are looked at
 SLACK = 0.05  # nats that no check minds
 FITTING = 6.0  # nats times rows per dimension, which fresh rows lose to the noise of a fit
@@ -76,13 +82,12 @@ class Judged:
         doubt = self.doubt[0] + down, self.doubt[1] + up
         return decide(self.gap, self.stderr, doubt) != self.decision
 
-    def again(self, teacher, student, labels) -> tuple[MIEstimate, MIEstimate]:
-        """Both informations from other rows."""
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*constant columns")
-            return both_sides(teacher, student, labels, self.discrete, self.estimator, self.seed)
+    def again(self, *data, method: str = "") -> tuple[MIEstimate, MIEstimate]:
+        """Both informations from other rows, or by another method."""
+        with constant_columns_dropped():
+            return both_sides(*data, self.discrete, method or self.estimator, self.seed)
 
-    def turns_with(self, *data, sign: bool = False) -> bool:
+    def turns_with(self, *data, units: np.ndarray | None = None, sign: bool = False) -> bool:
         """Whether the decision, or only the `sign`, falls with other rows, or too few of them."""
         if self.decision == "undecided":
             return False
@@ -93,7 +98,7 @@ class Judged:
         gap = shared.nats - label.nats
         if sign:
             return (gap > 0) != (self.gap > 0)
-        stderr = paired_stderr(shared.pointwise, label.pointwise)
+        stderr = paired_stderr(shared.pointwise, label.pointwise, units)
         return decide(gap, stderr, self.doubt) != self.decision
 
 
@@ -164,8 +169,8 @@ def _repeated_rows(judged):
     advice = "a modality is missing or padded there? The verdict models these rows apart"
     if copies > REPEATED:  # rows saved twice count twice, and are on both sides of every split
         advice = f"{copies:.0%} of the rows are copies of others; leave them out"
-        kept = (a[np.sort(first)] for a in judged.data)
-        turned = judged.turns_with(*kept)
+        teacher, student, labels, units = (a[np.sort(first)] for a in (*judged.data, judged.units))
+        turned = judged.turns_with(teacher, student, labels, units=units)
     failed = share > REPEATED
     limit = f"at most {REPEATED:g} of the rows"
     return Check("repeated rows", not failed, share, limit, advice, failed and turned)
@@ -281,11 +286,9 @@ def _second_opinion(judged):
         width = sum(full_rank(h).shape[1] for h in sides)
         if width > KNN_DIMENSION or max(_share_repeated(_row_codes(h)) for h in sides) > REPEATED:
             return Check(name, True, np.nan, "too many dimensions, or rows that repeat, for it")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*constant columns")
-        shared, label = both_sides(*data, judged.discrete, method, judged.seed)
+    shared, label = judged.again(*data, method=method)
     if method == "auto":
-        doubt = shared.high_by + label.low_by, shared.low_by + label.high_by
+        doubt = gap_doubt(shared, label)
     stderr = paired_stderr(shared.pointwise, label.pointwise, judged.units[rows])
     gap = shared.nats - label.nats
     failed = decide(gap, stderr, doubt) != "undecided" and (gap > 0) != (judged.gap > 0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +29,19 @@ def both_sides(teacher, student, labels, discrete, method, seed) -> tuple[MIEsti
     groups = labels if discrete else None
     shared = estimate(teacher, student, method, seed=seed, groups=groups)
     return shared, estimate(student, labels, method, discrete_y=discrete, seed=seed)
+
+
+def gap_doubt(shared: MIEstimate, label: MIEstimate) -> tuple[float, float]:
+    """Nats by which the gap may be too high, and too low, by what the estimates say of it."""
+    return shared.high_by + label.low_by, shared.low_by + label.high_by
+
+
+@contextmanager
+def constant_columns_dropped() -> Iterator[None]:
+    """Some rows of checked data may have constant columns: dropped, unsaid."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*constant columns")
+        yield
 
 
 def check_units(units: ArrayLike | None, like: NDArray) -> NDArray:
@@ -89,8 +103,7 @@ def subsampled_stderr(gap: Callable, units: NDArray, repeats: int, seed: int) ->
         drawn[rng.permutation(n)[:half]] = True
         rows = np.flatnonzero(drawn[units])
         try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", ".*constant columns")
+            with constant_columns_dropped():
                 gaps.append(gap(rows))
         except ValueError as error:  # too few rows, or a rare class is not among them
             reason = str(error)

@@ -7,7 +7,6 @@ into a student of modality 2 when I(H1;H2) > I(H2;Y).
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
@@ -165,15 +164,14 @@ def assess(
         stderr = uncertainty.subsampled_stderr(gap_of, units, n_subsamples, seed)
     else:
         stderr = uncertainty.paired_stderr(shared.pointwise, label.pointwise, units)
-    doubt = shared.high_by + label.low_by, shared.low_by + label.high_by
+    doubt = uncertainty.gap_doubt(shared, label)
     judged = Judged(data, *how, units, shared, label, gap, stderr, doubt)
-    found = [*quick_checks(judged), *(thorough_checks(judged) if checks else ())]
+    checked = [*quick_checks(judged), *(thorough_checks(judged) if checks else ())]
     bias = None
     if checks and bias_check:
         bias, check = simulation_check(judged)
-        found.append(check)
+        checked.append(check)
     given_label = _given_label(judged) if checks and discrete else None
-    plain = uncertainty.decide(gap, stderr, doubt)
     logits = teacher_logits, student_logits
     rival_values = rival_criteria(*data, discrete, logits, seed, columns) if rivals else {}
     half = float(norm.ppf(0.5 + level / 2)) * stderr
@@ -183,7 +181,7 @@ def assess(
         gap=gap,
         ci=(gap - half - doubt[0], gap + half + doubt[1]),
         p_wrong=uncertainty.probability_wrong(gap, stderr, doubt),
-        decision="undecided" if any(check.reverses for check in found) else plain,
+        decision="undecided" if any(c.reverses for c in checked) else judged.decision,
         stderr=stderr,
         level=level,
         estimator=estimator,
@@ -193,7 +191,7 @@ def assess(
         rivals=rival_values,
         bias=bias,
         mi_given_label=given_label,
-        checks=tuple(replace(check, advice="") if check.passed else check for check in found),
+        checks=tuple(replace(check, advice="") if check.passed else check for check in checked),
         estimates={"teacher_student": shared, "student_label": label},
     )
 
@@ -205,8 +203,7 @@ def _given_label(judged) -> float:
     rows = np.sort(np.random.default_rng(judged.seed).permutation(rows)[:MOST_ROWS])
     teacher, student, labels = (a[rows] for a in judged.data)
     how = {"discrete_y": True, "seed": judged.seed}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*constant columns")
+    with uncertainty.constant_columns_dropped():
         alone, both = (
             estimate(side, labels, judged.estimator, **how)
             for side in (teacher, np.hstack([teacher, student]))

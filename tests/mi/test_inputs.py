@@ -162,22 +162,22 @@ REFUSE_LABELS = {k: v for k, v in TAKE_LABELS.items() if k != "estimate groups"}
 
 
 @pytest.mark.filterwarnings("ignore:.*constant columns")
+def refused_in_one_line(take, bad, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        take(bad)
+    assert "\n" not in str(refused.value)
+
+
 @pytest.mark.parametrize("kind", BAD_MATRICES)
 @pytest.mark.parametrize("name", REFUSE_MATRICES)
 def test_other_matrices_are_refused_in_one_line(name, kind):
-    bad, message = BAD_MATRICES[kind]
-    with pytest.raises(ValueError, match=message) as refused:
-        REFUSE_MATRICES[name](bad)
-    assert "\n" not in str(refused.value)
+    refused_in_one_line(REFUSE_MATRICES[name], *BAD_MATRICES[kind])
 
 
 @pytest.mark.parametrize("kind", BAD_LABELS)
 @pytest.mark.parametrize("name", REFUSE_LABELS)
 def test_other_labels_are_refused_in_one_line(name, kind):
-    bad, message = BAD_LABELS[kind]
-    with pytest.raises(ValueError, match=message) as refused:
-        REFUSE_LABELS[name](bad)
-    assert "\n" not in str(refused.value)
+    refused_in_one_line(REFUSE_LABELS[name], *BAD_LABELS[kind])
 
 
 @pytest.mark.parametrize("bad", [NAMES + np.arange(N).astype(str), pd.Series(NAMES + "x").index])

@@ -81,7 +81,7 @@ def published(name: str, cohort: str = "") -> str:
     """
     name = name.lower().removesuffix(".gz")
     prefix = XENA_PREFIX.match(name)
-    if prefix and prefix[1] in ("", cohort.lower()):
+    if prefix and prefix[1] == cohort.lower():
         name = name[prefix.end() :]
     return BEFORE_2021.get(name, name)
 
