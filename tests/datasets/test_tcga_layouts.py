@@ -95,6 +95,35 @@ def test_labels_are_those_of_the_rows_taken(tmp_path):
     assert np.array(loaded.provenance["classes"])[loaded.labels].tolist() == SUBTYPE.tolist()
 
 
+def assert_flow_adds_up(loaded):
+    steps = tcga.flow(loaded)["count"]
+    parts = steps[steps.index.str.startswith(("left out: ", "used: "))]
+    assert steps["participants"] == parts.sum() and parts.iloc[-1] == len(loaded)
+    return steps
+
+
+def test_rows_of_npz_are_used_or_left_out_by_reason(tmp_path):
+    rare = SUBTYPE.copy()
+    rare[:3], rare[3:6] = "Her2", ""
+    ids = [f"{who}-{'11A' if i > 20 else '01A'}" for i, who in enumerate(IDS)]
+    npz(tmp_path, ids, subtype=rare)
+    steps = assert_flow_adds_up(tcga.load("BRCA", ["mrna"], root=tmp_path, min_class=5))
+    assert steps["mrna: samples"] == 24
+    assert steps["mrna: left out, no primary tumour (type 11: 3)"] == 3
+    assert steps["left out: its label names no class"] == 3
+    assert steps["left out: in a smaller class"] == 3
+    assert steps["participants"] == 21 and steps.iloc[-1] == 15
+
+
+def test_rows_of_mogonet_are_used_or_left_out_by_reason(tmp_path):
+    y = np.repeat([0, 1, 2], [14, 12, 4])
+    mogonet(tmp_path / "BRCA", labels_tr=y[::2], labels_te=y[1::2],
+            cnv_tr=np.zeros((15, 2)), cnv_te=np.ones((15, 2)))  # fmt: skip
+    steps = assert_flow_adds_up(tcga.load("BRCA", ["cnv"], root=tmp_path))
+    assert steps["cnv: samples"] == steps["participants"] == 30
+    assert steps["left out: in a smaller class"] == 4 and steps.iloc[-1] == 26
+
+
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e300])
 def test_what_is_no_measurement_is_refused(tmp_path, value):
     x = np.zeros((24, 2))
