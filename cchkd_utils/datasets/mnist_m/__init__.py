@@ -41,7 +41,7 @@ def load(
     root : path-like, optional
         Folder with ``MNIST/raw`` and ``BSR/BSDS500`` or ``mnist_m``; see `paths.data_root`.
     n_train, n_test : int, optional
-        Use only the first rows of each split; their patches stay the same.
+        Use so many rows of each split, drawn by `seed`; by default all.
     pairing : {"index", "class"}
         ``index``: both modalities show the same handwritten digit. ``class``: the clean digit is
         another image of the same class and split, chosen by `seed`, as the patches are.
@@ -80,13 +80,17 @@ def load(
         published = layouts.read(source["layout"], folder)
         source["photographs"] = f"MNIST-M as published, {published['train'].path.name}"
     n = len(digits)
-    train, test = _rows_there(published, first_test, n)
-    train = train[: require_count("n_train", n_train, len(train))]
-    test = test[: require_count("n_test", n_test, len(test))]
-    splits, used = train_and_test(len(train), len(test)), np.concatenate([train, test])
+    there = _rows_there(published, first_test, n)
+    counts = (("n_train", n_train), ("n_test", n_test))
+    drawn = [  # positions among the rows that are there, in their order
+        np.sort(rng.permutation(len(rows))[: require_count(*count, len(rows))])
+        for rows, count, rng in zip(there, counts, recipe.stream(seed, "rows").spawn(2))
+    ]
+    splits = train_and_test(*map(len, drawn))
+    used = np.concatenate([rows[which] for rows, which in zip(there, drawn)])
     digits, labels = digits[used], labels[used]
     if published:
-        images = _published(published, digits, labels, splits)
+        images = _published(published, digits, labels, splits, drawn)
     elif data == "embedded":
         images = recipe.generate(digits, _sample_photographs(), used, n, seed)
     else:
@@ -173,12 +177,12 @@ def _rows_there(published, first_test, n):
     return published["train"].rows, first_test + published["test"].rows
 
 
-def _published(published, digits, labels, splits):
+def _published(published, digits, labels, splits, drawn):
     """Return the images of a published set, uint8 [n, 32, 32, 3], their pairing checked."""
     parts = []
-    for split, rows in splits.items():
-        images = layouts.to_size(published[split].images(len(rows)))
-        layouts.check_paired(published[split], images, digits[rows], labels[rows])
+    for (split, rows), which in zip(splits.items(), drawn):
+        images = layouts.to_size(published[split].images(which))
+        layouts.check_paired(published[split], images, digits[rows], labels[rows], which)
         parts.append(images)
     return np.concatenate(parts)
 

@@ -38,7 +38,7 @@ class Split:
     path: Path  # for messages
     rows: np.ndarray  # [n] of MNIST's split, ascending
     labels: np.ndarray | None  # [n]; None where the layout has none
-    images: Callable[[int], np.ndarray]  # reads the first of them, uint8 [count, size, size, 3]
+    images: Callable[[np.ndarray], np.ndarray]  # by position, uint8 [count, size, size, 3]
 
 
 def find(folder):
@@ -65,13 +65,14 @@ def read(layout, folder):
     return {split: reader(place, split) for split in SPLITS}
 
 
-def check_paired(split, images, digits, labels):
-    """Refuse images [n, S, S, 3] that do not show the MNIST digits [n, S, S] of their rows."""
-    claimed = labels if split.labels is None else split.labels[: len(labels)]
+def check_paired(split, images, digits, labels, which):
+    """Refuse images [n, S, S, 3] of positions [n] that do not show the MNIST digits [n, S, S]."""
+    claimed = labels if split.labels is None else split.labels[which]
     if (wrong := np.flatnonzero(claimed != labels)).size:
         row = wrong[0]
         raise ValueError(
-            f"{split.path}: image {row} is labelled {claimed[row]}, MNIST's digit {labels[row]}: "
+            f"{split.path}: image {which[row]} is labelled {claimed[row]}, "
+            f"MNIST's digit {labels[row]}: "
             "not paired with MNIST by index; use the set as it was published"
         )
     share = paired_share(images, digits, labels)
@@ -137,7 +138,7 @@ def _keras(path):
 
 def _split(path, images, labels=None):
     """Return the split of an array in which image i shows digit i."""
-    return Split(path, np.arange(len(images)), labels, lambda n: images[:n])
+    return Split(path, np.arange(len(images)), labels, images.__getitem__)
 
 
 def _pt(folder, split):
@@ -214,7 +215,9 @@ def _png(folder, split):
         raise ValueError(f"{path}: is empty or names an image twice; unpack the set again")
     files = [folder / f"mnist_m_{split}" / name for _, name, _ in entries]
     labels = np.array([label for _, _, label in entries])
-    return Split(path, np.array(rows), labels, lambda n: np.stack(list(map(_image, files[:n]))))
+    return Split(
+        path, np.array(rows), labels, lambda which: np.stack([_image(files[i]) for i in which])
+    )
 
 
 def _image(path):
