@@ -238,9 +238,8 @@ def settle(notebook: Path, preset: str, given: Mapping[str, Any]) -> dict[str, A
 
 def real_data() -> dict[str, dict[str, int]]:
     """Count the files of the real data that each notebook reads, by pattern."""
-    root = paths.data_root()
     return {
-        notebook: {p: sum(path.is_file() for path in root.glob(p)) for p in patterns}
+        notebook: {p: len(paths.matching(p)) for p in patterns}
         for notebook, patterns in read_presets()["files"].items()
     }
 

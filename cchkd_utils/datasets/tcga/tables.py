@@ -23,11 +23,14 @@ BARCODE = re.compile(  # R writes dots for dashes
     re.ASCII | re.I,
 )
 GZIP = b"\x1f\x8b"
-LABELS = ("pam50", "type", "grade", "high_grade", "stage", "vital")
-DEFAULT_LABEL = {"BRCA": "pam50", "KIPAN": "type", "LIHC": "high_grade"}  # LIHC's: our choice
+SUBTYPES = ("icluster", "hoshida", "ncip")  # published ones of LIHC
+LABELS = ("pam50", "type", "grade", "high_grade", "stage", "vital", *SUBTYPES)
+DEFAULT_LABEL = {"BRCA": "pam50", "KIPAN": "type", "LIHC": "icluster"}  # LIHC's: our choice
 _PAM50 = {"luma": "LumA", "lumb": "LumB", "basal": "Basal", "her2": "Her2", "normal": "Normal"}
 _PAM50 |= {"luminala": "LumA", "luminalb": "LumB", "basallike": "Basal"}
 _PAM50 |= {"her2enriched": "Her2", "normallike": "Normal"}
+_HIGH_GRADE = dict.fromkeys(("g1", "g2", "g1-2"), "G1-2")
+_HIGH_GRADE |= dict.fromkeys(("g3", "g4", "g3-4"), "G3-4")
 _VITAL = {"alive": "alive", "living": "alive", "dead": "dead", "deceased": "dead"}
 
 
@@ -77,12 +80,32 @@ def samples_by_features(path: Path) -> pd.DataFrame:
     return pd.DataFrame(np.stack(rows))
 
 
-def text_table(path: Path) -> list[dict[str, str]]:
-    """Read a small tab-separated table of text, lines starting with # left out."""
-    lines = _records(path, "\t", comment="#")
+def samples_by_named_features(path: Path) -> pd.DataFrame:
+    """Read a comma-separated matrix with a header, a participant a row, named in the first column.
+
+    float32 [samples, features].
+    """
+    lines = _records(path, ",")
+    _, header = next(lines, (0, []))
+    _refuse_repeats(path, header)
+    names, rows = [], []
+    for number, (name, *fields) in lines:
+        if not BARCODE.fullmatch(name):
+            raise ValueError(f"{path}: row {number}: {name[:40]!r} is no TCGA barcode")
+        names.append(name)
+        rows.append(_numbers(path, number, fields, header[1:]))
+    if not rows:
+        raise ValueError(f"{path}: a header and no rows")
+    return pd.DataFrame(np.stack(rows), names, header[1:])
+
+
+def text_table(path: Path, delimiter: str = "\t") -> list[dict[str, str]]:
+    """Read a small table of text, lines starting with # left out."""
+    lines = _records(path, delimiter, comment="#")
     _, header = next(lines, (0, []))
     if len(header) < 2:
-        raise ValueError(f"{path}: {len(header)} column in the header: must be separated by tabs")
+        kind = "tabs" if delimiter == "\t" else "commas"
+        raise ValueError(f"{path}: {len(header)} column in the header: must be separated by {kind}")
     _refuse_repeats(path, header)
     rows = [dict(zip(header, fields)) for _, fields in lines]
     if not rows:
@@ -182,11 +205,13 @@ def clean_label(label: str, raw: str) -> str | None:
     if label == "stage":
         match = re.fullmatch(r"(?:stage )?(i{1,3}|iv)[abc]?[12]?", text)
         return match and match[1].upper()
-    if label in ("grade", "high_grade"):
-        if not re.fullmatch(r"g[1-4]", text):
-            return None
-        return text.upper() if label == "grade" else "G1-2" if text in ("g1", "g2") else "G3-4"
-    return text.upper() or None
+    if label == "grade":
+        return text.upper() if re.fullmatch(r"g[1-4]", text) else None
+    if label == "high_grade":
+        return _HIGH_GRADE.get(text)
+    if label in SUBTYPES:
+        text = text.removeprefix("icluster:").removesuffix(".0")
+    return None if text in MISSING else text.upper()
 
 
 def join(matrices: Mapping[str, pd.DataFrame], labels: Mapping[str, str], min_class: int) -> tuple:
