@@ -5,7 +5,7 @@ repeated folds over the same units, carry less information than their number sug
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-VIDEO = ["video_gain", "video_lo", "video_hi"]  # columns of a gain and its interval over videos
+UNITS = [
+    "unit_stderr",
+    "n_units",
+]  # columns of a gain's standard error over units, see `over_units`
 
 
 def t_interval(
@@ -25,21 +28,90 @@ def t_interval(
 
 
 def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.DataFrame:
-    """Mean of `value` over independent repeats, with a 95 % interval and its outcome.
+    """Mean of `value` over the repeats of each group (its rows), with a 95 % interval.
 
-    The repeats of a group (its rows) must be independent of each other: seeds with data of their
-    own, participants, videos. The interval is Student's, which at 5 to 50 repeats holds its level
-    better than a percentile bootstrap. One repeat has none and is unresolved. Returns, per group,
-    the mean as `value`, the ends of its interval with _lo and _hi, repeats, outcome.
+    Rows of a gain whose columns `UNITS` are filled share their units: `over_units` has measured its
+    standard error. All other repeats must be independent of each other (seeds with data of their
+    own): the interval is Student's, which at 5 to 50 repeats holds its level better than a
+    percentile bootstrap; one repeat has none and is unresolved.
+
+    Returns, per group, the mean as `value`, the ends of its interval with _lo and _hi, repeats,
+    outcome; where the repeats are folds, of which a row is one of n_folds, or the mean over
+    n_repeats with spread gain_sd, also folds_lo, folds_hi, the more cautious interval of
+    `repeated_folds`.
     """
-    grouped = frame.groupby(by, sort=True)[value]
-    out = grouped.agg(["mean", "sem", "count"]).reset_index()
-    mean, low, high = t_interval(out["mean"], out["sem"], np.maximum(out["count"] - 1, 1))
-    return out[by].assign(
-        **{value: mean, f"{value}_lo": low, f"{value}_hi": high},
-        repeats=out["count"],
-        outcome=outcome(low, high),
-    )
+    rows = []
+    for key, group in frame.groupby(by, sort=True):
+        x, numbers = group[value].to_numpy(float), {"repeats": len(group)}
+        if value == "gain" and "n_repeats" in group and group["n_repeats"].notna().all():
+            numbers["repeats"] = int(group["n_repeats"].sum())
+        stderr, dof = x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else np.nan, len(x) - 1
+        if value == "gain" and set(UNITS) <= set(group) and group[UNITS].notna().all(axis=None):
+            # Several where runs of their own, over the same units, are pooled: no smaller for it.
+            stderr = np.sqrt((group["unit_stderr"] ** 2).mean())
+            dof = group["n_units"].min() - 1
+            numbers |= _cautious(group)
+        mean, low, high = t_interval(x.mean(), stderr, max(dof, 1))
+        if value == "gain" and "baseline" in group:
+            numbers["baseline"] = group["baseline"].mean()
+        ends = {value: mean, f"{value}_lo": low, f"{value}_hi": high}
+        rows.append(dict(zip(by, key)) | ends | numbers | {"outcome": str(outcome(low, high))})
+    return pd.DataFrame(rows)
+
+
+def _cautious(rows):
+    """Ends of `repeated_folds` from single folds, or from means over repeated folds."""
+    gains, share = rows["gain"].to_numpy(float), 1 / rows["n_folds"].mean()
+    if "gain_sd" not in rows or rows["gain_sd"].isna().all():
+        k, squares = np.ones(len(gains)), 0.0
+    else:
+        k = (rows["n_folds"] * rows["n_repeats"]).to_numpy(float)
+        squares = (k - 1) * rows["gain_sd"].to_numpy(float) ** 2
+    if k.sum() < 2 or share >= 1:
+        return {}
+    squares = np.sum(squares + k * (gains - gains.mean()) ** 2)
+    over = _over_folds(gains.mean(), squares / (k.sum() - 1), k.sum(), share)
+    return dict(zip(("folds_lo", "folds_hi"), over[1:]))
+
+
+def over_units(
+    influences: Sequence[ArrayLike], held_out: Sequence[ArrayLike], units: ArrayLike,
+    gains: ArrayLike, repeats: ArrayLike,
+) -> tuple[NDArray, int]:  # fmt: skip
+    """Standard error [...] of a gain over cross-validation folds, and the number of units.
+
+    What varies is a unit's influence on the gain, summed over the folds and repeats that hold it
+    out (the infinitesimal jackknife, Efron 1982), and the repeats among each other. With it, the
+    interval of `summarise` is that of the gain on new units of models trained on another sample as
+    large as a training fold.
+
+    Parameters
+    ----------
+    influences : sequence of arrays [..., m]
+        Of each fold's held-out rows on the gain there; see `sections.quantities.influences`.
+    held_out : sequence of arrays of int [m]
+        Their row numbers.
+    units : array of int [n]
+        The unit of each row, codes.
+    gains : array [..., folds]
+        The gain of each fold.
+    repeats : array [folds]
+        The repeat of each fold.
+    """
+    units, repeats = np.asarray(units), np.asarray(repeats)
+    total = np.zeros((*np.shape(gains)[:-1], units.max() + 1))
+    for psi, rows in zip(influences, held_out):
+        # units of a fold may have several rows
+        code, where = np.unique(units[rows], return_inverse=True)
+        own = np.asarray(psi) @ (where[:, None] == np.arange(len(code)))
+        total[..., code] += own / len(rows) / len(repeats)
+    g = len(np.unique(np.concatenate([units[rows] for rows in held_out])))
+    variance = g / (g - 1) * (total**2).sum(axis=-1)
+    names = np.unique(repeats)
+    if len(names) > 1:
+        means = np.stack([np.mean(np.asarray(gains)[..., repeats == r], axis=-1) for r in names])
+        variance = variance + means.var(axis=0, ddof=1) / len(names)
+    return np.sqrt(variance), g
 
 
 def cluster_bootstrap(
@@ -116,23 +188,6 @@ def _over_folds(mean, variance, n_folds, test_share, level=0.95):
     return t_interval(mean, np.sqrt((1 / n_folds + ratio) * variance), n_folds - 1, level)
 
 
-def pooled_folds(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean gain over repeats and folds, with the 95 % interval of Nadeau and Bengio.
-
-    The same as `repeated_folds` on the gains of all folds, from a row per repeat and group `by`:
-    its mean (`gain`), spread (`gain_sd`) and number of folds (`n_folds`), and the baseline.
-    """
-    rows = []
-    for key, group in frame.groupby(by, sort=False):
-        k, mean = group["n_folds"].to_numpy(), group["gain"].mean()
-        squares = (k - 1) * group["gain_sd"] ** 2 + k * (group["gain"] - mean) ** 2
-        variance = squares.sum() / (k.sum() - 1)
-        interval = _over_folds(mean, variance, k.sum(), 1 / k.mean())
-        rows.append([*key, group["baseline"].mean(), *interval])
-    out = pd.DataFrame(rows, columns=[*by, "baseline", "gain", "gain_lo", "gain_hi"])
-    return out.assign(outcome=outcome(out["gain_lo"], out["gain_hi"]))
-
-
 def over_repeats(values: ArrayLike, test_share: float | None = None) -> tuple[float, float, float]:
     """Mean and 95 % interval over independent repeats, or over folds; the ends of one are NaN."""
     values = np.asarray(values, float)
@@ -141,26 +196,6 @@ def over_repeats(values: ArrayLike, test_share: float | None = None) -> tuple[fl
     if test_share:
         return repeated_folds(values, test_share)
     return _over_folds(values.mean(), values.var(ddof=1), len(values), 0.0)
-
-
-def fold_gains(frame: pd.DataFrame, by: list[str], test_share: float | None) -> pd.DataFrame:
-    """Mean gain where a row is one fold (`test_share`), or one independent repeat (None).
-
-    Where the rows of the results table carry the columns `VIDEO`, that interval is taken: videos
-    are the units, folds are not. ValueError for a group that has several.
-    """
-    out = []
-    for key, group in frame.groupby(by):
-        over_videos = group.filter(VIDEO).astype(float).dropna()
-        if len(over_videos.columns) and len(over_videos):
-            if len(over_videos.drop_duplicates()) > 1:
-                raise ValueError(f"{dict(zip(by, key))} has several intervals over videos")
-            numbers = over_videos.iloc[0]
-        else:
-            numbers = over_repeats(group["gain"], test_share)
-        out.append((*key, *numbers, group["baseline"].mean()))
-    table = pd.DataFrame(out, columns=[*by, "gain", "gain_lo", "gain_hi", "baseline"])
-    return table.assign(outcome=outcome(table["gain_lo"], table["gain_hi"]))
 
 
 def outcome(low: ArrayLike, high: ArrayLike) -> NDArray:

@@ -39,7 +39,7 @@ NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?"
 RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?:\.\.({NUMBER}))?")
 COMMA = re.compile(r",(?![^\[]*\])")  # one outside brackets
 MOST = 100_000  # points of a grid
-BY_NOTEBOOK = ("files", "sources", "download", "needs", "reads", "intervals")
+BY_NOTEBOOK = ("files", "sources", "download", "needs", "reads")
 LIKE_A_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)(?:\.{2,3}|…|-|:)(-?\d+(?:\.\d+)?)")
 
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from cchkd_utils import paths, plots, results
 from cchkd_utils.results import intervals
 from cchkd_utils.runner import runs
-from cchkd_utils.runner.parameters import ParameterError, named, read_presets
+from cchkd_utils.runner.parameters import ParameterError
 from cchkd_utils.runner.sweep import text
 
 MARK = "% Below this line `cchkd page` writes."
@@ -82,9 +82,7 @@ def _findings(frame: pd.DataFrame, record: Mapping[str, Any], picture: Path) -> 
     by = ["metric", *settings]
     rows = _repeats(frame, by)
     seeds = rows.groupby(by)["seed"].nunique().rename("repeats").reset_index()
-    declared = read_presets()["intervals"].get(record["notebook"])
-    mean_gains = named(declared) if declared else intervals.summarise  # seeds share no rows
-    means = mean_gains(rows, by).drop(columns="repeats", errors="ignore").merge(seeds, on=by)
+    means = intervals.summarise(rows, by).drop(columns="repeats").merge(seeds, on=by)
     counts = ", ".join(f"{n} {word}" for word, n in means["outcome"].value_counts().items())
     alt = f"Mean gain with its 95 % interval at {len(means)} settings; distillation: {counts}."
     parts = [f"Gain is positive where distillation helped. Of {len(means)} settings: {counts}."]

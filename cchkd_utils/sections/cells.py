@@ -4,7 +4,7 @@ A verdict is "distil", "do not distil" or "undecided"; an outcome "helps", "hurt
 Only where both have a sign can they agree or disagree.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,14 +31,13 @@ RIVALS = {
 
 @dataclass(frozen=True)
 class Section:
-    """Where a section's rows are, which of them are pooled, and what its repeats are."""
+    """Where a section's rows are, and which of them are pooled."""
 
     title: str  # for readers
     notebook: str
     table: str  # the recorded one, ``book/results/<table>.csv``
     metric: str  # that stands for the section
     query: str  # rows to keep; the rest are controls, or other forms of the same students
-    intervals: Callable[[pd.DataFrame, list[str]], pd.DataFrame]  # (rows, by): mean gains
 
 
 def fold_share(rows: pd.DataFrame) -> float | None:
@@ -46,21 +45,15 @@ def fold_share(rows: pd.DataFrame) -> float | None:
     return None if set(rows["kind"]) == {"simulated"} else 1 / 5
 
 
-def over_folds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean gain and interval where a row is one of five folds, or one simulated data set."""
-    return intervals.fold_gains(rows, by, fold_share(rows))
-
-
 SECTIONS = (
     Section("synthetic", "01_synthetic", "synthetic", "mse",
-            "experiment == 'mlp'", intervals.summarise),
+            "experiment == 'mlp'"),
     Section("MNIST-M", "02_mnist_m", "mnist_m", "accuracy",
-            "experiment == 'distillation' and condition.str.endswith('by index')",
-            intervals.summarise),
+            "experiment == 'distillation' and condition.str.endswith('by index')"),
     Section("MOSI/MOSEI", "03_mosei", "mosi", "accuracy",
-            "condition.str.contains('cross-fitted')", over_folds),
+            "condition.str.contains('cross-fitted')"),
     Section("TCGA", "04_tcga", "tcga", "accuracy",
-            "experiment == 'cross-fitted'", intervals.pooled_folds),
+            "experiment == 'cross-fitted'"),
 )  # fmt: skip
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
@@ -111,7 +104,7 @@ def cells(
     numbers = dict.fromkeys(["gap", "gap_lo", "gap_hi", "p_distil", "took", *RIVALS])
     foretold = pooled(judged, CLUSTER, [name for name in numbers if name in judged]).reset_index()
     baseline = rows.groupby(CELL, sort=False, as_index=False)["baseline"].mean()
-    gains = section.intervals(rows, CELL).drop(columns="baseline", errors="ignore")
+    gains = intervals.summarise(rows, CELL).drop(columns="baseline")
     out = gains.merge(baseline, on=CELL).merge(foretold, on=CLUSTER)
     if "teacher accuracy" in out and section.metric == "accuracy":
         out["advantage"] = out["teacher accuracy"] - out["baseline"]

@@ -35,6 +35,44 @@ def scores(logits: ArrayLike, labels: ArrayLike) -> dict[str, NDArray]:
     return {"accuracy": hit.sum(axis=-1) / n, "weighted F1": f1 @ sizes / n, "AUC": auc}
 
 
+def influences(logits: ArrayLike, labels: ArrayLike) -> dict[str, NDArray]:
+    """Influence of each row [..., n] on each of `scores`: their mean is 0.
+
+    A score is a function of the distribution of the rows; these are its derivatives.
+    """
+    logits, labels = np.asarray(logits, float), np.asarray(labels)
+    n, k = logits.shape[-2:]
+    is_class = labels[:, None] == np.arange(k)
+    said = logits.argmax(-1)[..., None] == np.arange(k)
+    hit = said & is_class
+    right = hit.any(axis=-1).astype(float)
+    # F1 of a class is 2 h / (q + s): shares of rows that are hits, are said to be, and are of it
+    h, q, s = (a.mean(axis=-2)[..., None, :] for a in (hit, said, is_class))
+    f1 = 2 * h / np.maximum(q + s, 1e-12)
+    moved = f1 * (is_class - s) + s * (2 * (hit - h) - f1 * (said - q + is_class - s)) / np.maximum(
+        q + s, 1e-12
+    )
+    there = np.flatnonzero((s.ravel() > 0) & (s.ravel() < 1))
+    p = log_softmax(logits, axis=-1)
+    placed = np.zeros(logits.shape[:-1])
+    for c in there:
+        own = is_class[:, c]
+        ranks = rankdata(p[..., c], axis=-1)
+        within = np.empty_like(ranks)
+        within[..., own] = rankdata(p[..., own, c], axis=-1)
+        within[..., ~own] = rankdata(p[..., ~own, c], axis=-1)
+        below = ranks - within  # rows of the other side that are below
+        m, share = own.sum(), own.mean()
+        placed += np.where(own, below / (n - m) / share, (1 - below / m) / (1 - share))
+        auc = below[..., own].mean(axis=-1, keepdims=True) / (n - m)
+        placed -= auc * np.where(own, 1 / share, 1 / (1 - share))
+    return {
+        "accuracy": right - right.mean(axis=-1, keepdims=True),
+        "weighted F1": moved.sum(axis=-1),
+        "AUC": placed / max(len(there), 1),
+    }
+
+
 def regression_scores(predictions: ArrayLike, targets: ArrayLike) -> dict[str, float]:
     """Score predictions [n] of real targets [n]: ``mae`` and ``correlation`` (0 of a constant)."""
     a, b = np.asarray(predictions, float), np.asarray(targets, float)

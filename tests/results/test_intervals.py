@@ -34,13 +34,36 @@ def test_few_units_have_wide_intervals(units, least):
     assert least <= hits / 300 <= 0.985
 
 
-def test_rows_of_a_cell_have_one_interval_over_videos():
-    frame = pd.DataFrame({"lam": 0.5, "gain": [0.1, 0.2], "baseline": 0.5})
-    cell = frame.assign(video_gain=0.1, video_lo=0.05, video_hi=0.2)
-    assert intervals.fold_gains(cell, ["lam"], None)["outcome"].tolist() == ["helps"]
-    torn = cell.assign(video_lo=[0.05, -0.1])
-    with pytest.raises(ValueError, match=r"'lam': 0.5.* has several intervals over videos"):
-        intervals.fold_gains(torn, ["lam"], None)
+def test_standard_error_over_units_is_that_of_a_mean_and_counts_repeats():
+    """Without training, of units with rows in folds of equal size: sqrt(variance / units)."""
+    rng = np.random.default_rng(0)
+    units = np.repeat(np.arange(40), 5)
+    values = rng.normal(size=40)[units] + 0.1 * rng.normal(size=200)
+    order = [np.flatnonzero(np.isin(units, part)) for part in np.split(rng.permutation(40), 5)]
+    means = np.array([values[rows].mean() for rows in order])
+    moved = [values[rows] - values[rows].mean() for rows in order]
+    stderr, n = intervals.over_units(moved, order, units, means, np.zeros(5))
+    by_unit = np.array([values[units == u].mean() for u in range(40)])
+    within = np.concatenate(
+        [by_unit[np.unique(units[rows])] - values[rows].mean() for rows in order]
+    )
+    assert n == 40 and stderr == pytest.approx(np.sqrt((within**2).sum() / 40 / 39))
+    again = [order, moved, means, np.repeat([0, 1], 5)]
+    twice = [[*a, *a] for a in again[:3]]
+    same, _ = intervals.over_units(twice[1], twice[0], units, twice[2], again[3])
+    assert same == pytest.approx(stderr)  # the same repeat again tells nothing new
+    other, _ = intervals.over_units(twice[1], twice[0], units, [*means, *(means + 1)], again[3])
+    assert other == pytest.approx(np.sqrt(stderr**2 + 0.25))
+
+
+def test_rows_with_a_standard_error_over_units_take_it():
+    row = {"lam": 0.5, "gain": [0.1, 0.2], "baseline": 0.5, "n_folds": 5}
+    frame = pd.DataFrame(row).assign(unit_stderr=0.01, n_units=100)
+    (cell,) = intervals.summarise(frame, ["lam"]).to_dict("records")
+    assert cell["gain_hi"] - cell["gain"] == pytest.approx(1.984 * 0.01, rel=1e-3)
+    assert cell["outcome"] == "helps" and cell["folds_lo"] < 0.02 < cell["gain_lo"]
+    alone = intervals.summarise(frame.drop(columns=intervals.UNITS), ["lam"])
+    assert alone["outcome"].tolist() == ["unresolved"]
 
 
 def test_several_statistics_at_once_and_draws_without_a_value():
@@ -73,20 +96,16 @@ def test_outcome():
     assert outcomes.tolist() == ["helps", "hurts", "unresolved"]
 
 
-def test_pooled_folds_from_means_and_spreads_equal_those_from_every_fold():
+def test_cautious_ends_from_means_and_spreads_equal_those_from_every_fold():
     gains = np.random.default_rng(0).standard_normal((4, 5))  # repeats x folds
-    frame = pd.DataFrame(
-        {
-            "pair": "a",
-            "baseline": 0.0,
-            "gain": gains.mean(1),
-            "gain_sd": gains.std(1, ddof=1),
-            "n_folds": 5,
-        }
-    )
-    (row,) = intervals.pooled_folds(frame, ["pair"]).to_dict("records")
-    expected = intervals.repeated_folds(gains.ravel(), 1 / 5)
-    assert (row["gain"], row["gain_lo"], row["gain_hi"]) == pytest.approx(expected)
+    columns = {"pair": "a", "n_folds": 5, "unit_stderr": 1.0, "n_units": 9}
+    single = pd.DataFrame({"gain": gains.ravel()})
+    repeats = pd.DataFrame({"gain": gains.mean(1), "gain_sd": gains.std(1, ddof=1), "n_repeats": 1})
+    whole = {"gain": [gains.mean()], "gain_sd": gains.std(ddof=1), "n_repeats": 4}
+    for frame in (single, repeats, pd.DataFrame(whole)):
+        (row,) = intervals.summarise(frame.assign(**columns), ["pair"]).to_dict("records")
+        expected = intervals.repeated_folds(gains.ravel(), 1 / 5)
+        assert (row["gain"], row["folds_lo"], row["folds_hi"]) == pytest.approx(expected)
 
 
 def gains(*values):

@@ -11,8 +11,6 @@ from cchkd_utils import paths, results, runner
 from cchkd_utils.book import cli
 from cchkd_utils.results import intervals
 from cchkd_utils.runner import report
-from cchkd_utils.runner.parameters import named, read_presets
-from cchkd_utils.sections.cells import SECTIONS
 
 
 @pytest.fixture
@@ -101,13 +99,6 @@ def test_repeated_folds_are_no_seeds_and_no_experiment_is_lost(tmp_path):
     record = {"notebook": "04_tcga", "axes": {}}
     text, *_ = report._findings(rows, record, tmp_path / "gain.png")
     settings = ["experiment", "dataset", "teacher", "student", "lam", "temperature", "metric"]
-    pooled = intervals.pooled_folds(rows, settings)
+    pooled = intervals.summarise(rows, settings)
     hurts = (pooled["outcome"] == "hurts").sum()
     assert f"Of {len(pooled)} settings" in text and f"{hurts} hurts" in text
-
-
-def test_intervals_are_those_that_the_sections_count_with():
-    declared = read_presets()["intervals"]
-    default = {section.notebook: intervals.summarise for section in SECTIONS}
-    known = default | {notebook: named(function) for notebook, function in declared.items()}
-    assert known == {section.notebook: section.intervals for section in SECTIONS}

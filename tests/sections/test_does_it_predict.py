@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 
 from cchkd_utils import results
-from cchkd_utils.results import intervals
 from cchkd_utils.sections import cells as cellular
 from cchkd_utils.sections.does_it_predict import study
 
 LAMS = (0.2, 0.5)
-SEEDS = cellular.Section("s", "00_x", "x", "accuracy", "experiment == 'x'", intervals.summarise)
+SEEDS = cellular.Section("s", "00_x", "x", "accuracy", "experiment == 'x'")
 
 
 def joined(**options):
@@ -60,7 +59,9 @@ def test_cells_join_one_row_per_lambda_and_say_what_happened():
 
 def test_overlapping_folds_resolve_less():
     free = joined()
-    folds = cellular.cells(replace(SEEDS, intervals=cellular.over_folds), *tables(), "ksg")
+    rows, verdicts = tables()
+    rows = rows.assign(gain_sd=np.nan, n_folds=5, n_units=100, unit_stderr=rows["gain"].std())
+    folds = cellular.cells(SEEDS, rows, verdicts, "ksg")
     assert len(cellular.resolved(folds)) < len(cellular.resolved(free))
     same = folds.merge(free, on=cellular.CELL, suffixes=("", "_free"), validate="one_to_one")
     assert same["gain"].to_numpy() == pytest.approx(same["gain_free"].to_numpy())

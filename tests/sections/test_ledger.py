@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from cchkd_utils import paths, results
-from cchkd_utils.results import intervals
 from cchkd_utils.sections import cells
 from cchkd_utils.sections.ledger import page
 
@@ -16,20 +15,14 @@ def recorded():
     return cells.recorded()
 
 
-CELL = ["teacher", "student", "condition", "knob", "experiment", "lam", "temperature"]
-
-
 def shuffled(tables):
     """The same tables with what happened and what was foretold dealt out anew."""
     rng = np.random.default_rng(0)
     rows, verdicts = (table.copy() for table in tables)
-    measured = {"baseline", "distilled", "gain", "gain_sd", *intervals.VIDEO}
-    measured = [name for name in rows if name in measured]
+    measured = [c for c in rows if c in {"baseline", "distilled", "gain", "gain_sd", "unit_stderr"}]
     foretold = ["mi_teacher_student", "mi_student_label", "gap", "gap_lo", "gap_hi", "decision"]
     for frame, names in ((rows, measured), (verdicts, foretold)):
         frame[names] = frame[names].to_numpy()[rng.permutation(len(frame))]
-    if videos := [name for name in rows if name in intervals.VIDEO]:  # of a cell, one for all rows
-        rows[videos] = rows.groupby([*CELL, "metric"])[videos].transform("first")
     return results.check(rows), results.check(verdicts, "verdicts")
 
 

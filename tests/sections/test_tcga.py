@@ -171,9 +171,9 @@ def test_permuted_labels_leave_nothing_to_predict():
     for logits in cv.logits.values():
         assert 0.33 < cv.score(logits)["AUC"].mean() < 0.67
         assert cv.score(logits)["accuracy"].mean() < 0.55  # the largest class is half of all
-    rows = study.assess_pairs(study.halves(mixed, RECIPE, [0, 1]), ["ksg", "auto"], checks=False)
+    rows = study.assess_pairs(study.halves(mixed, RECIPE, [0, 1]), ["auto"], checks=False)
     contains = [row["label_lo"] <= 0 <= row["label_hi"] for row in rows]
-    assert np.mean(contains) >= 0.75  # 95 % intervals, eight of them, pairs sharing students
+    assert np.mean(contains) >= 0.75  # 95 % intervals, four of them
 
 
 # --- the whole ---------------------------------------------------------------------------------
@@ -189,16 +189,16 @@ def test_rows_of_every_pair(small):
     cv, _ = small
     rows = results.check(study.distil(cv, [0.3, 0.6], [1.0, 2.0], main_temperature=2.0))
     count = rows.groupby(["teacher", "student", "experiment"]).size()
-    # metrics x repeats x weights, and both temperatures for the cross-fitted
-    assert count.xs("cross-fitted", level="experiment").tolist() == [24, 24]
+    # metrics x weights, and both temperatures for the cross-fitted
+    assert count.xs("cross-fitted", level="experiment").tolist() == [12, 12]
     for name in ("in-sample", "late fusion", "early fusion"):
-        assert count.xs(name, level="experiment").tolist() == [12, 12]
+        assert count.xs(name, level="experiment").tolist() == [6, 6]
     assert set(rows["n_train"]) == {cv.train.shape[1]} and cv.train.shape[1] in (99, 100)
     y = cv.dataset.labels
     alone = rows[(rows["experiment"] == "cross-fitted") & (rows["metric"] == "accuracy")]
     by_hand = np.mean([(cv.logits["cnv"][i, rows_].argmax(-1) == y[rows_]).mean()
-                       for i, rows_ in enumerate(cv.test) if cv.seeds[i] == 1])  # fmt: skip
-    mine = alone[(alone["student"] == "cnv") & (alone["seed"] == 1)]
+                       for i, rows_ in enumerate(cv.test)])  # fmt: skip
+    mine = alone[alone["student"] == "cnv"]
     assert mine["baseline"].to_numpy() == pytest.approx(by_hand, abs=1e-6)
 
 

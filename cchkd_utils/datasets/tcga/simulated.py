@@ -18,20 +18,20 @@ from cchkd_utils.datasets import Multimodal
 from cchkd_utils.datasets.tcga.tables import DEFAULT_LABEL
 
 CLASSES = {
-    "BRCA": {"Basal": 44, "Her2": 29, "LumA": 74},
-    "KIPAN": {"KICH": 63, "KIRC": 471, "KIRP": 213},
-    "LIHC": {"G1-2": 223, "G3-4": 132},
+    "BRCA": {"Basal": 104, "Her2": 41, "LumA": 328, "LumB": 121, "Normal": 26},
+    "KIPAN": {"KICH": 63, "KIRC": 286, "KIRP": 205},
+    "LIHC": {"1": 55, "2": 41, "3": 48},
 }
 COLUMNS = {
-    "BRCA": {"mrna": 200, "cnv": 286, "rppa": 142},
+    "BRCA": {"mrna": 200, "cnv": 286, "rppa": 216},
     "KIPAN": {"mrna": 200, "cnv": 286, "rppa": 178},
-    "LIHC": {"mrna": 200, "cnv": 286, "rppa": 178},
+    "LIHC": {"mrna": 45, "cnv": 286, "rppa": 219},
 }
-SPREAD = {"BRCA": 0.25, "KIPAN": 0.25, "LIHC": 1.8}  # of e, around centres at distance 2
+SPREAD = {"BRCA": 0.5, "KIPAN": 0.25, "LIHC": 0.8}  # of e, around centres at distance 2
 BLUR = {
-    "BRCA": {"mrna": 0.1, "cnv": 0.5, "rppa": 0.4},
-    "KIPAN": {"mrna": 0.2, "cnv": 0.5, "rppa": 0.3},
-    "LIHC": {"mrna": 0.8, "cnv": 2.5, "rppa": 1.5},
+    "BRCA": {"mrna": 0.25, "cnv": 0.6, "rppa": 0.4},
+    "KIPAN": {"mrna": 0.1, "cnv": 0.3, "rppa": 0.3},
+    "LIHC": {"mrna": 0.1, "cnv": 2.2, "rppa": 1.2},
 }
 SHARED, PRIVATE, NOISE, MISSING = 4, 6, 1.5, 0.01
 _SMOOTH = 12  # neighbouring columns of cnv that move together
@@ -45,6 +45,8 @@ def draw(cohort, modalities, label, seed=0):
     if cohort not in CLASSES or label != DEFAULT_LABEL[cohort]:
         known = ", ".join(f"{name} ({DEFAULT_LABEL[name]})" for name in CLASSES)
         raise ValueError(f"no simulated {cohort} with label {label!r}: choose one of {known}")
+    if strange := [name for name in modalities if name not in COLUMNS[cohort]]:
+        raise ValueError(f"no simulated {strange[0]}: choose from {', '.join(COLUMNS[cohort])}")
     sizes = CLASSES[cohort]
     number = list(CLASSES).index(cohort)
     rng = np.random.default_rng([seed, number])

@@ -85,7 +85,8 @@ def measure(result: Headline, tables: Mapping[str, Tables]) -> Cell:
     rows, verdicts = tables[result.notebook]
     text, grade = result.measure(rows, verdicts)
     kinds = "+".join(sorted(set(rows["kind"])))
-    seeds, n = rows["seed"].nunique(), sorted(set(map(int, rows["n_train"])))
+    seeds = int(rows["n_repeats"].max()) if "n_repeats" in rows else rows["seed"].nunique()
+    n = sorted(set(map(int, rows["n_train"])))
     size = f"{n[0]}" if len(n) == 1 else f"{n[0]} … {n[-1]}"
     return Cell(minus(f"{text} *({kinds}; {size} training rows, {seeds} repeats)*"), grade)
 
@@ -154,7 +155,7 @@ def text_teaches(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     taught = _taught_by_text(rows)
     taught = near(taught[taught["condition"].str.endswith("noise 0")], lam=0.5, temperature=2.0)
     lam, temperature = taught[["lam", "temperature"]].iloc[0]
-    gains = SECTION["03_mosei"].intervals(taught, ["student", "metric"]).set_index("student")
+    gains = intervals.summarise(taught, ["student", "metric"]).set_index("student")
     text = ", ".join(f"text → {name}: {_points(gains.loc[name])}" for name in ("vision", "audio"))
     text += f" points at λ = {lam:g}, T = {temperature:g}"
     return Cell(text, _grade_effects(gains["outcome"]))
@@ -170,7 +171,7 @@ def noise_crossing(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     taught = _taught_by_text(rows)
     largest = taught["lam"].max()
     taught = near(taught[taught["lam"] == largest], temperature=2.0)
-    gains = SECTION["03_mosei"].intervals(taught, ["student", "condition", "knob"])
+    gains = intervals.summarise(taught, ["student", "condition", "knob"])
     parts, holds = [], []
     for student, group in gains.sort_values("knob").groupby("student"):
         first, last = group.iloc[0], group.iloc[-1]
@@ -209,7 +210,7 @@ def fusion(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     estimator = _main(verdicts)
     decisions = joined.pooled(verdicts[verdicts["estimator"] == estimator], CLUSTER, ["gap"])
     fused = rows[rows["experiment"].str.contains("fusion") & (rows["metric"] == "accuracy")]
-    gains = SECTION["04_tcga"].intervals(fused, CELL).merge(decisions["decision"], on=CLUSTER)
+    gains = intervals.summarise(fused, CELL).merge(decisions["decision"], on=CLUSTER)
     said = gains[gains["decision"] == "distil"]
     if said.empty:
         return Cell(f"{estimator} says distil for no pair", NOT_TESTABLE)

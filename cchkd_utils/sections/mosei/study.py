@@ -23,7 +23,7 @@ LARGEST = 5.0  # standardised features are cut there: a few audio features have 
 class Repeats:
     """Prepared data of all repeats, data sets or folds, [r] first; rows of all splits together."""
 
-    def __init__(self, sets, train, test, encoder):
+    def __init__(self, sets, train, test, encoder, folds=1):
         self.train, self.test = np.stack(train), test  # row numbers: [r, m], and of each repeat
         self.x = {}  # [r, n, steps, d + 1]
         for name in MODALITIES:
@@ -33,6 +33,7 @@ class Repeats:
         self.n_classes = int(self.y.max()) + 1 if self.y.dtype.kind in "iu" else 1
         self.units = np.stack([np.unique(videos(data), return_inverse=True)[1] for data in sets])
         self.shared = len(set(map(id, sets))) == 1  # all repeats are of the same utterances
+        self.folds = folds  # that make up a repeat
 
     def of_train(self, values):
         """Return the training rows of every repeat, [r, n, ...] to [r, m, ...]."""
@@ -54,7 +55,7 @@ def repeats_of_folds(data, n_repeats, encoder, seed=0):
         test += list(held)
     smallest = min(map(len, train))  # cut to it, shuffled as they are, all can train at once
     train = [rows[:smallest] for rows in train[:n_repeats]]
-    return Repeats([data] * n_repeats, train, test[:n_repeats], encoder)
+    return Repeats([data] * n_repeats, train, test[:n_repeats], encoder, FOLDS)
 
 
 def standardised(x, train, pooled):
@@ -107,6 +108,9 @@ class Study:
     def __post_init__(self):
         self.logits, self.hidden, self.soft = {}, {}, {}
         self.members = [distill.Member(s, data=i) for i, s in enumerate(self.seeds)]
+        self.repeat = [i // self.repeats.folds for i in range(len(self.seeds))]  # of each fold
+        folds = FOLDS if self.repeats.shared else 1
+        self.repeat = [i // folds for i in range(len(self.seeds))]  # of each fold, or data set
         self.task = "classification" if self.repeats.n_classes > 1 else "regression"
         self.options = {"optimizer": "adamw", "task": self.task, **self.options}
 

@@ -1,6 +1,5 @@
 """From the trained networks of `study` to tables, and from tables to what they say."""
 
-from collections import defaultdict
 from itertools import pairwise, product
 
 import numpy as np
@@ -10,7 +9,7 @@ from cchkd_utils import results
 from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.results import intervals
 from cchkd_utils.sections.mosei.study import MODALITIES
-from cchkd_utils.sections.quantities import regression_scores, scores
+from cchkd_utils.sections.quantities import METRICS, influences, regression_scores, scores
 
 CELL = ["teacher", "student", "condition", "knob", "lam", "temperature", "metric"]
 PAIR = ["teacher", "student", "condition", "knob", "estimator"]
@@ -24,7 +23,7 @@ PAPER = {
 }
 
 
-def result_rows(study, cases, lam, temperature, common, draws=1000):
+def result_rows(study, cases, lam, temperature, common):
     """Train every student; return the rows of results, `common` (dataset, kind) in each."""
     out = []
     for student in dict.fromkeys(case.student for case in cases):
@@ -32,7 +31,7 @@ def result_rows(study, cases, lam, temperature, common, draws=1000):
         grid, outputs = study.students(student, own, lam, temperature)
         alone = study.logits[student, 0.0]
         before = [_scores(study, alone[i], i) for i in range(len(study.seeds))]
-        interval = _over_videos(study, alone, grid, outputs, draws)
+        stderr = _over_videos(study, alone, own, lam, temperature, outputs)
         for (case, i, weight, t), predicted in zip(grid, outputs):
             row = common | study.columns(case) | {
                 "experiment": study.encoder, "seed": study.seeds[i],
@@ -40,9 +39,9 @@ def result_rows(study, cases, lam, temperature, common, draws=1000):
                 "weight": teacher_share(weight, study.task),
             }  # fmt: skip
             for name, after in _scores(study, predicted, i).items():
-                scored = {"metric": name, "baseline": before[i][name], "distilled": after}
-                extra = interval.get((case, weight, t), {}) if name == "accuracy" else {}
-                out.append(results.result(**row, **scored) | extra)
+                numbers = {"baseline": round(before[i][name], 7), "distilled": round(after, 7)}
+                extra = stderr.get((case, weight, t, name), {})
+                out.append(results.result(**row, metric=name, **numbers) | extra)
     return sorted(out, key=lambda row: [row[name] for name in (*CELL, "seed")])
 
 
@@ -58,25 +57,29 @@ def _scores(study, outputs, i):
     return scored
 
 
-def _over_videos(study, alone, grid, outputs, draws):
-    """Gain in accuracy of every cell over all held-out rows of folds, and its 95 % interval."""
-    r = study.repeats
-    if study.task != "classification" or not r.shared:
+def _over_videos(study, alone, cases, lam, temperature, outputs):
+    """Standard error of the gain over videos, by case, λ, T and metric, where folds share rows."""
+    r, cells = study.repeats, list(product(cases, lam, temperature))
+    if study.task != "classification" or not r.shared or len(r.test) < 2:
         return {}
-    n = r.y.shape[1]
-    changes = defaultdict(lambda: np.zeros(n))  # rows put right less rows put wrong, by cell
-    for (case, i, weight, t), taught in zip(grid, outputs):
-        rows = r.test[i]
-        right = [logits[rows].argmax(1) == r.y[i][rows] for logits in (taught, alone[i])]
-        changes[case, weight, t][rows] += np.subtract(*right, dtype=float)
-    change = np.stack(list(changes.values()))
-    tested = np.bincount(np.concatenate(r.test), minlength=n)
-    used = np.flatnonzero(tested)
-    ends = intervals.cluster_bootstrap(
-        lambda rows: change[:, used[rows]].sum(1) / tested[used[rows]].sum(),
-        r.units[0][used], draws=draws, seed=study.seeds[0],
+    y = r.y[0]
+    shape = len(cases), len(r.test), len(lam) * len(temperature)
+    by_fold = np.moveaxis(outputs.reshape(*shape, *outputs.shape[1:]), 1, 0)
+    by_fold = by_fold.reshape(len(r.test), len(cells), *outputs.shape[1:])
+    out = {}
+    taught, before = (
+        [(scores(z[..., rows, :], y[rows]), influences(z[..., rows, :], y[rows]))
+         for z, rows in zip(logits, r.test)]
+        for logits in (by_fold, alone)
     )  # fmt: skip
-    return {cell: dict(zip(intervals.VIDEO, map(float, end))) for cell, *end in zip(changes, *ends)}
+    for name in METRICS:
+        gains = np.stack([b[0][name] - a[0][name] for a, b in zip(before, taught)], axis=-1)
+        moved = [b[1][name] - a[1][name] for a, b in zip(before, taught)]
+        stderr, n = intervals.over_units(moved, r.test, r.units[0], gains, study.repeat)
+        for cell, value in zip(cells, stderr):
+            numbers = {"n_folds": r.folds, "unit_stderr": round(float(value), 7), "n_units": n}
+            out[*cell, name] = numbers
+    return out
 
 
 def verdict_rows(study, cases, estimators, common, **options):
@@ -90,9 +93,9 @@ def verdict_rows(study, cases, estimators, common, **options):
     return out
 
 
-def _gains(rows, test_share):
+def _gains(rows):
     """Mean gain of every cell with its interval and outcome, and how its soft labels arose."""
-    gains = intervals.fold_gains(rows, CELL, test_share)
+    gains = intervals.summarise(rows, CELL)
     return gains.assign(soft=gains["condition"].str.split(", ").str[1])
 
 
@@ -135,7 +138,7 @@ def ordering(verdicts, estimator, test_share=None):
 def points(rows, verdicts, lam, temperature, test_share=None, metric="accuracy"):
     """Join gain (points, if of an accuracy) and verdict at one λ and T; single teachers first."""
     own = rows[(rows["metric"] == metric) & (rows["lam"] == lam)]
-    gains = _gains(own[own["temperature"] == temperature], test_share)
+    gains = _gains(own[own["temperature"] == temperature])
     gains[["gain", "gain_lo", "gain_hi"]] *= 1 if metric in UNSCALED else 100
     joined = gains.merge(judged(verdicts, test_share), on=PAIR[:4])
     place = {name: i for i, name in enumerate(MODALITIES)}
@@ -174,7 +177,7 @@ def beside_the_paper(points, verdicts, estimator, test_share=None):
 
 def over_the_grid(rows):
     """Outcomes of every pair over all λ and T: how many help, hurt or stay unresolved."""
-    gains = _gains(rows[(rows["metric"] == "accuracy") & (rows["knob"] == 0)], None)
+    gains = _gains(rows[(rows["metric"] == "accuracy") & (rows["knob"] == 0)])
     pairs = gains.assign(gain=100 * gains["gain"]).groupby(["soft", "teacher", "student"])
     counts = pairs["outcome"].value_counts().unstack(fill_value=0)
     counts = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cchkd_utils import plots
-from cchkd_utils.results.intervals import pooled_folds
+from cchkd_utils.results.intervals import summarise
 from cchkd_utils.results.readable import pair_names
 from cchkd_utils.sections import cells
 
@@ -15,7 +15,7 @@ OUTCOMES = ["helps", "unresolved", "hurts"]
 def at(rows: pd.DataFrame, lam: float, temperature: float) -> pd.DataFrame:
     """Pool the gains in accuracy of every pair and experiment at one point of the grid."""
     point = rows.query("lam == @lam and temperature == @temperature and metric == 'accuracy'")
-    return pooled_folds(point, [*PAIR, "experiment"])
+    return summarise(point, [*PAIR, "experiment"])
 
 
 def pool_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def overview(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
 def outcomes(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Count the outcomes of all pairs, weights and temperatures in `rows`, by some columns."""
     point = list(dict.fromkeys([*PAIR, "lam", "temperature", *by]))
-    counts = pooled_folds(rows, point).groupby(by, sort=False)["outcome"].value_counts()
+    counts = summarise(rows, point).groupby(by, sort=False)["outcome"].value_counts()
     return counts.unstack(fill_value=0).reindex(columns=OUTCOMES, fill_value=0)
 
 
