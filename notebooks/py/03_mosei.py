@@ -48,7 +48,6 @@ batch_size: int = 64  # rows per step; in [1, 60000]
 lr: float = 0.003  # step size of AdamW at the start; in (0, 1)
 width: int = 32  # units of the hidden layers, the representation among them; in [4, 1024]
 estimator: list[str] = ["ksg", "auto"]  # of information; one of: auto, ksg, gaussian, mine, lmi
-checks: bool = False  # check each verdict by estimating again (three times the time)
 n_seeds: int = 6  # repeats: simulated data sets, or folds over videos; in [2, 1000]
 seed: int = 0  # base of the seeds; in [0, 1000000]
 device: str = "auto"  # where networks train; one of: auto, cpu, cuda
@@ -138,7 +137,7 @@ rows = tables.result_rows(experiment, cases, lam, temperature, common)
 # teachers $H_1$ is both layers side by side. How the soft labels arose does not change $H_1$ and $H_2$, so both kinds share one verdict.
 
 # %%
-verdicts = tables.verdict_rows(experiment, cases, estimator, common, checks=checks)
+verdicts = tables.verdict_rows(experiment, cases, estimator, common, checks=False)
 results.save(rows, verdicts, "03_mosei")
 
 # %% [markdown]

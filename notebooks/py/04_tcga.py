@@ -255,7 +255,7 @@ text.pivot(index="pair", columns="experiment", values="text").rename_axis(None, 
 # %%
 shuffled = study.permuted(sets[0], seed)
 control = study.halves(shuffled, recipe, seeds)
-control_rows = pd.DataFrame(study.assess_pairs(control, estimator[-1:], checks=False))
+control_rows = pd.DataFrame(study.assess_pairs(control, estimator[-1:]))
 
 # %% tags=["hide-input"]
 control_rows["AUC of the student"] = [

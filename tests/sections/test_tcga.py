@@ -204,7 +204,7 @@ def test_rows_of_every_pair(small):
 
 def test_verdicts_of_every_pair(small):
     cv, half = small
-    rows = results.check(study.assess_pairs(half, ["ksg"], cv=cv, checks=False), "verdicts")
+    rows = results.check(study.assess_pairs(half, ["ksg"], cv=cv), "verdicts")
     assert len(rows) == 2 * 2 * 2 and set(rows["estimator"]) == {"ksg", study.POOLED}
     held = rows.set_index("estimator")["n_held_out"]
     assert set(held["ksg"]) == {75} and set(held[study.POOLED]) == {150}
