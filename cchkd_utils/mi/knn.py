@@ -46,8 +46,9 @@ def ksg_rows(x: np.ndarray, y: np.ndarray, k: int = 3) -> np.ndarray:
     """Row-wise terms `[n]` of I(X;Y), nats: Kraskov, Stögbauer, Grassberger (2004), eq. 8.
 
     Columns should be on one scale. Distances within x and y are the maximum norm where
-    dx + dy <= 10, Euclidean beyond (the derivation admits any). Rows with ties at the k-th
-    neighbour follow the mixture rule of Gao, Kannan, Oh, Viswanath (2017).
+    dx + dy <= 10, Euclidean beyond (the derivation admits any). Rows with several neighbours as
+    far as the k-th (copies, rectified units) follow the mixture rule of Gao, Kannan, Oh,
+    Viswanath (2017): all of them count.
     """
     n = len(x)
     if not 1 <= k < n:
@@ -60,11 +61,16 @@ def ksg_rows(x: np.ndarray, y: np.ndarray, k: int = 3) -> np.ndarray:
 def _tree_counts(x, y, k):
     xy = np.hstack([x, y])
     radius, kk = _kth_distance(xy, k, True), np.full(len(x), k)
-    tied = radius == 0
+    repeat = [any(len(np.unique(cells)) < len(side) for cells in side.T) for side in (x, y)]
+    if any(repeat):
+        kk = np.maximum(_count(xy, radius, True) - 1, k)
+
+    def near(side, repeats):  # the row itself stands for the k-th neighbour
+        nearer = _count(side, radius, False)
+        return np.maximum(nearer, _count(side, radius, True) - 1) if repeats else nearer
+
     with ThreadPoolExecutor(2) as threads:  # the trees release the interpreter's lock
-        nx, ny = threads.map(lambda side: _count(side, radius, tied), (x, y))
-    if tied.any():
-        kk[tied] = _count(xy, np.zeros(len(x)), True)[tied] - 1
+        nx, ny = threads.map(near, (x, y), repeat)
     return kk, nx, ny
 
 
@@ -91,12 +97,11 @@ def _dense_counts(x, y, k):
         dx[at, at + rows.start] = dy[at, at + rows.start] = -1.0  # itself: never a neighbour
         both = np.maximum(dx, dy)
         radius = np.partition(both, k, axis=1)[:, k : k + 1]
-        tied = radius[:, 0] <= 0
-        nx[rows], ny[rows] = (dx < radius).sum(1), (dy < radius).sum(1)
-        if tied.any():
-            who = np.arange(n)[rows][tied]
-            nx[who], ny[who] = (dx[tied] <= 0).sum(1), (dy[tied] <= 0).sum(1)
-            kk[who] = (both[tied] <= 0).sum(1) - 1
+        reach = radius * (1 + 1e-9)
+        kk[rows] = (both <= reach).sum(1) - 1
+        nx[rows], ny[rows] = (
+            np.maximum((d < radius).sum(1), (d <= reach).sum(1) - 1) for d in (dx, dy)
+        )
     return kk, nx, ny
 
 
@@ -120,19 +125,17 @@ def ross_rows(x: np.ndarray, codes: np.ndarray, k: int = 3) -> np.ndarray:
     """
     n, low = len(x), x.shape[1] <= TREE_DIMS
     radius, kk, size = np.zeros(n), np.ones(n), np.ones(n)
+    count = _count if low else _dense_inside
     for c in range(codes.max() + 1):
         rows = np.flatnonzero(codes == c)
         if len(rows) < 2:
             continue
-        kk[rows], size[rows] = min(k, len(rows) - 1), len(rows)
-        radius[rows] = _kth_distance(x[rows], min(k, len(rows) - 1), low)
-    inside = _count(x, radius, radius == 0) if low else _dense_inside(x, radius)
-    tied = radius == 0
-    if tied.any():  # copies: count those of the row's own class
-        copies = np.unique(np.column_stack([x, codes]), axis=0, return_inverse=True)[1].reshape(-1)
-        kk[tied] = np.maximum(np.bincount(copies)[copies[tied]] - 1, 1)
-        inside[tied] = np.maximum(inside[tied] - 1, kk[tied])
-    values = digamma(n) + digamma(kk) - digamma(size) - digamma(np.maximum(inside, kk))
+        own, size[rows] = x[rows], len(rows)
+        radius[rows] = _kth_distance(own, min(k, len(rows) - 1), low)
+        # Where cells repeat (rectified units), several are as far as the k-th: all of them count.
+        kk[rows] = np.maximum(count(own, radius[rows], True) - 1, 1)
+    inside = np.maximum(count(x, radius, True) - 1, kk)
+    values = digamma(n) + digamma(kk) - digamma(size) - digamma(inside)
     return np.where(size < 2, 0.0, values)
 
 
@@ -146,9 +149,10 @@ def _kth_distance(a, k, low):
     return np.concatenate(parts)
 
 
-def _dense_inside(x, radius):
+def _dense_inside(x, radius, closed):
+    """As `_count`, of squared Euclidean distances; `closed` always."""
     out = np.empty(len(x), dtype=int)
     for rows in _chunks(len(x)):
-        d, r = _squared_distances(x, rows), radius[rows, None]
-        out[rows] = np.where(r == 0, d <= r, d < r).sum(1)
+        d = _squared_distances(x, rows)
+        out[rows] = (d <= radius[rows, None] * (1 + 1e-9)).sum(1)
     return np.maximum(out, 1)

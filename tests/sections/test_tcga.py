@@ -171,7 +171,7 @@ def test_permuted_labels_leave_nothing_to_predict():
     for logits in cv.logits.values():
         assert 0.33 < cv.score(logits)["AUC"].mean() < 0.67
         assert cv.score(logits)["accuracy"].mean() < 0.55  # the largest class is half of all
-    rows = study.assess_pairs(study.halves(mixed, RECIPE, [0, 1]), ["auto"], checks=False)
+    rows = study.assess_pairs(study.halves(mixed, RECIPE, [0, 1]), ["auto"])
     contains = [row["label_lo"] <= 0 <= row["label_hi"] for row in rows]
     assert np.mean(contains) >= 0.75  # 95 % intervals, four of them
 
