@@ -164,3 +164,19 @@ def tally(table: pd.DataFrame, by: str = "estimator") -> pd.DataFrame:
     counts = pd.crosstab(table[by].to_numpy(), answers)
     counts = counts.reindex(index=table[by].unique(), columns=list(ANSWERS), fill_value=0)
     return counts.rename_axis(index=by, columns=None)
+
+
+def scored(table: pd.DataFrame) -> pd.DataFrame:
+    """Score decisions and bare signs apart, by estimator: `tally`, and how many are undecided.
+
+    *Same sign* compares the gap with the mean gain, however unsure both are.
+    """
+    same = np.sign(table["gain"]) == np.sign(table["gap"])
+    columns = {"undecided": table["decision"] == "undecided", "same sign": same}
+    shares = {
+        name: [
+            f"{own.sum()} of {len(own)}" for _, own in flags.groupby(table["estimator"], sort=False)
+        ]
+        for name, flags in columns.items()
+    }
+    return tally(table).assign(**shares)

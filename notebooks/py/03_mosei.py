@@ -175,7 +175,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 print("verdict and outcome, counted over pairs and kinds of soft labels:")
-cells.tally(clean)
+cells.scored(clean)
 
 # %% tags=["hide-input"]
 sides = {"mi_teacher_student": "I(H1;H2)", "mi_student_label": "I(H2;Y)", "gap": "gap"}
@@ -218,7 +218,7 @@ swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(tables.noise_where_it_turns)
 
 # %% tags=["hide-input"]
 print("verdict and outcome, counted over the noisy teachers:")
-cells.tally(points[points["knob"] > 0])
+cells.scored(points[points["knob"] > 0])
 
 # %% [markdown]
 # ## Recorded on real data: CMU-MOSI
@@ -252,7 +252,7 @@ plots.show(
 
 # %% tags=["hide-input"]
 print("verdict and outcome, counted over pairs and kinds of soft labels:")
-cells.tally(mosi_clean)
+cells.scored(mosi_clean)
 
 # %% tags=["hide-input"]
 tables.over_the_grid(mosi)

@@ -1,9 +1,9 @@
 """What the tables of the tumours say of `gains`, by `at`, and `pooled` verdicts, by pair."""
 
-import numpy as np
 import pandas as pd
 
 from cchkd_utils import plots
+from cchkd_utils.results import intervals
 from cchkd_utils.results.intervals import summarise
 from cchkd_utils.results.readable import pair_names
 from cchkd_utils.sections import cells
@@ -25,10 +25,8 @@ def pool_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def pair_agreement(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
-    """Count where outcome and decision agree, disagree, or are open; and where the signs do."""
-    table = gains.merge(pooled, on=PAIR)
-    same = (np.sign(table["gain"]) == np.sign(table["gap"])).groupby(table["estimator"], sort=False)
-    return cells.tally(table).assign(**{"same sign": [f"{s.sum()} of {len(s)}" for _, s in same]})
+    """Score decisions and bare signs of all pairs, by estimator; see `cells.scored`."""
+    return cells.scored(gains.merge(pooled, on=PAIR))
 
 
 def overview(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
@@ -38,7 +36,10 @@ def overview(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
     told = told.pivot(index="pair", columns="experiment", values="text")
     judged = pooled.assign(pair=pair_names(pooled))
     judged = judged.pivot(index="pair", columns="estimator", values="decision")
-    table = told[["in-sample", "cross-fitted"]].join(judged)
+    cautious = intervals.outcome(gains["folds_lo"], gains["folds_hi"])
+    cautious = gains.assign(pair=pairs, cautious=cautious)
+    cautious = cautious[cautious["experiment"] == "cross-fitted"].set_index("pair")[["cautious"]]
+    table = told[["in-sample", "cross-fitted"]].join(cautious).join(judged)
     return table.loc[pairs.unique()].rename_axis(None, axis=0)
 
 
@@ -53,6 +54,31 @@ def report(gains: pd.DataFrame) -> list[str]:
     """Write each gain as text: mean and interval in percentage points, and the outcome."""
     numbers = zip(*(100 * gains[c] for c in ("gain", "gain_lo", "gain_hi")), gains["outcome"])
     return [f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] {name}" for gain, low, high, name in numbers]
+
+
+def fusion_by_verdict(rows: pd.DataFrame, pooled: pd.DataFrame, temperature: float) -> pd.DataFrame:
+    """Outcomes of fusion with distillation less fusion, by estimator, decision and form."""
+    fused = rows[rows["experiment"].str.contains("fusion") & (rows["metric"] == "accuracy")]
+    fused = fused[fused["temperature"] == temperature]
+    gains = summarise(fused, [*PAIR, "experiment", "lam"])
+    table = gains.merge(pooled[[*PAIR, "estimator", "decision"]], on=PAIR)
+    grouped = table.groupby(["estimator", "decision", "experiment"], sort=False)
+    counts = grouped["outcome"].value_counts().unstack(fill_value=0)
+    counts = counts.reindex(columns=OUTCOMES, fill_value=0)
+    counts["mean gain (points)"] = (100 * grouped["gain"].mean()).round(2)
+    return counts.sort_index()
+
+
+def coverage(studies: pd.DataFrame) -> pd.DataFrame:
+    """Coverage and half width (points) of both intervals in simulated studies, by size."""
+    kinds = {"units": "this interval", "folds": "Nadeau–Bengio"}
+    by_size = studies.groupby(["name", "n", "units"], sort=False)
+    columns = {}
+    for kind, title in kinds.items():
+        low, high = (by_size[f"{kind}_covers"].agg(end) for end in ("min", "max"))
+        columns[title, "covers"] = [f"{a:.2f} … {b:.2f}" for a, b in zip(low, high)]
+        columns[title, "± points"] = (100 * by_size[f"{kind}_half_width"].mean()).round(1)
+    return pd.DataFrame(columns, index=low.index).rename_axis(["sizes of", "rows", "units"])
 
 
 def where_cch_holds(gains: pd.DataFrame, pooled: pd.DataFrame, estimator: str) -> str:
