@@ -19,7 +19,6 @@ from record import write
 
 from cchkd_utils.distill.crossfit import folds
 from cchkd_utils.results.intervals import over_units, repeated_folds, t_interval
-from cchkd_utils.sections.quantities import influences, scores
 
 FOLDS, FEATURES, SHARED = 5, 20, 3
 FRESH_SAMPLES, FRESH_ROWS = 300, 20_000
@@ -103,10 +102,10 @@ def study(cell, population, repeats, rng):
         size = min(map(len, train))
         train = np.stack([rows[:size] for rows in train])
         for before, after, rows in zip(*gains(cell, x, y, train, rng), test):
-            change = [influences(z[rows], y[rows])["accuracy"] for z in (before, after)]
-            moved.append(change[1] - change[0])
-            change = [scores(z[rows], y[rows])["accuracy"] for z in (before, after)]
-            by_fold.append(change[1] - change[0])
+            right = [(z[rows].argmax(-1) == y[rows]).astype(float) for z in (before, after)]
+            change = right[1] - right[0]
+            moved.append(change - change.mean())  # a row's influence on the gain in accuracy
+            by_fold.append(change.mean())
             held.append(rows)
     stderr, n = over_units(moved, held, unit, by_fold, np.repeat(np.arange(repeats), FOLDS))
     return t_interval(np.mean(by_fold), stderr, n - 1), repeated_folds(by_fold, 1 / FOLDS)
