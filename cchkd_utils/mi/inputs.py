@@ -253,8 +253,8 @@ def check_same_order(named: dict) -> None:
     if not tables:
         return
     (first, index), *others = tables.items()
-    for name, other in others:
-        if len(index) == len(other) and not index.equals(other) and set(index) == set(other):
+    for name, its in others:
+        if len(index) == len(its) and not index.equals(its) and set(index) == set(its):
             raise ValueError(
                 f"{first} and {name} carry the same index in another order; align them with "
                 f".loc[{first}.index], or pass .to_numpy() if their rows are pairs already."

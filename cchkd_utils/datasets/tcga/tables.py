@@ -236,11 +236,11 @@ def join(matrices: Mapping[str, pd.DataFrame], labels: Mapping[str, str], min_cl
     flow.append((f"used: in a class of at least {min_class}", len(ids)))
     if len(classes) < 2:
         listed = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "no label"
-        found = "; ".join(f"{name} has {_example(rows[name])}" for name in rows)
+        examples = "; ".join(f"{name} has {_example(rows[name])}" for name in rows)
         why = ", ".join(f"{reason}: {n}" for reason, n in counted.items())
         raise ValueError(
             f"fewer than two classes of at least {min_class} remain ({listed}). Of "
-            f"{len(everyone)} participants left out, {why}. Names: {found}; "
+            f"{len(everyone)} participants left out, {why}. Names: {examples}; "
             f"the labels {_example(labels)}"
         )
     taken = {
