@@ -7,7 +7,7 @@ import pytest
 
 from cchkd_utils import paths, results
 from cchkd_utils.sections import cells
-from cchkd_utils.sections.ledger import page
+from cchkd_utils.sections.ledger import page, runs
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +61,11 @@ def test_the_page_names_every_headline_and_both_sources(recorded):
         assert f"## {number}. {headline.claim}\n" in text
         assert f"<results/{page.SECTION[headline.notebook].table}.csv>" in text
     assert text.count("{download}") == 2 * len(page.HEADLINES)
+
+
+def test_every_recorded_table_says_how_it_was_made():
+    names = {path.stem.removesuffix("_verdicts") for path in paths.RECORDED.glob("*.csv")}
+    assert names - {"calibration_trials"} == set(runs.COMMANDS)
+    text = runs.page()
+    assert all(f"(results/{name}.csv)" in text for name in runs.COMMANDS)
+    assert "| `cchkd run 04" in text and re.search(r"\| \d+\.\d \| `[0-9a-f]{7}`", text)
