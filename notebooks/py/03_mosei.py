@@ -225,8 +225,9 @@ cells.scored(points[points["knob"] > 0])
 #
 # CMU-MOSI {cite}`zadeh2016mosi` is the smaller predecessor of MOSEI: film reviews, 2199 utterances, here with one feature vector per utterance. Of these only the 752
 # utterances of the 31 test videos can be used: the features of the others were fitted on their own labels. They are split anew, by video, into five
-# folds, four times over: 20 folds. Training parts are trimmed at random to equal size. Intervals of a gain come from a bootstrap over **videos**,
-# intervals of information from the folds with the correction of Nadeau and Bengio {cite}`nadeau2003inference`. The features, their number and the classes
+# folds, four times over: 20 folds. Training parts are trimmed at random to equal size. The units of a gain's interval are **videos**: it adds how much each of them moves the gain
+# and how the four repeats vary (its coverage is in [](04_tcga.ipynb)). Intervals of information come from the folds with the correction of Nadeau and
+# Bengio {cite}`nadeau2003inference`. The features, their number and the classes
 # differ from MOSEI's: *this is not a replication of the paper's table.*
 
 # %% tags=["hide-input"]
