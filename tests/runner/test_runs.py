@@ -118,6 +118,19 @@ def test_hash_depends_on_the_content_of_the_data_not_on_its_date(project):
     assert key(project, data=find()) != before
 
 
+def test_files_of_an_installed_package_count_and_need_not_be_there(project, tmp_path, monkeypatch):
+    find = lambda: runs.data_files(["a_data_package:sets/*.csv"])  # noqa: E731
+    assert find() == {}
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    write(tmp_path / "site" / "a_data_package", {"__init__.py": "1 / 0", "sets/a.csv": "1"})
+    (name,) = find()
+    assert name == "a_data_package:sets/a.csv"
+    assert paths.data_file(name, paths.data_root()) == find()[name]
+    before = key(project, data=find())
+    write(tmp_path / "site" / "a_data_package", {"sets/a.csv": "2"})
+    assert key(project, data=find()) != before
+
+
 def test_missing_data_say_what_where_and_what_to_do(project):
     with pytest.raises(FileNotFoundError, match=r"set/\*\.bin.*CCHKD_DATA"):
         runs.data_files(["set/*.bin"])
