@@ -13,10 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-UNITS = [
-    "unit_stderr",
-    "n_units",
-]  # columns of a gain's standard error over units, see `over_units`
+# Columns of a gain's standard error over units, see `over_units`, and by which it is widened: of 16
+# kinds of simulated studies, one of 31 units covered .86 without.
+UNITS, WIDENED = ["unit_stderr", "n_units"], 1.2
 
 
 def t_interval(
@@ -48,7 +47,7 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.Dat
         stderr, dof = x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else np.nan, len(x) - 1
         if value == "gain" and set(UNITS) <= set(group) and group[UNITS].notna().all(axis=None):
             # Several where runs of their own, over the same units, are pooled: no smaller for it.
-            stderr = np.sqrt((group["unit_stderr"] ** 2).mean())
+            stderr = WIDENED * np.sqrt((group["unit_stderr"] ** 2).mean())
             dof = group["n_units"].min() - 1
             numbers |= _cautious(group)
         mean, low, high = t_interval(x.mean(), stderr, max(dof, 1))
@@ -82,8 +81,8 @@ def over_units(
 
     What varies is a unit's influence on the gain, summed over the folds and repeats that hold it
     out (the infinitesimal jackknife, Efron 1982), and the repeats among each other. With it, the
-    interval of `summarise` is that of the gain on new units of models trained on another sample as
-    large as a training fold.
+    interval of `summarise`, `WIDENED`, is that of the gain on new units of models trained on
+    another sample as large as a training fold.
 
     Parameters
     ----------
