@@ -13,9 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-# Columns of a gain's standard error over units, see `over_units`, and by which it is widened: of 16
-# kinds of simulated studies, one of 31 units covered .86 without.
-UNITS, WIDENED = ["unit_stderr", "n_units"], 1.2
+UNITS = ["unit_stderr", "n_units"]  # a gain's standard error over units: `over_units`
 
 
 def t_interval(
@@ -47,8 +45,8 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.Dat
         stderr, dof = x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else np.nan, len(x) - 1
         if value == "gain" and set(UNITS) <= set(group) and group[UNITS].notna().all(axis=None):
             # Several where runs of their own, over the same units, are pooled: no smaller for it.
-            stderr = WIDENED * np.sqrt((group["unit_stderr"] ** 2).mean())
             dof = group["n_units"].min() - 1
+            stderr = widened(np.sqrt((group["unit_stderr"] ** 2).mean()), dof + 1)
             numbers |= _cautious(group)
         mean, low, high = t_interval(x.mean(), stderr, max(dof, 1))
         if value == "gain" and "baseline" in group:
@@ -81,8 +79,8 @@ def over_units(
 
     What varies is a unit's influence on the gain, summed over the folds and repeats that hold it
     out (the infinitesimal jackknife, Efron 1982), and the repeats among each other. With it, the
-    interval of `summarise`, `WIDENED`, is that of the gain on new units of models trained on
-    another sample as large as a training fold.
+    interval of `summarise` is that of the gain on new units of models trained on another sample as
+    large as a training fold.
 
     Parameters
     ----------
@@ -111,6 +109,15 @@ def over_units(
         means = np.stack([np.mean(np.asarray(gains)[..., repeats == r], axis=-1) for r in names])
         variance = variance + means.var(axis=0, ddof=1) / len(names)
     return np.sqrt(variance), g
+
+
+def widened(stderr: float, n_units: int) -> float:
+    """Widen a standard error of `over_units`, by 1.4 at 31 units, by 1.03 at 600.
+
+    Set in simulated studies (``tests/benchmarks/bench_gain_intervals.py``): of 16 kinds, one of 31
+    units covered .86 without.
+    """
+    return stderr * np.sqrt((n_units + 30) / (n_units - 1))
 
 
 def cluster_bootstrap(

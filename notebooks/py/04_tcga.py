@@ -143,7 +143,7 @@ results.save(rows, verdict_rows, "04_tcga")
 # ## What happened
 #
 # What is the interval of a gain? It should hold the mean gain on *new patients*, of networks trained on *another sample* as large as a training fold. What varies is how much each
-# patient moves the gain of the folds that hold him or her out, and the repeats among each other; the interval adds the two and is widened by a fifth. The more cautious one of Nadeau and Bengio
+# patient moves the gain of the folds that hold him or her out, and the repeats among each other; the interval adds the two, and is widened where units are few (by 10 % at 144, 40 % at 31). The more cautious one of Nadeau and Bengio
 # {cite}`nadeau2003inference`, for folds that share training patients, stands beside it in the tables. In simulated studies of these sizes, whose true gain is known:
 
 # %% tags=["hide-input"]

@@ -18,7 +18,7 @@ import pandas as pd
 from record import write
 
 from cchkd_utils.distill.crossfit import folds
-from cchkd_utils.results.intervals import WIDENED, over_units, repeated_folds, t_interval
+from cchkd_utils.results.intervals import over_units, repeated_folds, t_interval, widened
 
 FOLDS, FEATURES, SHARED = 5, 20, 3
 FRESH_SAMPLES, FRESH_ROWS = 300, 20_000
@@ -108,7 +108,9 @@ def study(cell, population, repeats, rng):
             by_fold.append(change.mean())
             held.append(rows)
     stderr, n = over_units(moved, held, unit, by_fold, np.repeat(np.arange(repeats), FOLDS))
-    return t_interval(np.mean(by_fold), WIDENED * stderr, n - 1), repeated_folds(by_fold, 1 / FOLDS)
+    return t_interval(np.mean(by_fold), widened(stderr, n), n - 1), repeated_folds(
+        by_fold, 1 / FOLDS
+    )
 
 
 def truth(cell, population, rng):
@@ -130,7 +132,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--studies", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--out", help="CSV of the coverage")
     args = parser.parse_args()
     table = []

@@ -60,7 +60,7 @@ def test_rows_with_a_standard_error_over_units_take_it():
     row = {"lam": 0.5, "gain": [0.1, 0.2], "baseline": 0.5, "n_folds": 5}
     frame = pd.DataFrame(row).assign(unit_stderr=0.01, n_units=100)
     (cell,) = intervals.summarise(frame, ["lam"]).to_dict("records")
-    assert cell["gain_hi"] - cell["gain"] == pytest.approx(1.2 * 1.984 * 0.01, rel=1e-3)
+    assert cell["gain_hi"] - cell["gain"] == pytest.approx(1.146 * 1.984 * 0.01, rel=1e-3)
     assert cell["outcome"] == "helps" and cell["folds_lo"] < 0.02 < cell["gain_lo"]
     alone = intervals.summarise(frame.drop(columns=intervals.UNITS), ["lam"])
     assert alone["outcome"].tolist() == ["unresolved"]
