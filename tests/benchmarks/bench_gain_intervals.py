@@ -114,11 +114,11 @@ def study(cell, population, repeats, rng):
 
 
 def truth(cell, population, rng):
-    """Mean gain on new units over fresh samples, and its standard error."""
-    x_new, y_new, _ = population.draw(FRESH_ROWS, FRESH_ROWS * cell.units // cell.n, rng)
+    """Mean gain over fresh samples, each judged on new units, and its standard error."""
     n, units = cell.n * (FOLDS - 1) // FOLDS, cell.units * (FOLDS - 1) // FOLDS
     values = []
     for _ in range(FRESH_SAMPLES):
+        x_new, y_new, _ = population.draw(FRESH_ROWS, FRESH_ROWS * cell.units // cell.n, rng)
         x, y, _ = population.draw(n, n if population.alone else units, rng)
         both = np.concatenate([x, x_new], axis=1)
         before, after = gains(cell, both, np.concatenate([y, y_new]), np.arange(n)[None], rng)
