@@ -238,7 +238,7 @@ def fusion(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     if said.empty:
         return Cell(f"{estimator} says distil for no pair", NOT_TESTABLE)
     text = f"where {estimator} says distil: {helped(said)} cells"
-    text += f", of {_points_range(said)}"
+    text += ", of {:+.1f} … {:+.1f} points".format(*(100 * said["gain"]).agg(["min", "max"]))
     return Cell(text, _grade_effects(said, POINTS))
 
 
@@ -343,10 +343,6 @@ def _range_of(cells: pd.DataFrame) -> str:
 def _span(cells: pd.DataFrame) -> str:
     ends = cells["percent"].agg(["min", "max"])
     return "never" if cells.empty else "{min:+.1f} … {max:+.1f}".format(**ends)
-
-
-def _points_range(gains: pd.DataFrame) -> str:
-    return "{:+.1f} … {:+.1f} points".format(*(100 * gains["gain"]).agg(["min", "max"]))
 
 
 def _points(row: pd.Series) -> str:
