@@ -29,17 +29,19 @@ def package_folder(name: str) -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def data_file(name: str, root: Path) -> Path | None:
+def data_file(name: str, root: Path) -> Path:
     """Return where a file of data is: below `root`, or "package:..." below an installed package."""
     package, _, inside = name.rpartition(":")
     folder = package_folder(package) if package else root
-    return folder and folder / inside
+    if folder is None:
+        raise FileNotFoundError(f"{name}: the package {package} is not installed")
+    return folder / inside
 
 
-def matching(pattern: str, root: str | os.PathLike | None = None) -> dict[str, Path]:
+def matching(pattern: str) -> dict[str, Path]:
     """Return the files of data by name, as in `data_file`, whose name matches a pattern."""
     package, colon, inside = pattern.rpartition(":")
-    folder = package_folder(package) if package else data_root(root)
+    folder = package_folder(package) if package else data_root()
     files = sorted(path for path in folder.glob(inside) if path.is_file()) if folder else []
     return {package + colon + path.relative_to(folder).as_posix(): path for path in files}
 

@@ -60,8 +60,8 @@ class Plan:
 
     def is_current(self) -> bool:
         """Say whether sources and data are still those of the hash."""
-        files = {name: paths.data_file(name, self.data) for name in self.parts["data"]}
         try:
+            files = {name: paths.data_file(name, self.data) for name in self.parts["data"]}
             parts = sources(self.notebook, self.parts["threads"], files, self.parts["needs"])
         except (OSError, ValueError):  # gone, or half-edited
             return False

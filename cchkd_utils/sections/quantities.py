@@ -1,6 +1,6 @@
 """What several sections compute: scores of predictions, points of a grid, exact informations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from scipy.special import log_softmax, ndtr, xlogy
 from scipy.stats import norm, rankdata
 
 from cchkd_utils.gaussian import JointGaussian, block_mi
+from cchkd_utils.results import intervals
 
 METRICS = ("accuracy", "weighted F1", "AUC")
 
@@ -48,10 +49,9 @@ def influences(logits: ArrayLike, labels: ArrayLike) -> dict[str, NDArray]:
     right = hit.any(axis=-1).astype(float)
     # F1 of a class is 2 h / (q + s): shares of rows that are hits, are said to be, and are of it
     h, q, s = (a.mean(axis=-2)[..., None, :] for a in (hit, said, is_class))
-    f1 = 2 * h / np.maximum(q + s, 1e-12)
-    moved = f1 * (is_class - s) + s * (2 * (hit - h) - f1 * (said - q + is_class - s)) / np.maximum(
-        q + s, 1e-12
-    )
+    total = np.maximum(q + s, 1e-12)
+    f1 = 2 * h / total
+    moved = f1 * (is_class - s) + s * (2 * (hit - h) - f1 * (said - q + is_class - s)) / total
     there = np.flatnonzero((s.ravel() > 0) & (s.ravel() < 1))
     p = log_softmax(logits, axis=-1)
     placed = np.zeros(logits.shape[:-1])
@@ -71,6 +71,32 @@ def influences(logits: ArrayLike, labels: ArrayLike) -> dict[str, NDArray]:
         "weighted F1": moved.sum(axis=-1),
         "AUC": placed / max(len(there), 1),
     }
+
+
+def over_folds(
+    before: ArrayLike, after: ArrayLike, labels: NDArray, held_out: Sequence[NDArray],
+    units: NDArray, repeats: Sequence[int],
+) -> dict[str, tuple[NDArray, NDArray, NDArray, int]]:  # fmt: skip
+    """Score logits of each fold on the rows it held out, before and after distillation.
+
+    `before` [folds, n, k] and `after` [..., folds, n, k]; `units` [n] and `repeats` [folds] as in
+    `intervals.over_units`. By metric: both scores [folds] and [..., folds], the standard error of
+    the mean gain over units [...], and how many units there are.
+    """
+    folds = list(enumerate(held_out))
+    old, new = (
+        [(scores(z[..., i, rows, :], labels[rows]), influences(z[..., i, rows, :], labels[rows]))
+         for i, rows in folds]
+        for z in (np.asarray(before), np.asarray(after))
+    )  # fmt: skip
+    out = {}
+    for name in METRICS:
+        first, second = (np.stack([fold[0][name] for fold in side], -1) for side in (old, new))
+        moved = [b[1][name] - a[1][name] for a, b in zip(old, new)]
+        out[name] = (
+            first, second, *intervals.over_units(moved, held_out, units, second - first, repeats)
+        )  # fmt: skip
+    return out
 
 
 def regression_scores(predictions: ArrayLike, targets: ArrayLike) -> dict[str, float]:

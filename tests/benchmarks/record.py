@@ -32,3 +32,15 @@ def renew(rows: list[dict], path: str | Path | None, key: list[str]) -> None:
     new = pd.read_csv(path, dtype={"git_sha": str})
     both = pd.concat([old, new]).drop_duplicates(key, keep="last")
     both.sort_values(key).to_csv(path, index=False)
+
+
+def mean_over_folds(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell from a row per fold: `intervals.summarise` says the same of both."""
+    measured = ["baseline", "distilled", "gain", "seed"]
+    by = [name for name in rows if name not in measured]
+    groups = rows.groupby(by, sort=False, dropna=False)
+    out = groups[["baseline", "distilled"]].mean().round(7)
+    out["gain"] = out["distilled"] - out["baseline"]
+    out["seed"], out["gain_sd"] = groups["seed"].min(), groups["gain"].std().round(7)
+    out["n_repeats"] = groups.size() // out.index.get_level_values("n_folds")
+    return out.reset_index()[[*rows, "gain_sd", "n_repeats"]]

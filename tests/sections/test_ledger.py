@@ -7,7 +7,7 @@ import pytest
 
 from cchkd_utils import paths, results
 from cchkd_utils.sections import cells
-from cchkd_utils.sections.ledger import page, runs
+from cchkd_utils.sections.ledger import headlines, page, runs
 
 
 @pytest.fixture(scope="module")
@@ -26,20 +26,20 @@ def shuffled(tables):
     return results.check(rows), results.check(verdicts, "verdicts")
 
 
-each = pytest.mark.parametrize("headline", page.HEADLINES, ids=lambda h: h.measure.__name__)
+each = pytest.mark.parametrize("headline", headlines.HEADLINES, ids=lambda h: h.measure.__name__)
 
 
 def test_ten_headlines_with_a_claim_each():
-    assert len(page.HEADLINES) == 10
-    assert all(len(h.claim) > 20 and len(h.why) > 20 for h in page.HEADLINES)
+    assert len(headlines.HEADLINES) == 10
+    assert all(len(h.claim) > 20 and len(h.why) > 20 for h in headlines.HEADLINES)
 
 
 @each
 def test_each_cell_has_numbers_a_grade_and_a_source(headline, recorded):
     cell = page.measure(headline, recorded)
-    assert cell.grade in page.GRADES and re.search(r"\d", cell.text)
+    assert cell.grade in headlines.GRADES and re.search(r"\d", cell.text)
     assert "training rows" in cell.text and "repeats" in cell.text
-    source = f"results/{page.SECTION[headline.notebook].table}.csv"
+    source = f"results/{headlines.SECTION[headline.notebook].table}.csv"
     assert (paths.ROOT / "book" / source).is_file()
 
 
@@ -51,16 +51,16 @@ def test_other_tables_give_another_cell(headline, recorded):
 
 
 def test_a_section_without_tables_is_said_to_be_missing(recorded):
-    cell = page.measure(page.HEADLINES[0], {})
+    cell = page.measure(headlines.HEADLINES[0], {})
     assert cell.grade == "not testable here"
 
 
 def test_the_page_names_every_headline_and_both_sources(recorded):
     text = page.page(recorded, {})
-    for number, headline in enumerate(page.HEADLINES, 1):
+    for number, headline in enumerate(headlines.HEADLINES, 1):
         assert f"## {number}. {headline.claim}\n" in text
-        assert f"<results/{page.SECTION[headline.notebook].table}.csv>" in text
-    assert text.count("{download}") == 2 * len(page.HEADLINES)
+        assert f"<results/{headlines.SECTION[headline.notebook].table}.csv>" in text
+    assert text.count("{download}") == 2 * len(headlines.HEADLINES)
 
 
 def test_every_recorded_table_says_how_it_was_made():

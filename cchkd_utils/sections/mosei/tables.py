@@ -9,7 +9,7 @@ from cchkd_utils import results
 from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.results import intervals
 from cchkd_utils.sections.mosei.study import MODALITIES
-from cchkd_utils.sections.quantities import METRICS, influences, regression_scores, scores
+from cchkd_utils.sections.quantities import over_folds, regression_scores, scores
 
 CELL = ["teacher", "student", "condition", "knob", "lam", "temperature", "metric"]
 PAIR = ["teacher", "student", "condition", "knob", "estimator"]
@@ -62,20 +62,11 @@ def _over_videos(study, alone, cases, lam, temperature, outputs):
     r, cells = study.repeats, list(product(cases, lam, temperature))
     if study.task != "classification" or not r.shared or len(r.test) < 2:
         return {}
-    y = r.y[0]
     shape = len(cases), len(r.test), len(lam) * len(temperature)
-    by_fold = np.moveaxis(outputs.reshape(*shape, *outputs.shape[1:]), 1, 0)
-    by_fold = by_fold.reshape(len(r.test), len(cells), *outputs.shape[1:])
-    out = {}
-    taught, before = (
-        [(scores(z[..., rows, :], y[rows]), influences(z[..., rows, :], y[rows]))
-         for z, rows in zip(logits, r.test)]
-        for logits in (by_fold, alone)
-    )  # fmt: skip
-    for name in METRICS:
-        gains = np.stack([b[0][name] - a[0][name] for a, b in zip(before, taught)], axis=-1)
-        moved = [b[1][name] - a[1][name] for a, b in zip(before, taught)]
-        stderr, n = intervals.over_units(moved, r.test, r.units[0], gains, study.repeat)
+    taught = outputs.reshape(*shape, *outputs.shape[1:]).swapaxes(1, 2)
+    taught = taught.reshape(len(cells), len(r.test), *outputs.shape[1:])
+    scored, out = over_folds(alone, taught, r.y[0], r.test, r.units[0], study.repeat), {}
+    for name, (_, _, stderr, n) in scored.items():
         for cell, value in zip(cells, stderr):
             numbers = {"n_folds": r.folds, "unit_stderr": round(float(value), 7), "n_units": n}
             out[*cell, name] = numbers

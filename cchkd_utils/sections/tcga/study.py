@@ -19,8 +19,7 @@ from cchkd_utils.distill import Member, train_ensemble
 from cchkd_utils.distill.crossfit import folds, out_of_fold
 from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.distill.networks import MLP
-from cchkd_utils.results import intervals
-from cchkd_utils.sections.quantities import METRICS, influences, scores
+from cchkd_utils.sections.quantities import METRICS, over_folds, scores
 
 SOFT = ("in-sample", "cross-fitted")
 MOST_MISSING = 0.2  # share of a feature's training rows; beyond it the feature is left out
@@ -150,12 +149,6 @@ class Folds:
         by_fold = [scores(logits[..., i, rows, :], y[rows]) for i, rows in enumerate(self.test)]
         return {name: np.stack([fold[name] for fold in by_fold], axis=-1) for name in METRICS}
 
-    def influence(self, logits):
-        """Return `influences` on the scores, {metric: [..., m] for each fold}."""
-        y = self.dataset.labels
-        by_fold = [influences(logits[..., i, rows, :], y[rows]) for i, rows in enumerate(self.test)]
-        return {name: [fold[name] for fold in by_fold] for name in METRICS}
-
 
 def repeated(
     dataset: Multimodal, recipe: Recipe, seeds: Sequence[int], n_folds: int = 5, used: int = 0
@@ -238,23 +231,19 @@ def _mean_log(a, b):
 
 def _rows(cv, pair, experiment, grid, before, after):
     """Means over all folds and repeats, and what `intervals.summarise` asks for."""
-    old, new = cv.score(before), cv.score(after)
-    of_old, of_new = cv.influence(before), cv.influence(after)
     common = cv.case | pair | {"experiment": experiment, "n_train": cv.train.shape[1]}
     common |= {"seed": cv.seeds[0]}
     everyone, n_repeats, rows = np.arange(len(cv.dataset)), len(set(cv.seeds)), []
-    for metric in METRICS:
-        gains = new[metric] - old[metric]  # [grid, d]
-        moved = [b - a for a, b in zip(of_old[metric], of_new[metric])]
-        stderr, n = intervals.over_units(moved, cv.test, everyone, gains, cv.seeds)
+    scored = over_folds(before, after, cv.dataset.labels, cv.test, everyone, cv.seeds)
+    for metric, (old, new, stderr, n) in scored.items():
         folds = {"n_folds": len(cv.seeds) // n_repeats, "n_repeats": n_repeats, "n_units": n}
         for k, (lam, t) in enumerate(grid):
             row = results.result(
-                metric=metric, baseline=round(float(old[metric].mean()), 7),
-                distilled=round(float(new[metric][k].mean()), 7), **common, lam=lam,
+                metric=metric, baseline=round(float(old.mean()), 7),
+                distilled=round(float(new[k].mean()), 7), **common, lam=lam,
                 weight=teacher_share(lam), temperature=t,
             )  # fmt: skip
-            spread, error = (round(float(v), 7) for v in (gains[k].std(ddof=1), stderr[k]))
+            spread, error = (round(float(v), 7) for v in ((new[k] - old).std(ddof=1), stderr[k]))
             rows.append(row | folds | {"gain_sd": spread, "unit_stderr": error})
     return rows
 

@@ -4,7 +4,6 @@ import pandas as pd
 
 from cchkd_utils import plots
 from cchkd_utils.results import intervals
-from cchkd_utils.results.intervals import summarise
 from cchkd_utils.results.readable import pair_names
 from cchkd_utils.sections import cells
 
@@ -15,7 +14,7 @@ OUTCOMES = ["helps", "unresolved", "hurts"]
 def at(rows: pd.DataFrame, lam: float, temperature: float) -> pd.DataFrame:
     """Pool the gains in accuracy of every pair and experiment at one point of the grid."""
     point = rows.query("lam == @lam and temperature == @temperature and metric == 'accuracy'")
-    return summarise(point, [*PAIR, "experiment"])
+    return intervals.summarise(point, [*PAIR, "experiment"])
 
 
 def pool_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -36,9 +35,9 @@ def overview(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
     told = told.pivot(index="pair", columns="experiment", values="text")
     judged = pooled.assign(pair=pair_names(pooled))
     judged = judged.pivot(index="pair", columns="estimator", values="decision")
-    cautious = intervals.outcome(gains["folds_lo"], gains["folds_hi"])
-    cautious = gains.assign(pair=pairs, cautious=cautious)
-    cautious = cautious[cautious["experiment"] == "cross-fitted"].set_index("pair")[["cautious"]]
+    crossed = gains.assign(pair=pairs)[gains["experiment"] == "cross-fitted"].set_index("pair")
+    cautious = intervals.outcome(crossed["folds_lo"], crossed["folds_hi"])
+    cautious = pd.Series(cautious, crossed.index, name="cautious")
     table = told[["in-sample", "cross-fitted"]].join(cautious).join(judged)
     return table.loc[pairs.unique()].rename_axis(None, axis=0)
 
@@ -46,7 +45,7 @@ def overview(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
 def outcomes(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Count the outcomes of all pairs, weights and temperatures in `rows`, by some columns."""
     point = list(dict.fromkeys([*PAIR, "lam", "temperature", *by]))
-    counts = summarise(rows, point).groupby(by, sort=False)["outcome"].value_counts()
+    counts = intervals.summarise(rows, point).groupby(by, sort=False)["outcome"].value_counts()
     return counts.unstack(fill_value=0).reindex(columns=OUTCOMES, fill_value=0)
 
 
@@ -60,7 +59,7 @@ def fusion_by_verdict(rows: pd.DataFrame, pooled: pd.DataFrame, temperature: flo
     """Outcomes of fusion with distillation less fusion, by estimator, decision and form."""
     fused = rows[rows["experiment"].str.contains("fusion") & (rows["metric"] == "accuracy")]
     fused = fused[fused["temperature"] == temperature]
-    gains = summarise(fused, [*PAIR, "experiment", "lam"])
+    gains = intervals.summarise(fused, [*PAIR, "experiment", "lam"])
     table = gains.merge(pooled[[*PAIR, "estimator", "decision"]], on=PAIR)
     grouped = table.groupby(["estimator", "decision", "experiment"], sort=False)
     counts = grouped["outcome"].value_counts().unstack(fill_value=0)
