@@ -54,7 +54,7 @@ lint: $(ENV)  ## check style: ruff on modules and notebooks
 
 lock: $(ENV)  ## refresh requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" --extra dev --python-version 3.11 --upgrade \
+	  --custom-compile-command "make lock" --all-extras --python-version 3.11 --upgrade \
 	  pyproject.toml -o requirements.lock
 
 clean:  ## remove the rendered book and the finished runs (not .venv)

@@ -8,10 +8,16 @@ import io
 import textwrap
 from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 import numpy as np
-import pandas as pd
-import seaborn as sns
+
+from cchkd_utils import not_installed
+
+try:
+    import matplotlib as mpl
+    import pandas as pd
+    import seaborn as sns
+except ModuleNotFoundError as error:
+    raise not_installed(error) from None
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D

@@ -6,9 +6,12 @@ import tomllib
 import pytest
 import yaml
 
+import cchkd_utils
 from cchkd_utils import __version__, paths
 
 PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+EVERYTHING = [*PROJECT["dependencies"], *(p for e in ("torch", "plots", "book") for p in EXTRAS[e])]
 CONFIG = yaml.safe_load((paths.ROOT / "_config.yml").read_text())
 CONDA = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base", "seaborn": "seaborn-base"}
 
@@ -23,7 +26,7 @@ def test_environment_yml_has_the_packages_and_ranges_of_pyproject():
     pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
     assert pip[-1] == "-e ."
     conda = ranges([entry for entry in listed if isinstance(entry, str)] + pip[:-1])
-    wanted = ranges(PROJECT["dependencies"])
+    wanted = ranges(EVERYTHING)
     wanted["jupyterlab"] = ranges(PROJECT["optional-dependencies"]["dev"])["jupyterlab"]
     wanted = {CONDA.get(name, name): span for name, span in wanted.items()}
     assert conda == wanted | {"python": PROJECT["requires-python"], "pip": ""}
@@ -32,8 +35,7 @@ def test_environment_yml_has_the_packages_and_ranges_of_pyproject():
 def test_lock_holds_every_declared_package_with_hashes_and_no_host():
     lock = (paths.ROOT / "requirements.lock").read_text()
     pins = set(re.findall(r"^([a-z0-9_-]+)==", lock, flags=re.MULTILINE))
-    extra = PROJECT["optional-dependencies"]["dev"]
-    assert set(ranges([*PROJECT["dependencies"], *extra])) <= pins
+    assert set(ranges([*EVERYTHING, *EXTRAS["dev"]])) <= pins
     blocks = re.split(r"\n(?=[a-z0-9])", lock.partition("\n\n")[2] or lock)
     assert all("--hash=sha256:" in block for block in blocks if "==" in block.splitlines()[0])
     assert "://" not in lock and "--index-url" not in lock
@@ -65,7 +67,15 @@ def test_the_lock_is_one_solution_of_environment_yml():
         if name not in ("python", "pip"):
             assert wanted.specifier.contains(pins[name]), f"{entry}: the lock has {pins[name]}"
             checked += 1
-    assert checked == len(PROJECT["dependencies"]) + 1  # jupyterlab
+    assert checked == len(EVERYTHING) + 1  # jupyterlab
+
+
+def test_the_core_is_light():
+    """What `assess` needs; the command of each extra is the one that the errors name."""
+    assert set(ranges(PROJECT["dependencies"])) == {"numpy", "pyyaml", "scikit-learn", "scipy"}
+    for package, extra in cchkd_utils.EXTRAS.items():
+        assert package in ranges(EXTRAS[extra])
+    assert CONFIG["repository"]["url"] == cchkd_utils.REPOSITORY
 
 
 def test_every_notebook_sets_itself_up_on_colab_and_hides_that():

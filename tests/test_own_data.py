@@ -67,6 +67,14 @@ def test_the_command_prints_what_the_page_shows(page, capsys):
 
 def test_the_ranking_is_what_the_page_shows(page):
     names, printed, _ = page
-    same_text(blocks("text")[0], "\n".join(printed[1:]) + "\n")
+    same_text(blocks("text")[0], "\n".join(printed[2:]) + "\n")
     gaps = [verdict.gap for verdict in names["ranking"].values()]
     assert gaps == sorted(gaps, reverse=True) and list(names["ranking"])[-1] == "noise"
+
+
+def test_two_models_to_a_picture_in_twelve_lines(page):
+    names, printed, _ = page
+    lines = [line for line in blocks("python")[1].splitlines() if line.strip()]
+    assert len(lines) <= 12
+    assert printed[0] == names["verdict"].decision == "distil"
+    assert names["figure"].get_suptitle().startswith("Verdict: distil")

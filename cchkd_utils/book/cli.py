@@ -6,10 +6,12 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
-from cchkd_utils import __version__, paths, runner
+from cchkd_utils import REPOSITORY, __version__, not_installed, paths, runner
 from cchkd_utils.runner import parameters
 
+CLONE = f"git clone {REPOSITORY} && cd cchkd && make env"
 SHOWN = 5  # failures that are printed; all are in the sweep's failures.json
 
 
@@ -24,12 +26,18 @@ def main(argv: list[str] | None = None) -> int:
     arguments = vars(parsed)
     call = arguments.pop("call")
     try:
+        if call not in (_assess, _study) and not paths.NOTEBOOKS.is_dir():
+            raise ValueError(f"the notebooks are not here, clone the repository: {CLONE}")
         status = call(**arguments) or 0
         sys.stdout.flush()  # a reader that is gone shows here at the latest
         return status
     except BrokenPipeError:  # `| head` has read enough; Python would write once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as a shell reports what SIGPIPE has ended
+    except ModuleNotFoundError as error:
+        told = str(error) if "pip install" in str(error) else str(not_installed(error))
+        print(f"cchkd: {told}", file=sys.stderr)
+        return 1
     except (ValueError, OSError, runner.RunError) as error:
         print(f"cchkd: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
@@ -95,12 +103,29 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--force", action="store_true", help="overwrite files that are there")
 
     own = command("assess", _assess, "verdict on your own representations")
-    own.add_argument("file", help="reps.npz with the arrays teacher, student, labels")
+    what = "reps.npz (or .safetensors, .csv, .parquet) with teacher, student, labels; or three .npy"
+    own.add_argument("file", nargs="+", help=what)
     own.add_argument("--task", default="auto", help="auto (default), classification, regression")
     own.add_argument("--estimator", default="auto", help="auto (default), ksg, gaussian, mine, lmi")
     own.add_argument("--seed", type=_seed, default=0, help="of the estimate (default 0)")
     told = "print one JSON object and nothing else"
+    own.add_argument("--html", metavar="FILE", help="write a page with figure, checks, numbers")
+    own.add_argument("--plot", metavar="FILE", help="write the figure: .svg, .png or .pdf")
     own.add_argument("--json", dest="as_json", action="store_true", help=told)
+
+    raw = command("study", _study, "judge, foretell and measure every pair of your own modalities")
+    what = "table.npz with an array per modality and labels, or a folder of csv or parquet tables"
+    raw.add_argument("file", help=what)
+    raw.add_argument("--out", metavar="DIR", help="where the tables and study.html go")
+    for name in ("teacher", "student"):
+        told = f"only this {name}; may be repeated"
+        raw.add_argument(f"--{name}", action="append", default=[], metavar="MODALITY", help=told)
+    told = "training rows (default: half of all, at most 300)"
+    raw.add_argument("--n-train", type=_positive, metavar="N", help=told)
+    raw.add_argument("--seeds", type=_positive, default=10, help="splits of the rows (default 10)")
+    raw.add_argument("--seed", type=_seed, default=0, help="first of the seeds (default 0)")
+    told = "print one JSON object and nothing else"
+    raw.add_argument("--json", dest="as_json", action="store_true", help=told)
 
     for runs in (run, sweep, book):
         runs.add_argument("--preset", default="book", help="smoke, book (default) or paper")
@@ -211,22 +236,48 @@ def _export(notebook: list[str], preset: str, force: bool, **folders: str | None
     print("\n".join(map(str, written)))
 
 
-def _assess(file: str, as_json: bool, **options) -> None:
+def _assess(file: list[str], as_json: bool, html: str | None, plot: str | None, **options) -> None:
     from cchkd_utils import criterion
     from cchkd_utils.criterion import representations
 
-    arrays = representations.read(file)
+    arrays = representations.read(*file)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
             verdict = criterion.assess(**arrays, **options)
         except ValueError as error:
-            raise ValueError(f"{file}: {error}") from None
+            raise ValueError(f"{', '.join(file)}: {error}") from None
     for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
         print(f"cchkd: warning: {message}", file=sys.stderr)
+    if html:
+        names = ", ".join(Path(name).name for name in file)
+        Path(html).write_text(verdict.to_html(f"Verdict on {names}"), encoding="utf-8")
+    if plot:
+        verdict.plot().savefig(plot, facecolor="white")
     # JSON has no NaN nor inf: null instead.
     values = json.loads(json.dumps(verdict.to_dict()), parse_constant=lambda constant: None)
     print(json.dumps(values, indent=1) if as_json else verdict)
+
+
+def _study(file: str, out: str | None, as_json: bool, **options) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        from cchkd_utils.sections.many_pairs import own
+
+        study = own.plan(file, **options)
+    for warning in caught:
+        print(f"cchkd: warning: {warning.message}", file=sys.stderr)
+    name = study.data.provenance["name"]
+    folder = Path(out or f"{name}-study")
+    print(f"{name}: {len(study.pairs)} pairs, {study.n_train} training rows, seeds "
+          f"{study.seeds[0]} to {study.seeds[-1]}", file=sys.stderr)  # fmt: skip
+    table = own.summary(*own.run(study, folder))
+    if as_json:
+        print(table.to_json(orient="records", indent=1, force_ascii=False))
+        return
+    for line in table.head(SHOWN).to_dict("records"):
+        print("  ".join(own.line(line)))
+    print(f"the page is at {folder / 'study.html'}")
 
 
 if __name__ == "__main__":

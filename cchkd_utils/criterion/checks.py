@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import entropy
+from scipy.special import entr
 
 from cchkd_utils.mi import MIEstimate
 from cchkd_utils.mi.atoms import atoms, row_keys
@@ -41,7 +41,13 @@ ON_VALUES = ("mine", "lmi")  # not on normal scores; some rows only fit their ne
 
 @dataclass(frozen=True)
 class Check:
-    """What was measured of a verdict, and what follows."""
+    """What was measured of a verdict, and what follows.
+
+    Examples
+    --------
+    >>> print(Check("repeated rows", False, 0.3, "at most 0.01", "leave the copies out"))
+    repeated rows 0.3 (at most 0.01): leave the copies out
+    """
 
     name: str  #: What is checked.
     passed: bool  #: Whether `value` keeps the limit; True where it cannot be measured.
@@ -155,7 +161,7 @@ def effective_dimension(h: np.ndarray) -> float:
         return 1.0
     a = coordinates(h)
     s2 = np.linalg.svd(standardised(a), compute_uv=False) ** 2
-    return float(np.exp(entropy(s2)))
+    return float(np.exp(entr(s2 / s2.sum()).sum()))
 
 
 def _repeated_rows(judged):

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from cchkd_utils.mi import MIEstimate, estimate
 from cchkd_utils.mi.auto import coordinates
@@ -76,15 +75,28 @@ def probability_wrong(gap: float, stderr: float, doubt: tuple[float, float] = (0
     """Probability that the true gap has the other sign, under a flat prior.
 
     The gap may be too high by `doubt[0]` nats, too low by `doubt[1]`; these are granted first.
+
+    Examples
+    --------
+    >>> round(probability_wrong(0.2, 0.1), 3)
+    0.023
+    >>> round(probability_wrong(0.2, 0.1, doubt=(0.15, 0.0)), 3)  # it may be .15 nats too high
+    0.309
     """
     left = max(abs(gap) - doubt[gap < 0], 0.0)
     if stderr <= 0:
         return 0.0 if left else 0.5
-    return float(norm.cdf(-left / stderr))
+    return float(ndtr(-left / stderr))
 
 
 def decide(gap: float, stderr: float, doubt: tuple[float, float] = (0.0, 0.0)) -> str:
-    """The decision rule: call the sign when the opposite has probability <= .025."""
+    """The decision rule: call the sign when the opposite has probability <= .025.
+
+    Examples
+    --------
+    >>> decide(0.2, 0.1), decide(0.1, 0.1), decide(-0.2, 0.1)
+    ('distil', 'undecided', 'do not distil')
+    """
     if not probability_wrong(gap, stderr, doubt) <= ALPHA:  # NaN decides nothing
         return "undecided"
     return "distil" if gap > 0 else "do not distil"
@@ -191,6 +203,8 @@ def _classes(factors, labels, mi_ts, mi_sy, rng):
 
 def _solve(information, target) -> float:
     """The scale of the class means that gives `target` nats, or the largest tried."""
+    from scipy.optimize import brentq
+
     low, high = 0.02, 8.0
     if information(low) >= target:
         return low

@@ -7,10 +7,11 @@ into a student of modality 2 when I(H1;H2) > I(H2;Y).
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from cchkd_utils.mi import MIEstimate, conditional, estimate
 from cchkd_utils.mi.inputs import (
@@ -22,16 +23,33 @@ from cchkd_utils.mi.inputs import (
     check_same_length,
     check_same_order,
     is_binary,
+    one_seed,
 )
 
-from . import uncertainty
+from . import report, uncertainty
 from .checks import MOST_ROWS, Check, Judged, quick_checks, simulation_check, thorough_checks
+from .expected_gain import Forecast, OutOfRange, forecast
 from .rivals import rival_criteria
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Both sides of the criterion, their difference and what follows from it; nats."""
+    """Both sides of the criterion, their difference and what follows from it; nats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> z = rng.normal(size=(600, 3))  # what both modalities see
+    >>> teacher = z + 0.3 * rng.normal(size=z.shape)
+    >>> student = z[:, :2] + 0.5 * rng.normal(size=(600, 2))
+    >>> labels = z[:, 2] > 0
+    >>> verdict = assess(teacher, student, labels, checks=False)
+    >>> verdict.decision, round(verdict.gap, 1), verdict.n
+    ('distil', 1.3, 600)
+    >>> sorted(verdict.to_dict())[:3]
+    ['bias', 'checks', 'decision']
+    """
 
     mi_teacher_student: float  #: I(H1;H2), nats.
     mi_student_label: float  #: I(H2;Y), nats.
@@ -56,6 +74,8 @@ class Verdict:
     mi_given_label: float | None = None
     #: What was checked; a failed check that could turn the sign makes the decision "undecided".
     checks: tuple[Check, ...] = ()
+    #: What distillation should gain, where `training` was given; None otherwise.
+    forecast: Forecast | None = None
     #: The two informations, "teacher_student" and "student_label".
     estimates: dict[str, MIEstimate] = field(default_factory=dict, repr=False, compare=False)
 
@@ -64,7 +84,22 @@ class Verdict:
         out = {part.name: getattr(self, part.name) for part in fields(self)}
         del out["ci"], out["estimates"]
         out["checks"] = [asdict(check) for check in self.checks]
+        out["forecast"] = asdict(self.forecast) if self.forecast else None
         return out | {"gap_lo": self.ci[0], "gap_hi": self.ci[1], "rivals": dict(self.rivals)}
+
+    def plot(self):
+        """Draw both informations and the gap with its interval, a `matplotlib` figure.
+
+        ModuleNotFoundError without the extra ``plots``.
+        """
+        return report.draw(self)
+
+    def _repr_html_(self) -> str:
+        return report.fragment(self)
+
+    def to_html(self, title: str = "Verdict") -> str:
+        """One self-contained page: figure, answer, checks, numbers."""
+        return report.page(title, report.fragment(self))
 
     def __str__(self) -> str:
         """A small table."""
@@ -84,6 +119,8 @@ class Verdict:
         failed = [check for check in self.checks if not check.passed]
         rows.append(("checks", f"{len(self.checks) - len(failed)} of {len(self.checks)} passed"))
         rows += [("  failed", str(check)) for check in failed]
+        if self.forecast:
+            rows.append(("forecast", str(self.forecast)))
         rows.append(("verdict", self.decision))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
@@ -104,7 +141,9 @@ def assess(
     rivals: bool = True,
     bias_check: bool = True,
     checks: bool = True,
+    training: dict | None = None,
     seed: int = 0,
+    random_state: int | None = None,
 ) -> Verdict:
     """Estimate both sides of the criterion on the same held-out rows and decide.
 
@@ -140,10 +179,29 @@ def assess(
         Estimate again from fewer rows, from shuffled ones and by another method, simulate the
         bias, and split the shared information; about three times the time. Checks that only look
         at the rows are always made.
+    training : dict, optional
+        How the networks were trained, for a forecast of the gain (of classifiers): n_train, the
+        number of rows, and if wanted lam and temperature. See `forecast`, which is learned from
+        `auto`; a UserWarning where it has seen nothing like it.
     seed : int
         Of folds, initial weights, subsamples and simulation. Same seed, same verdict.
+    random_state : int, optional
+        Another name of `seed`, as in scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> z = rng.normal(size=(600, 3))  # what both modalities see
+    >>> teacher = z + 0.3 * rng.normal(size=z.shape)
+    >>> student = z[:, :2] + 0.5 * rng.normal(size=(600, 2))
+    >>> labels = z[:, 2] > 0
+    >>> verdict = assess(teacher, student, labels)
+    >>> verdict.decision, all(check.passed for check in verdict.checks)
+    ('distil', True)
     """
     start = time.perf_counter()
+    seed = one_seed(seed, random_state)
     discrete = _is_classification(labels, task)
     columns = _logit_columns(labels) if discrete else None
     data = _checked(teacher, student, labels, discrete)
@@ -174,7 +232,7 @@ def assess(
     given_label = _given_label(judged) if checks and discrete else None
     logits = teacher_logits, student_logits
     rival_values = rival_criteria(*data, discrete, logits, seed, columns) if rivals else {}
-    half = float(norm.ppf(0.5 + level / 2)) * stderr
+    half = float(ndtri(0.5 + level / 2)) * stderr
     return Verdict(
         mi_teacher_student=shared.nats,
         mi_student_label=label.nats,
@@ -191,9 +249,31 @@ def assess(
         rivals=rival_values,
         bias=bias,
         mi_given_label=given_label,
+        forecast=_foretold(training, judged, logits, rival_values, columns) if training else None,
         checks=tuple(replace(check, advice="") if check.passed else check for check in checked),
         estimates={"teacher_student": shared, "student_label": label},
     )
+
+
+def _foretold(training, judged, logits, rivals, columns) -> Forecast | None:
+    """Forecast from what both networks do on these rows."""
+    codes = judged.data[2]
+    if "teacher accuracy" not in rivals or logits[1] is None:
+        raise ValueError(
+            "training is for a forecast, which needs rivals=True, class labels and student_logits"
+        )
+    outputs = as_array(logits[1], "student_logits")
+    known = columns if columns is not None and len(columns) else np.arange(codes.max() + 1)
+    right = known if outputs.shape[1] > known.max() else np.arange(codes.max() + 1)
+    try:
+        return forecast(
+            teacher_accuracy=rivals["teacher accuracy"],
+            student_accuracy=float((outputs.argmax(1) == right[codes]).mean()),
+            mi_student_label=judged.label.nats, n_classes=outputs.shape[1], **training,
+        )  # fmt: skip
+    except OutOfRange as error:
+        warnings.warn(str(error), UserWarning, stacklevel=3)
+        return None
 
 
 def _given_label(judged) -> float:
@@ -212,16 +292,45 @@ def _given_label(judged) -> float:
     return conditional(shared, alone, label, both).nats
 
 
-def rank_teachers(candidates: dict, student, labels, **options) -> dict[str, Verdict]:
+class Ranking(dict):
+    """Verdicts by the name of the teacher, largest gap first."""
+
+    def plot(self):
+        """Draw the gaps with their intervals, a `matplotlib` figure."""
+        return report.draw_ranking(self)
+
+    def _repr_html_(self) -> str:
+        header = ["teacher", "gap (nats)", "interval", "decision"]
+        rows = [
+            (name, f"{v.gap:+.3f}", f"[{v.ci[0]:+.3f}, {v.ci[1]:+.3f}]", v.decision)
+            for name, v in self.items()
+        ]
+        return report.table(header, rows, "teachers by their gap")
+
+
+def rank_teachers(candidates: dict, student, labels, **options) -> Ranking:
     """Verdicts of several candidate teachers of one student, largest gap first.
 
     `candidates` is `{name: representation [n, d]}`, at least one, rows in the student's order;
     `student`, `labels`, options and errors are those of `assess`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> z = rng.normal(size=(600, 3))  # what both modalities see
+    >>> teacher = z + 0.3 * rng.normal(size=z.shape)
+    >>> student = z[:, :2] + 0.5 * rng.normal(size=(600, 2))
+    >>> labels = z[:, 2] > 0
+    >>> noise = rng.normal(size=(600, 3))
+    >>> ranking = rank_teachers({"noise": noise, "sees": teacher}, student, labels, checks=False)
+    >>> list(ranking)
+    ['sees', 'noise']
     """
     if not candidates:
         raise ValueError("No candidate teachers; pass {name: representation [n, d]}.")
     verdicts = {name: assess(rows, student, labels, **options) for name, rows in candidates.items()}
-    return dict(sorted(verdicts.items(), key=lambda named: -named[1].gap))
+    return Ranking(sorted(verdicts.items(), key=lambda named: -named[1].gap))
 
 
 def _checked(teacher, student, labels, discrete):

@@ -17,7 +17,8 @@ class Multimodal:
     Row ``i`` of every modality [n, ...], of ``labels`` [n] (integer classes or real targets) and of
     ``ids`` [n], which are unique, belongs to the same unit. ``splits`` names disjoint row numbers,
     such as ``{"train": ..., "test": ...}``. ``kind``, "real" or "simulated", is shown on every row
-    and figure; ``provenance`` has sources, licences, seed and options.
+    and figure; ``provenance`` has sources, licences, seed and options. ``units`` [n] names the
+    independent unit (patient, video) of each row; None: each row is its own.
 
     Raises
     ------
@@ -31,13 +32,15 @@ class Multimodal:
     splits: Mapping[str, np.ndarray]
     kind: str
     provenance: Mapping[str, object] = field(default_factory=dict)
+    units: np.ndarray | None = None
 
     def __post_init__(self):
         require_choice("kind", self.kind, KINDS)
         if not self.modalities:
             raise ValueError("no modality given: pass at least one array [n, ...]")
         n = len(self)
-        for name, array in {**self.modalities, "labels": self.labels, "ids": self.ids}.items():
+        others = {"ids": self.ids} | ({} if self.units is None else {"units": self.units})
+        for name, array in {**self.modalities, **others}.items():
             if len(array) != n:
                 raise ValueError(f"{name} has {len(array)} rows, labels have {n}: pair them first")
         if len(np.unique(self.ids)) != n:

@@ -29,6 +29,37 @@ class Recommendation:
     metric: str  # accuracy, in regression mse
     table: pd.DataFrame  # a row per lam and temperature: score, gain, gain_lo, gain_hi
 
+    def plot(self):
+        """Draw the gain over λ and T, a `matplotlib` figure; the recommended cell is framed."""
+        from matplotlib.patches import Rectangle
+
+        from cchkd_utils import plots
+
+        grid = self.table.pivot(index="temperature", columns="lam", values="gain")
+        scale, digits = (100, "1f") if self.metric == "accuracy" else (1, "2g")
+        fig, ax = plots.figure(width=1.6 + 0.9 * grid.shape[1], height=1.8 + 0.5 * len(grid))
+        most = abs(scale * grid.to_numpy()).max() or 1
+        ax.imshow(scale * grid, cmap="RdBu", vmin=-most, vmax=most, aspect="auto", origin="lower")
+        for (i, j), gain in np.ndenumerate(scale * grid.to_numpy()):
+            dark = abs(gain) > 0.6 * most
+            ax.text(
+                j, i, f"{gain:+.{digits}}", ha="center", va="center", color="w" if dark else "k"
+            )
+        if self.lam:
+            at = grid.columns.get_loc(self.lam) - 0.5, grid.index.get_loc(self.temperature) - 0.5
+            ax.add_patch(Rectangle(at, 1, 1, fill=False, lw=3))
+        ax.set_xticks(range(grid.shape[1]), [f"{value:g}" for value in grid.columns])
+        ax.set_yticks(range(len(grid)), [f"{value:g}" for value in grid.index])
+        unit = "points" if self.metric == "accuracy" else self.metric
+        ax.set(xlabel="weight λ", ylabel="temperature T")
+        ax.grid(False)
+        told = f"λ = {self.lam:g}, T = {self.temperature:g}" if self.lam else "do not distil"
+        plots.headline(fig, f"{told}; gains on held-out folds ({unit})")
+        return fig
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False, float_format="{:.3g}".format)
+
 
 def recommend(
     teacher: ArrayLike,

@@ -77,6 +77,16 @@ class Ensemble:
         ``loss`` [e, epochs]: training objective, nan after a member stopped;
         ``validation`` [e, epochs] likewise, if there was one; ``epochs`` [e]: the epoch (counted
         from 1) whose weights were kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cchkd_utils.distill import train
+    >>> from cchkd_utils.distill.networks import MLP
+    >>> x = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
+    >>> trained = train(lambda: MLP(4, 2, hidden=(8,)), x, x[:, 0] > 0, epochs=2)
+    >>> trained.predict(x).shape, trained.represent(x).shape
+    ((1, 50, 2), (1, 50, 8))
     """
 
     def __init__(self, stack, weights, members, history, sample_shape):

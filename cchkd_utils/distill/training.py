@@ -37,6 +37,11 @@ class Member:
     data, teacher : int
         Indices into the first axes of x and y, and of the teacher predictions. No teacher:
         undistilled, `lam` is 0.
+
+    Examples
+    --------
+    >>> Member(seed=3, lam=0.5, temperature=2.0, teacher=0).lam
+    0.5
     """
 
     seed: int
@@ -72,6 +77,11 @@ class Options:
         Passes over the training rows, and rows per step.
     patience : int, optional
         A member stops after this many epochs without improvement; needs ``validation``.
+
+    Examples
+    --------
+    >>> Options(task="regression", epochs=5).optimizer
+    'adam'
     """
 
     task: str = "classification"
@@ -104,6 +114,18 @@ def train(model, x, y, *, seed=0, lam=0.0, temperature=1.0, teacher=None, **opti
 
     Arrays have no leading axes: x [n, ...], y [n], teacher [n] or [n, k]. Returned is an `Ensemble`
     with one member.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cchkd_utils.distill.networks import MLP
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(200, 4)).astype("float32")
+    >>> y = (x[:, 0] > 0).astype(int)
+    >>> teacher = 3 * np.stack([-x[:, 0], x[:, 0]], 1)
+    >>> student = train(lambda: MLP(4, 2), x, y, lam=0.5, temperature=2.0, teacher=teacher)
+    >>> bool((student.predict(x)[0].argmax(1) == y).mean() > 0.9)
+    True
     """
     member = Member(seed, lam, temperature, teacher=None if teacher is None else 0)
     teacher = None if teacher is None else np.asarray(teacher)[None]
@@ -134,6 +156,20 @@ def train_ensemble(
         ``auto`` takes the GPU if there is one.
     **options
         Of `Options`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cchkd_utils.distill.networks import MLP
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(200, 4)).astype("float32")
+    >>> y = (x[:, 0] > 0).astype(int)
+    >>> teacher = 3 * np.stack([-x[:, 0], x[:, 0]], 1)
+    >>> members = [Member(0), Member(0, lam=0.5, temperature=2.0, teacher=0)]
+    >>> data = x[None], y[None]  # one data set
+    >>> students = train_ensemble(lambda: MLP(4, 2), *data, members, teacher=teacher[None])
+    >>> students.predict(x).shape  # undistilled and distilled, from equal weights
+    (2, 200, 2)
     """
     options = Options(**options)
     if not members:

@@ -12,6 +12,11 @@ def admissible_g(r: float, q: float) -> tuple[float, float]:
     """Open interval of corr(y, t) that is possible given r = corr(s, y) and q = corr(t, s).
 
     The three correlations must form a positive definite matrix: (g - qr)^2 < (1 - q^2)(1 - r^2).
+
+    Examples
+    --------
+    >>> [round(g, 2) for g in admissible_g(r=0.6, q=0.8)]
+    [0.0, 0.96]
     """
     half = float(np.sqrt((1 - q**2) * (1 - r**2)))
     return q * r - half, q * r + half
@@ -22,6 +27,11 @@ def q_for_gap(gap: ArrayLike, r: ArrayLike) -> NDArray | float:
 
     `r` is corr(s, y) and broadcasts with `gap`. A `ValueError` where r is outside (0, 1), or `gap`
     would need I(t;s) < 0 or q = 1 in floating point.
+
+    Examples
+    --------
+    >>> round(float(q_for_gap(0.0, 0.6)), 6)  # a gap of zero: both correlations are equal
+    0.6
     """
     gap, r = np.asarray(gap, float), np.asarray(r, float)
     if not np.all((r > 0) & (r < 1)):
@@ -43,6 +53,11 @@ def block_mi(cov: ArrayLike, a: ArrayLike, b: ArrayLike) -> float:
 
     I(A;B) = (log det S_aa + log det S_bb - log det S_ab,ab) / 2, where `a` and `b` hold the
     coordinates, none in both (`ValueError`), and `cov` `[d, d]` is positive definite.
+
+    Examples
+    --------
+    >>> round(block_mi([[1, 0.6], [0.6, 1]], [0], [1]), 4)  # -ln(1 - .36) / 2
+    0.2231
     """
     cov, a, b = np.asarray(cov, float), np.atleast_1d(a), np.atleast_1d(b)
     if np.intersect1d(a, b).size:

@@ -17,19 +17,25 @@ from functools import partial
 
 import numpy as np
 
+from cchkd_utils import not_installed
+
 from . import auto, inputs, knn, normal
 from .base import MIEstimate, Pointwise, label_entropy
 
 
 def _mine(x, y, **options):
-    from .mine import mine  # and torch, which only networks need
-
+    try:
+        from .mine import mine  # and torch, which only networks need
+    except ModuleNotFoundError as error:
+        raise not_installed(error) from None
     return mine(x, y, **options)
 
 
 def _lmi(x, y, **options):
-    from .lmi import lmi
-
+    try:
+        from .lmi import lmi
+    except ModuleNotFoundError as error:
+        raise not_installed(error) from None
     return lmi(x, y, **options)
 
 
@@ -54,6 +60,7 @@ def estimate(
     discrete_y: bool = False,
     given=None,
     seed: int = 0,
+    random_state: int | None = None,
     groups=None,
     **options,
 ) -> MIEstimate:
@@ -76,15 +83,29 @@ def estimate(
         continuous `y`. See `conditional`.
     seed : int
         Of folds, initial weights and batches. Same seed, same result.
+    random_state : int, optional
+        Another name of `seed`, as in scikit-learn.
     groups : array_like, optional
         Class labels `[n]` of the rows: a hint from which `auto` may model clusters when both
         sides are continuous. Other methods ignore it.
     **options
         `ksg` takes `k` (3); `mine` and `lmi` take `epochs` and the like.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(2000, 1))
+    >>> y = x + rng.normal(size=(2000, 1))  # I = ln(2) / 2 = .347 nats
+    >>> bool(abs(estimate(x, y).nats - np.log(2) / 2) < 0.05)
+    True
+    >>> estimate(x, x[:, 0] > 0, discrete_y=True).nats > 0.6  # of ln 2, where x tells the class
+    True
     """
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
     start = time.perf_counter()
+    seed = inputs.one_seed(seed, random_state)
     inputs.check_same_order({"x": x, "y": y, "given": given, "groups": groups})
     inputs.check_same_length(x, y)
     x, y = inputs.check_matrix(x, "x"), _checked_y(y, discrete_y)
@@ -133,6 +154,18 @@ def conditional(
     ----------
     shared, x_label, y_label, both_label : MIEstimate
         I(X;Y), I(X;C), I(Y;C), and that of the columns of both, I(X,Y;C); nats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> labels = rng.integers(0, 2, 1000)
+    >>> x, y = (2 * labels[:, None] + rng.normal(size=(1000, 1)) for _ in range(2))
+    >>> estimate(x, y).nats > 0.1, estimate(x, y, given=labels).nats < 0.05
+    (True, True)
+    >>> about = [estimate(a, labels, discrete_y=True) for a in (x, y, np.hstack([x, y]))]
+    >>> conditional(estimate(x, y), *about).nats < 0.05
+    True
     """
     parts = shared, x_label, y_label, both_label
     a, b, c, d = (part.pointwise for part in parts)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, ndtri
-from scipy.stats import rankdata
-from scipy.stats import t as student_t
+from scipy.special import gammaln, ndtri, stdtrit
 
 from .base import Pointwise
 from .normal import canonical_log_ratio, whitening, wishart_bias
@@ -18,6 +16,8 @@ EM_STEPS = 12
 
 def uniform_ranks(a: np.ndarray) -> np.ndarray:
     """Ranks of each column of `[n, d]` mapped into (0, 1); ties share their mean rank."""
+    from scipy.stats import rankdata  # half a second, once
+
     return (rankdata(a, axis=0) - 0.5) / len(a)
 
 
@@ -70,7 +70,7 @@ def scores(u: np.ndarray, dof: float) -> np.ndarray:
         return np.ascontiguousarray(ndtri(u))
     # All columns hold the same ranks, and the quantile function of t is slow.
     ranks, at = np.unique(u, return_inverse=True)
-    return student_t.ppf(ranks, dof)[at].reshape(u.shape)
+    return stdtrit(dof, ranks)[at].reshape(u.shape)
 
 
 def fit_scatter(u: np.ndarray, dof: float) -> np.ndarray:

@@ -8,7 +8,6 @@ components: Kruskal & Shepard 1974).
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from .copula import gaussian_ranks
 from .normal import standardised
@@ -74,6 +73,8 @@ class _Units:
 
     def _undo(self, j, target, value, fixed):
         """Fit unit j to its `target` in its order; return the share of variance that is left."""
+        from scipy.optimize import isotonic_regression  # .2 s, once
+
         order, level = self.order[:, j], self.level[:, j]
         if level[-1] + 1 < len(level):  # equal values may have come from different ones
             order = order[np.lexsort((target[order], level))]

@@ -283,12 +283,25 @@ def check_not_same(x: np.ndarray, y: np.ndarray, names: tuple[str, str] = ("x", 
         for i in orders.get(_order(column[few])[0], ()):
             if len(np.unique(column)) >= MIN_ROWS and _order(column)[0] in _order(x[:, i]):
                 raise ValueError(text.format(f"in columns {i} and {j}, up to an increasing map"))
-    rows = 4 * (x.shape[1] + y.shape[1]) + 100  # what holds for all rows holds for some
     if len(x) < 2 * (x.shape[1] + y.shape[1]) + 10:
         return  # any rows would seem so
-    qx, qy = (_orthonormal(a[:rows]) for a in (x, y))
-    if qx.size and qy.size and (s := np.linalg.norm(qx.T @ qy, 2)) and 1 - s**2 < SAME:
+    # What holds for all rows holds for the first ones, and these are soon asked.
+    first = slice(4 * (x.shape[1] + y.shape[1]) + 100)
+    if _share_a_direction(x[first], y[first]) and _share_a_direction(x, y):
         raise ValueError(text.format("up to a linear map"))
+
+
+def _share_a_direction(x, y):
+    """Whether a linear combination of many values is on both sides.
+
+    Units that seldom fire share the one row in which both do, which is no information to speak of.
+    """
+    qx, qy = (_orthonormal(a) for a in (x, y))
+    if not (qx.size and qy.size):
+        return False
+    u, s, _ = np.linalg.svd(qx.T @ qy)
+    shared = qx @ u[:, : len(s)][:, 1 - s**2 < SAME]
+    return bool(shared.size) and len(np.unique(shared.round(9), axis=0)) >= MIN_ROWS
 
 
 def _orders(a):
@@ -310,3 +323,12 @@ def _orthonormal(a):
     a = a[:, np.ptp(a, axis=0) > 0]
     u, s, _ = np.linalg.svd((a - a.mean(0)) / a.std(0), full_matrices=False)
     return u[:, s > 1e-7 * s[0]] if s.size else u
+
+
+def one_seed(seed: int, random_state: int | None) -> int:
+    """Return the seed, by whichever of its two names it is given; ValueError for both, or none."""
+    if random_state is None:
+        return seed
+    if seed or isinstance(random_state, bool) or not isinstance(random_state, int | np.integer):
+        raise ValueError(f"random_state is {random_state!r}; give one whole number, or seed=.")
+    return int(random_state)

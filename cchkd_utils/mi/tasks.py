@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logsumexp, ndtr
-from scipy.stats import multivariate_t
 
 from .normal import canonical_log_ratio
 
@@ -27,6 +26,8 @@ class Task:
 
 def _elliptical(cov, dx, dof, name):
     """Student-t around zero, normal at `dof` = inf; the first `dx` coordinates are x."""
+    from scipy.stats import multivariate_t
+
     root = np.linalg.cholesky(cov)
 
     def sample(n, rng):

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from cchkd_utils import paths
+from cchkd_utils import not_installed, paths
+
+try:
+    import pandas as pd
+except ModuleNotFoundError as error:
+    raise not_installed(error) from None
 
 JOIN = ["dataset", "teacher", "student", "condition", "seed"]
 CELL = {  # what results and verdicts are about

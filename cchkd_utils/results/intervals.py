@@ -37,38 +37,57 @@ def summarise(frame: pd.DataFrame, by: list[str], value: str = "gain") -> pd.Dat
     n_repeats with spread gain_sd, also folds_lo, folds_hi, the more cautious interval of
     `repeated_folds`.
     """
-    rows = []
-    for key, group in frame.groupby(by, sort=True):
-        x, numbers = group[value].to_numpy(float), {"repeats": len(group)}
-        if value == "gain" and "n_repeats" in group and group["n_repeats"].notna().all():
-            numbers["repeats"] = int(group["n_repeats"].sum())
-        stderr, dof = x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else np.nan, len(x) - 1
-        if value == "gain" and set(UNITS) <= set(group) and group[UNITS].notna().all(axis=None):
-            # Several where runs of their own, over the same units, are pooled: no smaller for it.
-            dof = group["n_units"].min() - 1
-            stderr = widened(np.sqrt((group["unit_stderr"] ** 2).mean()), dof + 1)
-            numbers |= _cautious(group)
-        mean, low, high = t_interval(x.mean(), stderr, max(dof, 1))
-        if value == "gain" and "baseline" in group:
-            numbers["baseline"] = group["baseline"].mean()
-        ends = {value: mean, f"{value}_lo": low, f"{value}_hi": high}
-        rows.append(dict(zip(by, key)) | ends | numbers | {"outcome": str(outcome(low, high))})
-    return pd.DataFrame(rows)
+    of_gain = value == "gain"
+    grouped = frame.assign(**{value: frame[value].astype(float)}).groupby(by, sort=True)
+    n, mean = grouped.size().to_numpy(), grouped[value].mean().to_numpy()
+    stderr, dof = grouped[value].std(ddof=1).to_numpy() / np.sqrt(n), n - 1
+    numbers = {"repeats": n}
+    if of_gain and "n_repeats" in frame:
+        filled, several = _filled(frame, ["n_repeats"], by), grouped["n_repeats"].sum().to_numpy()
+        numbers["repeats"] = np.where(filled, several, n).astype(int)
+    if of_gain and set(UNITS) <= set(frame):
+        # Several where runs of their own, over the same units, are pooled: no smaller for it.
+        units, filled = grouped["n_units"].min().to_numpy(), _filled(frame, UNITS, by)
+        squares = frame.assign(unit_stderr=frame["unit_stderr"] ** 2).groupby(by, sort=True)
+        own = widened(np.sqrt(squares["unit_stderr"].mean().to_numpy()), units)
+        stderr, dof = np.where(filled, own, stderr), np.where(filled, units - 1, dof)
+        numbers |= _cautious(frame, by, filled)
+    _, low, high = t_interval(mean, stderr, np.maximum(dof, 1))
+    if of_gain and "baseline" in frame:
+        numbers["baseline"] = grouped["baseline"].mean().to_numpy()
+    ends = {value: mean, f"{value}_lo": low, f"{value}_hi": high}
+    keys = grouped.size().reset_index()[by]
+    return keys.assign(**ends, **numbers, outcome=outcome(low, high).astype(object))
 
 
-def _cautious(rows):
-    """Ends of `repeated_folds` from single folds, or from means over repeated folds."""
-    gains, share = rows["gain"].to_numpy(float), 1 / rows["n_folds"].mean()
-    if "gain_sd" not in rows or rows["gain_sd"].isna().all():
-        k, squares = np.ones(len(gains)), 0.0
-    else:
-        k = (rows["n_folds"] * rows["n_repeats"]).to_numpy(float)
-        squares = (k - 1) * rows["gain_sd"].to_numpy(float) ** 2
-    if k.sum() < 2 or share >= 1:
+def _filled(frame, columns, by):
+    """Whether a group has no gap in some columns."""
+    known = frame[columns].notna().all(axis=1)
+    return known.groupby([frame[name] for name in by], sort=True).all().to_numpy()
+
+
+def _cautious(frame, by, wanted):
+    """Ends of `repeated_folds` from single folds, or means over repeated folds; NaN elsewhere."""
+    if "n_folds" not in frame:
         return {}
-    squares = np.sum(squares + k * (gains - gains.mean()) ** 2)
-    over = _over_folds(gains.mean(), squares / (k.sum() - 1), k.sum(), share)
-    return dict(zip(("folds_lo", "folds_hi"), over[1:]))
+    repeated = "gain_sd" in frame
+    sd = frame["gain_sd"].astype(float) if repeated else pd.Series(np.nan, frame.index)
+    k = np.where(sd.notna(), frame["n_folds"] * frame.get("n_repeats", 1.0), 1.0)
+    gain = frame["gain"].to_numpy(float)
+    parts = frame[by].assign(
+        n_folds=frame["n_folds"], k=k, first=k * gain, second=k * gain**2,
+        within=(k - 1) * sd.fillna(0.0) ** 2, gain=gain,
+    )  # fmt: skip
+    grouped = parts.groupby(by, sort=True)
+    total = grouped[["k", "first", "second", "within"]].sum()
+    mean, share = grouped["gain"].mean(), 1 / grouped["n_folds"].mean()
+    between = total["second"] - 2 * mean * total["first"] + mean**2 * total["k"]
+    variance = (total["within"] + between.clip(lower=0)) / (total["k"] - 1).clip(lower=1)
+    told = wanted & (total["k"] >= 2) & (share < 1) & _filled(frame, ["n_folds"], by)
+    if not told.any():
+        return {}
+    _, low, high = _over_folds(mean, variance, total["k"].clip(lower=2), share.clip(upper=0.99))
+    return {f"folds_{end}": np.where(told, v, np.nan) for end, v in (("lo", low), ("hi", high))}
 
 
 def over_units(

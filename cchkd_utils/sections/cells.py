@@ -54,6 +54,8 @@ SECTIONS = (
             "condition.str.contains('cross-fitted')"),
     Section("TCGA", "04_tcga", "tcga", "accuracy",
             "experiment == 'cross-fitted'"),
+    Section("many pairs", "08_many_pairs", "many_pairs", "accuracy",
+            "experiment == 'in-sample'"),
 )  # fmt: skip
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]

@@ -57,6 +57,26 @@ def read(
         raise ValueError(f"{path}: {error}") from None
 
 
+def read_npy(path: Path | str, name: str, kinds: str = NUMBERS + TEXT) -> np.ndarray:
+    """Read one ``.npy`` file with the same care; `name` stands in messages."""
+    path, again = Path(path), "write it again with numpy.save"
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file; {again}")
+    try:
+        with open(path, "rb") as file:
+            shape, dtype = _header(file, name, again)
+            size = math.prod(shape) * dtype.itemsize
+            _check_type(name, dtype, size, kinds, MAX_BYTES)
+            if path.stat().st_size != file.tell() + size:
+                raise ValueError(f"{name} is damaged; {again}")
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except DAMAGED:
+        raise ValueError(f"{path}: {name} is damaged; {again}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
 def _member(archive, info, name: str, kinds: str, again: str, max_bytes: int) -> np.ndarray:
     damaged = f"{name} is damaged; {again}"
     try:
@@ -89,7 +109,17 @@ def _header(member, name: str, again: str) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def _check(info: zipfile.ZipInfo, name: str, dtype: np.dtype, size: int, kinds: str, most: int):
-    """Refuse what is not of `kinds`, or takes more than `most` bytes."""
+    """Refuse what is not of `kinds`, takes more than `most` bytes, or was packed too well."""
+    _check_type(name, dtype, size, kinds, most)
+    ratio = info.file_size / max(info.compress_size, 1)
+    if info.file_size > SMALL and ratio > MAX_RATIO:
+        raise ValueError(
+            f"{name} unpacks to {ratio:.0f} times its size, as a zip bomb does; "
+            "write it with numpy.savez, uncompressed"
+        )
+
+
+def _check_type(name: str, dtype: np.dtype, size: int, kinds: str, most: int):
     if dtype.hasobject:
         raise ValueError(
             f"{name} holds pickled Python objects, which can run code and are not read; "
@@ -102,10 +132,4 @@ def _check(info: zipfile.ZipInfo, name: str, dtype: np.dtype, size: int, kinds: 
         raise ValueError(
             f"{name} would need {size / 1e9:.3g} GB; at most {most / 1e9:.1f} GB are read: "
             "save fewer rows, or float32"
-        )
-    ratio = info.file_size / max(info.compress_size, 1)
-    if info.file_size > SMALL and ratio > MAX_RATIO:
-        raise ValueError(
-            f"{name} unpacks to {ratio:.0f} times its size, as a zip bomb does; "
-            "write it with numpy.savez, uncompressed"
         )

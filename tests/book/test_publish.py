@@ -107,4 +107,6 @@ def test_the_page_names_the_files_that_a_fork_changes():
     files = [p for name in folders for p in (paths.ROOT / name).iterdir() if p.is_file()]
     short = address.removeprefix("https://github.com/")
     holding = {p.name for p in files if short.encode() in p.read_bytes()}
-    assert holding == {"_config.yml", "CITATION.cff"}
+    installing = {"__init__.py", "README.md", "own_data.md"}  # commands that install from it
+    assert holding == {"_config.yml", "CITATION.cff"} | installing
+    assert all(f"{name}`" in page for name in installing)

@@ -8,7 +8,10 @@ import pytest
 from cchkd_utils import paths
 
 PAGE = (paths.ROOT / "book" / "files.md").read_text(encoding="utf-8")
-FOLDERS = ("datasets/mnist_m", "datasets/mosei", "datasets/tcga", "untrusted")
+PLACES = (
+    "datasets/delimited.py", "datasets/mnist_m/*.py", "datasets/mosei/*.py", "datasets/pairs/*.py",
+    "datasets/tcga/*.py", "untrusted/*.py",
+)  # fmt: skip
 DRAWN = ("simulated.py", "recipe.py")  # no files
 
 
@@ -22,7 +25,7 @@ def template(node):
 
 
 def messages():
-    files = [p for f in FOLDERS for p in sorted((paths.ROOT / "cchkd_utils" / f).glob("*.py"))]
+    files = [p for place in PLACES for p in sorted((paths.ROOT / "cchkd_utils").glob(place))]
     for path in [path for path in files if path.name not in DRAWN]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cchkd_utils import paths
+from cchkd_utils.datasets import delimited, tcga
 from cchkd_utils.datasets import fetch as fetching
-from cchkd_utils.datasets import tcga
 from cchkd_utils.datasets.tcga import simulated, tables
 
 IDS = [f"TCGA-AA-{i:04d}" for i in range(40)]
@@ -205,7 +205,7 @@ def test_cut_off_archives_and_endless_lines_are_refused(tmp_path, monkeypatch):
     path.write_bytes(whole[:2] + b"no archive")
     with pytest.raises(ValueError, match="damaged"):
         tables.features_by_samples(path)
-    monkeypatch.setattr(tables, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(delimited, "MAX_BYTES", 10_000)
     path.write_bytes(gzip.compress(HEADER.encode() + b"\nA\t" + b"0" * 1_000_000))
     with pytest.raises(ValueError, match="line 2: too long"):
         tables.features_by_samples(path)

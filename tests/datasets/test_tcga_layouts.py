@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from cchkd_utils.datasets import tcga
+from cchkd_utils.datasets import delimited, tcga
 from cchkd_utils.datasets.tcga import tables
 
 PARTS = {"KIRC": "AA", "KIRP": "BB", "KICH": "CC"}
@@ -186,7 +186,7 @@ def test_an_npz_that_announces_more_than_it_holds_is_refused_before_it_is_read(t
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     path = tmp_path / "clinical"
     path.write_bytes(b"\xef\xbb\xbfsampleID\tvital_status\nTCGA-AA-0001-01\tLIVING\n")
-    assert tables.text_table(path)[0]["sampleID"] == "TCGA-AA-0001-01"
+    assert delimited.text_table(path)[0]["sampleID"] == "TCGA-AA-0001-01"
 
 
 def study(root, name):

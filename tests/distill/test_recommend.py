@@ -1,10 +1,11 @@
 """The choice of λ and T by held-out folds."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cchkd_utils.distill import networks
-from cchkd_utils.distill.recommend import recommend
+from cchkd_utils.distill.recommend import Recommendation, recommend
 from cchkd_utils.gaussian import JointGaussian
 
 
@@ -76,3 +77,14 @@ def test_bad_input_gets_one_line(change, message):
     with pytest.raises(ValueError, match=message) as caught:
         recommend(**arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_the_map_frames_what_is_recommended():
+    table = pd.DataFrame({
+        "lam": [0.2, 0.8], "temperature": [1.0, 1.0], "score": [0.8, 0.7], "gain": [0.03, -0.02],
+        "gain_lo": [0.01, -0.04], "gain_hi": [0.05, 0.0],
+    })  # fmt: skip
+    chosen = Recommendation(0.2, 1.0, 0.03, (0.01, 0.05), "accuracy", table)
+    assert len(chosen.plot().axes[0].patches) == 1 and "0.03" in chosen._repr_html_()
+    refused = Recommendation(0.0, 1.0, 0.0, (0.0, 0.0), "accuracy", table)
+    assert not refused.plot().axes[0].patches

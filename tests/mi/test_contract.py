@@ -264,3 +264,15 @@ def test_no_warning_on_any_of_these():
         warnings.simplefilter("error")
         for data in DATA:
             estimate(*data(np.random.default_rng(0), 4))
+
+
+def test_units_that_fire_in_one_same_row_are_no_copy():
+    """As in hidden layers of two networks that see one odd image; so do a few shared rows."""
+    x, y = (np.maximum(np.random.default_rng(seed).normal(size=(3000, 20)), 0) for seed in (0, 1))
+    x[:, 3] = y[:, 5] = x[:, 4] = y[:, 9] = 0
+    x[17, 3], y[17, 5] = 2, 0.3
+    x[[20, 30, 40], 4], y[[20, 30, 40], 9] = (1, 2, 3), (2, 4, 6)
+    assert estimate(x, y).nats < 0.05
+    y[:, 7] = x @ np.arange(20)  # one unit that is a mixture of all the others'
+    with pytest.raises(ValueError, match="up to a linear map"):
+        estimate(x, y)

@@ -44,7 +44,7 @@ def test_cells_are_counted_by_verdict_and_outcome():
     assert named == {"clear": "helps", "harm": "hurts", "noise": "unresolved"}
     assert sorted(table["percent"]) == pytest.approx([-5.0, 0.0, 5.0], abs=0.15)  # at λ = .5
     said = study.paragraph(table)
-    assert "meets 3 pairs" in said and "in **1 of 2**" in said
+    assert "meets 3 cases" in said and "in **1 of 2**" in said
     assert "*distil* in **2**: distillation helps in 1, hurts in 1, and in 0 the" in said
     assert "*do not distil* in **1**: distillation helps in 0, hurts in 0, and in 1" in said
 

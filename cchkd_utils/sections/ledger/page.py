@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from cchkd_utils.results.readable import minus
 from cchkd_utils.sections import cells as joined
 from cchkd_utils.sections.cells import Tables
+from cchkd_utils.sections.ledger import beyond  # noqa: F401, its headlines come last
 from cchkd_utils.sections.ledger.headlines import (
     HEADLINES,
     NOT_TESTABLE,

@@ -10,10 +10,12 @@ from cchkd_utils.sections.cells import Tables
 BENCH = "python tests/benchmarks/bench_"
 COMMANDS = {  # table: command
     "synthetic": "cchkd run 01 --preset paper",
-    "mnist_m": "cchkd run 02 -p data=real, with the preset `paper` of version 0.1 (seeds 0, 1, 2)",
+    "mnist_m": "cchkd run 02 --preset paper -p data=real -p n_seeds=1 -p seed=0 (then 1, 2)",
     "mosi": "cchkd run 03 --preset paper -p data=real -p dataset=mosi",
     "tcga": "cchkd run 04 --preset paper -p data=real -p cohort=BRCA -p modality=mrna,cnv,rppa,"
     "mirna (then KIPAN; LIHC without mirna)",
+    "many_pairs": "cchkd run 08 --preset paper -p data=real -p name=cub (then each other set; "
+    "mfeat with -p most_train=300)",
     "counterexamples": "cchkd run 06 --preset paper",
     "benchmarks_mi": f"{BENCH}mi.py",
     "calibration": f"{BENCH}criterion_calibration.py",
