@@ -177,7 +177,9 @@ def fragment(verdict: Verdict) -> str:
     ]  # fmt: skip
     if checks:
         parts.append("<h2>Checks</h2>")
-        parts.append(table(["what was checked", "", "value", "limit, or what to do"], checks))
+        parts.append(
+            table(["what was checked", "result", "value", "limit, or what to do"], checks, "checks")
+        )
     low, high = verdict.ci
     numbers = [
         ("I(teacher; student)", f"{verdict.mi_teacher_student:.3f} nats"),
@@ -195,7 +197,7 @@ def fragment(verdict: Verdict) -> str:
         parts.append(f"<h2>Forecast</h2><p>{escape(str(verdict.forecast))}.</p>")
     numbers += [(name, f"{value:.3f}") for name, value in verdict.rivals.items()]
     numbers += [("estimator", verdict.estimator), ("held-out rows", str(verdict.n))]
-    parts.append("<h2>Numbers</h2>" + table(["quantity", "value"], numbers))
+    parts.append("<h2>Numbers</h2>" + table(["quantity", "value"], numbers, "numbers"))
     notes = {note for part in verdict.estimates.values() for note in part.notes}
     if notes:
         items = "".join(f"<li>{escape(note)}</li>" for note in sorted(notes))

@@ -205,7 +205,7 @@ def page(own: Study, verdicts: pd.DataFrame, rows: pd.DataFrame) -> str:
         f"<p>{report.escape(_judged(table))}</p>",
         report.table(
             ["teacher → student", "gap (nats)", "verdict", "P(helps)", "gain foretold",
-             "gain measured (points)", "", "best λ"],
+             "gain measured (points)", "outcome", "best λ"],
             [line(row) for row in table.to_dict("records")],
             "every pair, largest gain first",
         ),
