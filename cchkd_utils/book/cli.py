@@ -35,8 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as a shell reports what SIGPIPE has ended
     except ModuleNotFoundError as error:
-        told = str(error) if "pip install" in str(error) else str(not_installed(error))
-        print(f"cchkd: {told}", file=sys.stderr)
+        print(f"cchkd: {not_installed(error)}", file=sys.stderr)
         return 1
     except (ValueError, OSError, runner.RunError) as error:
         print(f"cchkd: {' '.join(str(error).splitlines())}", file=sys.stderr)
@@ -247,8 +246,7 @@ def _assess(file: list[str], as_json: bool, html: str | None, plot: str | None, 
             verdict = criterion.assess(**arrays, **options)
         except ValueError as error:
             raise ValueError(f"{', '.join(file)}: {error}") from None
-    for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
-        print(f"cchkd: warning: {message}", file=sys.stderr)
+    _tell(caught)
     if html:
         names = ", ".join(Path(name).name for name in file)
         Path(html).write_text(verdict.to_html(f"Verdict on {names}"), encoding="utf-8")
@@ -259,14 +257,18 @@ def _assess(file: list[str], as_json: bool, html: str | None, plot: str | None, 
     print(json.dumps(values, indent=1) if as_json else verdict)
 
 
+def _tell(caught: list[warnings.WarningMessage]) -> None:
+    for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
+        print(f"cchkd: warning: {message}", file=sys.stderr)
+
+
 def _study(file: str, out: str | None, as_json: bool, **options) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         from cchkd_utils.sections.many_pairs import own
 
         study = own.plan(file, **options)
-    for warning in caught:
-        print(f"cchkd: warning: {warning.message}", file=sys.stderr)
+    _tell(caught)
     name = study.data.provenance["name"]
     folder = Path(out or f"{name}-study")
     print(f"{name}: {len(study.pairs)} pairs, {study.n_train} training rows, seeds "

@@ -1,9 +1,10 @@
 """The criterion: its verdict with intervals and checks, and its rivals."""
 
+from .assessment import assess, rank_teachers
 from .checks import Check
 from .expected_gain import Forecast, OutOfRange, forecast
 from .uncertainty import ALPHA, decide, probability_wrong
-from .verdict import Verdict, assess, rank_teachers
+from .verdict import Verdict
 
 __all__ = [
     "ALPHA",

@@ -68,10 +68,10 @@ def features(known: Mapping) -> dict:
 def conditions(known: Mapping) -> dict:
     """Return what else must lie in the range of the pairs that the model was learned from."""
     return {
-        "training rows": known["n_train"], "training rows per class":
-        known["n_train"] / known["n_classes"],
+        "training rows": known["n_train"],
+        "training rows per class": known["n_train"] / known["n_classes"],
         "temperature": known["temperature"],
-    }  # fmt: skip
+    }
 
 
 def forecast(

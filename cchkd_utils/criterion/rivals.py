@@ -63,6 +63,12 @@ def rival_criteria(
     }
 
 
+def accuracy(codes: np.ndarray, logits, classes: np.ndarray | None = None) -> float:
+    """Share of rows whose largest of `logits` is their class; arguments as in `rival_criteria`."""
+    target = _places(codes, classes, logits)[codes]
+    return _skill(target, _given(logits, target, True, "logits"), True)
+
+
 def _places(codes, classes, *given) -> np.ndarray:
     """Return the matrix `[codes, columns]` that puts each class into its column of the logits."""
     k = int(codes.max()) + 1

@@ -4,9 +4,10 @@ from cchkd_utils import not_installed
 
 try:
     from cchkd_utils.distill.losses import kd_loss, kd_mse
+    from cchkd_utils.distill.options import Member, Options
     from cchkd_utils.distill.own_models import assess_models, collect
     from cchkd_utils.distill.stack import Ensemble
-    from cchkd_utils.distill.training import Member, Options, train, train_ensemble
+    from cchkd_utils.distill.training import train, train_ensemble
 except ModuleNotFoundError as error:
     raise not_installed(error) from None
 

@@ -1,112 +1,16 @@
 """Train students, one or many at once: one step of all of them is one batched computation."""
 
-from dataclasses import dataclass
-from functools import partial
-
 import numpy as np
 import torch
-from torch import nn, optim
+from torch import nn
 from torch.func import stack_module_state
 
 from cchkd_utils.distill.losses import classification_loss, regression_loss
+from cchkd_utils.distill.options import OPTIMIZERS, Member, Options
 from cchkd_utils.distill.stack import EVAL_ROWS, Ensemble, Rows, Stack, chunks, in_order
 
-OPTIMIZERS = {"adam": optim.Adam, "sgd": partial(optim.SGD, momentum=0.9), "adamw": optim.AdamW}
 NORMALISED = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
-CHOICES = {
-    "task": ("classification", "regression"),
-    "optimizer": tuple(OPTIMIZERS),
-    "schedule": ("constant", "cosine"),
-}
 CLIP = 1.0  # largest gradient norm of a classifier: without, lam=.8 at T=4 diverges early on
-
-
-@dataclass(frozen=True)
-class Member:
-    """One student to train.
-
-    Members of equal `seed` start from the same weights and see the same batches in the same
-    order, whatever else differs: their gains are paired.
-
-    Parameters
-    ----------
-    seed : int
-        Initial weights, batch order and held-out rows.
-    lam, temperature : float
-        Weight of the teacher, 0 or more (at most 1 for classes), and T of `kd_loss`.
-    data, teacher : int
-        Indices into the first axes of x and y, and of the teacher predictions. No teacher:
-        undistilled, `lam` is 0.
-
-    Examples
-    --------
-    >>> Member(seed=3, lam=0.5, temperature=2.0, teacher=0).lam
-    0.5
-    """
-
-    seed: int
-    lam: float = 0.0
-    temperature: float = 1.0
-    data: int = 0
-    teacher: int | None = None
-
-    def __post_init__(self):
-        if self.seed < 0 or self.data < 0 or (self.teacher is not None and self.teacher < 0):
-            raise ValueError(f"{self}: seed, data and teacher must not be negative")
-        if not (0 <= self.lam < np.inf and 0 < self.temperature < np.inf):
-            raise ValueError(f"{self}: lam must be 0 or more, temperature positive")
-        if self.lam and self.teacher is None:
-            raise ValueError(f"{self}: lam > 0 needs a teacher (or set lam to 0)")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How students are trained: what all members of an ensemble share.
-
-    Parameters
-    ----------
-    task : {"classification", "regression"}
-        Minimises `kd_loss` with gradients clipped to norm 1, or `kd_mse` / (1 + lam): the division
-        leaves the minimiser where it is and makes the step size independent of lam.
-    optimizer, schedule : {"adam", "sgd", "adamw"} and {"constant", "cosine"}
-        ``sgd`` has momentum 0.9. ``cosine`` lowers the learning rate from `lr` towards 0 over the
-        epochs: the last weights scatter less, so that small gains show.
-    lr, weight_decay : float
-        The optimiser's step size and decay of the weights.
-    epochs, batch_size : int
-        Passes over the training rows, and rows per step.
-    patience : int, optional
-        A member stops after this many epochs without improvement; needs ``validation``.
-
-    Examples
-    --------
-    >>> Options(task="regression", epochs=5).optimizer
-    'adam'
-    """
-
-    task: str = "classification"
-    optimizer: str = "adam"
-    lr: float = 1e-3
-    schedule: str = "constant"
-    weight_decay: float = 0.0
-    epochs: int = 20
-    batch_size: int = 64
-    patience: int | None = None
-
-    def __post_init__(self):
-        for name, choices in CHOICES.items():
-            value = getattr(self, name)
-            if value not in choices:
-                raise ValueError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
-        for name in ("lr", "epochs", "batch_size", "patience"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value}: give a positive number")
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if value != int(value):
-                raise ValueError(f"{name} is {value}: give a whole number")
-            object.__setattr__(self, name, int(value))
 
 
 def train(model, x, y, *, seed=0, lam=0.0, temperature=1.0, teacher=None, **options):
@@ -160,16 +64,13 @@ def train_ensemble(
     Examples
     --------
     >>> import numpy as np
+    >>> from cchkd_utils.distill import Member
     >>> from cchkd_utils.distill.networks import MLP
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.normal(size=(200, 4)).astype("float32")
-    >>> y = (x[:, 0] > 0).astype(int)
-    >>> teacher = 3 * np.stack([-x[:, 0], x[:, 0]], 1)
-    >>> members = [Member(0), Member(0, lam=0.5, temperature=2.0, teacher=0)]
-    >>> data = x[None], y[None]  # one data set
-    >>> students = train_ensemble(lambda: MLP(4, 2), *data, members, teacher=teacher[None])
-    >>> students.predict(x).shape  # undistilled and distilled, from equal weights
-    (2, 200, 2)
+    >>> x, labels = np.random.default_rng(0).normal(size=(1, 90, 4)), np.arange(90)[None] % 2
+    >>> members = [Member(0), Member(0, lam=0.5, teacher=0)]  # from equal weights
+    >>> students = train_ensemble(lambda: MLP(4, 2), x, labels, members, teacher=x[..., :2])
+    >>> students.predict(x[0]).shape  # undistilled and distilled
+    (2, 90, 2)
     """
     options = Options(**options)
     if not members:

@@ -11,9 +11,11 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from cchkd_utils import results
 from cchkd_utils.datasets import Multimodal
 from cchkd_utils.distill import Member, train_ensemble
 from cchkd_utils.distill.crossfit import out_of_fold
+from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.distill.networks import MLP
 from cchkd_utils.sections.quantities import METRICS, scores
 
@@ -121,6 +123,25 @@ class Folds:
         ]
         out = self.fit(x, members, soft).predict(x)
         return out.reshape(len(grid), len(self.seeds), *out.shape[1:])
+
+    def results(self, named, grid, scored, n_folds=None):
+        """Rows of the results table, means over all splits, of what `over_folds` has `scored`.
+
+        `grid` is the (λ, T) of the distilled networks; `n_folds` that of a cross-validation.
+        """
+        common = self.case | named | {"n_train": self.train.shape[1], "seed": self.seeds[0]}
+        for metric, (old, new, stderr, n_units) in scored.items():
+            for k, (lam, t) in enumerate(grid):
+                row = results.result(
+                    metric=metric, baseline=round(float(old.mean()), 7),
+                    distilled=round(float(new[k].mean()), 7), **common, lam=lam,
+                    weight=teacher_share(lam), temperature=t,
+                )  # fmt: skip
+                row |= {"n_repeats": len(set(self.seeds)), "n_units": n_units}
+                if n_folds:
+                    spread = (new[k] - old).std(ddof=1)
+                    row |= {"n_folds": n_folds, "gain_sd": round(float(spread), 7)}
+                yield row | {"unit_stderr": round(float(stderr[k]), 7)}
 
     def soft(self, modality, kind):
         """Return the teacher's logits for the training rows, [d, m, classes], of one of `SOFT`."""

@@ -1,6 +1,6 @@
 """What several sections compute: scores of predictions, points of a grid, exact informations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -73,26 +73,32 @@ def influences(logits: ArrayLike, labels: ArrayLike) -> dict[str, NDArray]:
     }
 
 
+def scores_and_influences(logits: ArrayLike, labels: ArrayLike) -> dict[str, tuple]:
+    """Pair `scores` with `influences`, by metric."""
+    own, moved = scores(logits, labels), influences(logits, labels)
+    return {name: (own[name], moved[name]) for name in METRICS}
+
+
 def over_folds(
     before: ArrayLike, after: ArrayLike, labels: NDArray, held_out: Sequence[NDArray],
-    units: NDArray, repeats: Sequence[int],
+    units: NDArray, repeats: Sequence[int], measured: Callable = scores_and_influences,
 ) -> dict[str, tuple[NDArray, NDArray, NDArray, int]]:  # fmt: skip
     """Score logits of each fold on the rows it held out, before and after distillation.
 
     `before` [folds, n, k] and `after` [..., folds, n, k]; `units` [n] and `repeats` [folds] as in
-    `intervals.over_units`. By metric: both scores [folds] and [..., folds], the standard error of
-    the mean gain over units [...], and how many units there are.
+    `intervals.over_units`; `measured` as `scores_and_influences`. By metric: both scores [folds]
+    and [..., folds], the standard error of the mean gain over units [...], and how many units
+    there are.
     """
     folds = list(enumerate(held_out))
     old, new = (
-        [(scores(z[..., i, rows, :], labels[rows]), influences(z[..., i, rows, :], labels[rows]))
-         for i, rows in folds]
+        [measured(z[..., i, rows, :], labels[rows]) for i, rows in folds]
         for z in (np.asarray(before), np.asarray(after))
-    )  # fmt: skip
+    )
     out = {}
-    for name in METRICS:
-        first, second = (np.stack([fold[0][name] for fold in side], -1) for side in (old, new))
-        moved = [b[1][name] - a[1][name] for a, b in zip(old, new)]
+    for name in old[0]:
+        first, second = (np.stack([fold[name][0] for fold in side], -1) for side in (old, new))
+        moved = [b[name][1] - a[name][1] for a, b in zip(old, new)]
         out[name] = (
             first, second, *intervals.over_units(moved, held_out, units, second - first, repeats)
         )  # fmt: skip

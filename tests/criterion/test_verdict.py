@@ -235,3 +235,26 @@ def test_the_bias_simulated_for_several_targets_is_that_of_the_estimator():
         y = x + 0.5 * rng.standard_normal((400, 3))
         biases.append(simulated_bias(t, x, y, False, 0.0, 1.28, "gaussian", i))
     assert np.mean(biases) == pytest.approx(0.0, abs=0.03)
+
+
+def test_training_gives_a_forecast_of_the_same_accuracies():
+    """Labels 1 to 3 name columns of four logits; the forecast sees the student's accuracy there."""
+    from cchkd_utils import criterion
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(1, 4, 400)
+    signal = np.eye(4)[labels]
+    logits = [3 * signal + noise * rng.normal(size=signal.shape) for noise in (1.0, 3.0)]
+    h1, h2 = (signal[:, 1:] + rng.normal(size=(400, 3)) for _ in range(2))
+    verdict = criterion.assess(
+        h1, h2, labels, teacher_logits=logits[0], student_logits=logits[1], checks=False,
+        training={"n_train": 200},
+    )  # fmt: skip
+    right = [(z.argmax(1) == labels).mean() for z in logits]
+    assert verdict.forecast == criterion.forecast(
+        teacher_accuracy=right[0], student_accuracy=right[1], n_train=200, n_classes=4,
+        mi_student_label=verdict.mi_student_label,
+    )  # fmt: skip
+    assert "P(helps)" in str(verdict) and verdict.to_dict()["forecast"]["p_help"] > 0
+    with pytest.raises(ValueError, match="student_logits"):
+        criterion.assess(h1, h2, labels, checks=False, training={"n_train": 200})

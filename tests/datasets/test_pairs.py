@@ -192,6 +192,7 @@ def test_published_mfeat_is_found_in_the_installed_package(tmp_path, monkeypatch
     for name, rows in expected.items():
         np.testing.assert_allclose(data.modalities[name], rows, rtol=1e-6)
     assert (data.labels == np.arange(30) % 3).all()
+    assert data.provenance["licence"] == "MIT" and "UCI" in data.provenance["source"]
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the published files")

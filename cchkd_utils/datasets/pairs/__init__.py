@@ -78,7 +78,10 @@ def load(name: str, root=None) -> Multimodal:
         if place.exists() and name != "original":
             return read(place)
     require_choice("set", name, (*KNOWN, *available(root)))
-    return assemble(name, originals.PUBLISHED[name].read(folder / "original"))
+    published = originals.PUBLISHED[name]
+    data = assemble(name, published.read(folder / "original"))
+    known = {"source": published.source, "licence": published.licence}
+    return replace(data, provenance={**data.provenance, **known})
 
 
 def available(root=None) -> list[str]:

@@ -26,7 +26,8 @@ from cchkd_utils.sections.modalities import Recipe
 LAM, TEMPERATURE = (0.2, 0.5, 0.8), (2.0,)
 MAIN = {"lam": 0.5, "temperature": 2.0}  # of forecasts and of the page
 MOST_TRAIN, SEEDS = 300, 10
-FILES = ("verdicts.csv", "results.csv", "study.html", "study.json")
+TABLES, PAGE, ABOUT = ("verdicts", "results"), "study.html", "study.json"
+FILES = (*(f"{table}.csv" for table in TABLES), PAGE, ABOUT)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def run(own: Study, out: Path | str, progress=None) -> tuple[pd.DataFrame, pd.Da
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     _claim(out, own)
-    verdicts, rows = (_kept(out / name, table) for name, table in _TABLES)
+    verdicts, rows = (_kept(out / f"{table}.csv", table) for table in TABLES)
     todo = [p for p in own.pairs if p not in _pairs(verdicts)]
     again = [p for p in own.pairs if p not in _pairs(rows)]
     clock = _Clock(len(todo), len(again), progress or sys.stderr)
@@ -90,19 +91,16 @@ def run(own: Study, out: Path | str, progress=None) -> tuple[pd.DataFrame, pd.Da
                 cv = study.splits(own.data, own.n_train, Recipe(device="auto"), own.seeds)
                 for pair, found in zip(todo, study.judge(cv, ["auto"], 1, todo)):
                     lines = [_without_time(row) | _foretold(row) for row in found]
-                    verdicts = _add(verdicts, lines, out / FILES[0], "verdicts")
+                    verdicts = _add(verdicts, lines, out, "verdicts")
                     clock.tick("judged", pair)
                 for pair, found in zip(again, study.distil(cv, LAM, TEMPERATURE, pairs=again)):
-                    rows = _add(rows, found, out / FILES[1], "results")
+                    rows = _add(rows, found, out, "results")
                     clock.tick("distilled", pair)
     finally:
         if len(rows):
             text = page(own, verdicts, rows)
-            write_whole(out / FILES[2], text.encode())
+            write_whole(out / PAGE, text.encode())
     return verdicts, rows
-
-
-_TABLES = (("verdicts.csv", "verdicts"), ("results.csv", "results"))
 
 
 def _claim(out, own):
@@ -115,7 +113,7 @@ def _claim(out, own):
         "pairs": [list(pair) for pair in own.pairs], "n_train": own.n_train, "seeds": own.seeds,
         "version": __version__,
     }  # fmt: skip
-    path = out / FILES[3]
+    path = out / ABOUT
     if path.is_file():
         try:
             known = json.loads(path.read_text(encoding="utf-8"))
@@ -153,9 +151,9 @@ def _foretold(row):
     return {"p_help": told.p_help, "gain_forecast": told.gain, "no_forecast": ""}
 
 
-def _add(table, rows, path, kind):
+def _add(table, rows, out, kind):
     table = results.check(pd.concat([table, pd.DataFrame(rows)], ignore_index=True), kind)
-    results.write(table, path)
+    results.write(table, out / f"{kind}.csv")
     return table
 
 

@@ -14,10 +14,9 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from cchkd_utils import criterion, mi, results
 from cchkd_utils.datasets import Multimodal
-from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.distill.training import stream
-from cchkd_utils.results import intervals
 from cchkd_utils.sections.modalities import Folds, Recipe
+from cchkd_utils.sections.quantities import over_folds
 
 SIZES = 100, 300, 1000  # training rows, as far as half of the rows allows
 FEW = 400  # rows; below it every split is in halves
@@ -101,44 +100,25 @@ def distil(
 
     A row is the mean over splits, with the standard error of `intervals.over_units`.
     """
-    grid = [(weight, t) for weight in lam for t in temperature]
+    grid, labels = [(weight, t) for weight in lam for t in temperature], cv.dataset.labels
+    units = cv.dataset.ids if cv.dataset.units is None else cv.dataset.units
+    units = np.unique(units, return_inverse=True)[1]
     for teacher, student in pairs or permutations(cv.x, 2):
         new = cv.students(cv.x[student], cv.soft(teacher, soft), grid)
-        named = cv.case | {"teacher": teacher, "student": student, "experiment": soft}
-        yield list(_rows(cv, named, grid, cv.logits[student], new))
+        before = cv.logits[student]
+        scored = over_folds(before, new, labels, cv.test, units, cv.seeds, _measured)
+        named = {"teacher": teacher, "student": student, "experiment": soft}
+        yield list(cv.results(named, grid, scored))
 
 
-def _per_row(logits, labels):
-    """Score of each row [..., m] by metric, whose means are the scores."""
+def _measured(logits, labels):
+    """Scores that are means over rows, and each row's influence on them, by metric."""
     log_p = log_softmax(logits, axis=-1)
     at = np.broadcast_to(labels[:, None], (*logits.shape[:-1], 1))
     own = np.take_along_axis(log_p, at, axis=-1)[..., 0]
-    return {"accuracy": (logits.argmax(-1) == labels).astype(float), "cross-entropy": -own}
-
-
-def _rows(cv, named, grid, before, after):
-    y, n = cv.dataset.labels, len(cv.dataset)
-    units = np.arange(n) if cv.dataset.units is None else cv.dataset.units
-    units = np.unique(units, return_inverse=True)[1]
-    scored = [
-        [_per_row(z[..., i, rows, :], y[rows]) for z in (before, after)]
-        for i, rows in enumerate(cv.test)
-    ]
-    for metric in ("accuracy", "cross-entropy"):
-        moved = [new[metric] - old[metric] for old, new in scored]  # [grid, m] of each split
-        old = np.array([old[metric].mean() for old, _ in scored])
-        gains = np.stack([m.mean(axis=-1) for m in moved], axis=-1)
-        psi = [m - m.mean(axis=-1, keepdims=True) for m in moved]
-        stderr, n_units = intervals.over_units(psi, cv.test, units, gains, cv.seeds)
-        for k, (lam, t) in enumerate(grid):
-            row = results.result(
-                metric=metric, baseline=round(float(old.mean()), 7),
-                distilled=round(float((old + gains[k]).mean()), 7), **named,
-                n_train=cv.train.shape[1], seed=cv.seeds[0], lam=lam, temperature=t,
-                weight=teacher_share(lam),
-            )  # fmt: skip
-            spread = {"n_repeats": len(cv.seeds), "unit_stderr": round(float(stderr[k]), 7)}
-            yield row | spread | {"n_units": n_units}
+    rows = {"accuracy": (logits.argmax(-1) == labels).astype(float), "cross-entropy": -own}
+    means = {name: values.mean(axis=-1) for name, values in rows.items()}
+    return {name: (mean, rows[name] - mean[..., None]) for name, mean in means.items()}
 
 
 def judge(

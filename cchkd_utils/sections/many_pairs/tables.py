@@ -1,6 +1,5 @@
 """What the tables of many pairs say. Intervals resample sources: sets of one share their units."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -231,15 +230,3 @@ def failed(table: pd.DataFrame, verdicts: pd.DataFrame, most: int = 8) -> pd.Dat
         "I(H1;H2)": wrong["mi_teacher_student"].round(2),
         "not the label": wrong[NOT_LABEL].round(2),
     }).set_index("pair")  # fmt: skip
-
-
-def by_source(table: pd.DataFrame, estimator: str) -> pd.DataFrame:
-    """Clear effects of each source: how many help, and how often sign and *never* are right."""
-    own = resolved(table[table["estimator"] == estimator])
-    own = own.assign(helps=own["outcome"] == "helps")
-    own["sign"] = (own["gap"] > 0) == own["helps"]
-    grouped = own.groupby("source")
-    sums: Mapping = {"clear": grouped.size(), "help": grouped["helps"].sum()}
-    return pd.DataFrame(sums | {"sign right": grouped["sign"].sum()}).assign(
-        never=lambda t: t["clear"] - t["help"]
-    )

@@ -12,7 +12,6 @@ from scipy.special import log_softmax, softmax
 from cchkd_utils import criterion, results
 from cchkd_utils.datasets import Multimodal
 from cchkd_utils.distill.crossfit import folds
-from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.sections.modalities import SOFT, Folds, Recipe
 from cchkd_utils.sections.quantities import over_folds
 
@@ -93,21 +92,10 @@ def _mean_log(a, b):
 
 def _rows(cv, pair, experiment, grid, before, after):
     """Means over all folds and repeats, and what `intervals.summarise` asks for."""
-    common = cv.case | pair | {"experiment": experiment, "n_train": cv.train.shape[1]}
-    common |= {"seed": cv.seeds[0]}
-    everyone, n_repeats, rows = np.arange(len(cv.dataset)), len(set(cv.seeds)), []
+    everyone = np.arange(len(cv.dataset))
     scored = over_folds(before, after, cv.dataset.labels, cv.test, everyone, cv.seeds)
-    for metric, (old, new, stderr, n) in scored.items():
-        folds = {"n_folds": len(cv.seeds) // n_repeats, "n_repeats": n_repeats, "n_units": n}
-        for k, (lam, t) in enumerate(grid):
-            row = results.result(
-                metric=metric, baseline=round(float(old.mean()), 7),
-                distilled=round(float(new[k].mean()), 7), **common, lam=lam,
-                weight=teacher_share(lam), temperature=t,
-            )  # fmt: skip
-            spread, error = (round(float(v), 7) for v in ((new[k] - old).std(ddof=1), stderr[k]))
-            rows.append(row | folds | {"gain_sd": spread, "unit_stderr": error})
-    return rows
+    n_folds = len(cv.seeds) // len(set(cv.seeds))
+    return cv.results(pair | {"experiment": experiment}, grid, scored, n_folds)
 
 
 def assess_pairs(half: Folds, estimators: Iterable[str], *, cv: Folds | None = None) -> list[dict]:
