@@ -244,7 +244,7 @@ def test_training_gives_a_forecast_of_the_same_accuracies():
     rng = np.random.default_rng(0)
     labels = rng.integers(1, 4, 400)
     signal = np.eye(4)[labels]
-    logits = [3 * signal + noise * rng.normal(size=signal.shape) for noise in (1.0, 3.0)]
+    logits = [3 * signal + noise * rng.normal(size=signal.shape) for noise in (1.5, 2.0)]
     h1, h2 = (signal[:, 1:] + rng.normal(size=(400, 3)) for _ in range(2))
     verdict = criterion.assess(
         h1, h2, labels, teacher_logits=logits[0], student_logits=logits[1], checks=False,
