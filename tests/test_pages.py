@@ -6,6 +6,7 @@
 import functools
 import gzip
 import http.server
+import io
 import json
 import os
 import re
@@ -14,10 +15,12 @@ import threading
 from importlib import resources
 from urllib.parse import unquote, urldefrag, urlsplit
 
+import numpy as np
 import pytest
 
-from cchkd_utils import runner
+from cchkd_utils import criterion, runner
 from cchkd_utils.book import build, handouts
+from cchkd_utils.sections.many_pairs import own
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -42,6 +45,11 @@ def test_no_internal_link_is_broken(site, pages):
                 broken.append((page, link))
             downloads += "_downloads/" in target
     assert broken == [] and downloads
+
+
+def test_public_names_link_to_their_source(site):
+    links = re.findall(r'href="(\.\./_modules/[^"]+#[^"]+)"', (site / "book/api.html").read_text())
+    assert len(links) > 40
 
 
 def test_every_page_offers_its_source_and_every_notebook_its_tables(site, pages):
@@ -85,7 +93,9 @@ def browser():
 @pytest.fixture(scope="module")
 def visits(browser, address, pages):
     """Open every page once: wide and light, then dark, then on a phone; note what is met."""
-    return {page: visit(browser, address, page) for page in pages}
+    code = "_modules/"  # one page of source stands for all
+    chosen = [p for p in pages if not p.startswith(code)] + [f"{code}cchkd_utils/mi.html"]
+    return {page: visit(browser, address, page) for page in chosen}
 
 
 class Page:
@@ -295,3 +305,38 @@ def test_slides_need_nothing_but_their_file(browser, deck):
         assert tab.evaluate(RUN_AXE, []) == []
         tab.keyboard.press("ArrowRight")
     tab.close()
+
+
+@pytest.fixture(scope="module")
+def own_pages(tmp_path_factory):
+    """The page of a verdict, and that of a study of one pair."""
+    folder = tmp_path_factory.mktemp("own")
+    x, noise = np.random.default_rng(0).normal(size=(2, 200, 3))
+    score = x[:, 1] + 0.5 * noise[:, 1]
+    logits = dict.fromkeys(("teacher_logits", "student_logits"), np.c_[-score, score])
+    verdict = criterion.assess(
+        x + 0.3 * noise, x[:, :2], x[:, 1] > 0, training={"n_train": 100}, **logits
+    )
+    path = folder / "verdict.html"
+    path.write_text(verdict.to_html(), encoding="utf-8")
+    study = own.plan("breast-cancer", teacher=["mean"], student=["error"], n_train=100, seeds=2)
+    own.run(study, folder, io.StringIO())
+    return [path, folder / own.PAGE]
+
+
+def test_reports_of_own_data_need_nothing_but_their_file(browser, own_pages):
+    for path in own_pages:
+        tab = browser.new_page()
+        asked, errors = [], []
+        tab.on("request", lambda request, asked=asked: asked.append(request.url))
+        tab.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
+        tab.goto(path.as_uri(), wait_until="load")
+        assert asked == [path.as_uri()] and errors == []
+        tab.add_script_tag(content=AXE)
+        for theme, rules in {"light": [], "dark": ["color-contrast"]}.items():
+            tab.emulate_media(color_scheme=theme)
+            assert tab.evaluate(RUN_AXE, rules) == [], (path, theme)
+        for width, height in (WIDE, PHONE):
+            tab.set_viewport_size({"width": width, "height": height})
+            assert tab.evaluate(OVER) <= 0, (path, width)
+        tab.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
@@ -100,10 +101,11 @@ def picture(figure: Figure, alt: str, caption: str = "") -> str:
 
 
 def draw(verdict: Verdict) -> Figure:
-    """Draw both informations and the gap with its interval and the zero line."""
+    """Draw both informations and the gap with its interval; below, checks, forecast, rivals."""
     from cchkd_utils import plots
 
-    fig, (sides, gap) = plots.figure(1, 2, width=7.0, height=3.4)
+    told = [line for part in below(verdict) for line in textwrap.wrap(part, 100)]
+    fig, (sides, gap) = plots.figure(1, 2, width=7.0, height=3.1 + 0.18 * len(told))
     names = "I(teacher; student)", "I(student; label)"
     values = verdict.mi_teacher_student, verdict.mi_student_label
     y = np.array([1, 0])
@@ -119,7 +121,21 @@ def draw(verdict: Verdict) -> Figure:
     draw_gaps(gap, {"gap": verdict})
     gap.set_xlabel(f"nats, with the {verdict.level:.0%} interval; shaded: says distil")
     plots.headline(fig, headline(verdict))
+    if told:
+        fig.supxlabel("\n".join(told), x=0.01, ha="left", fontsize=9, color="0.25")
     return fig
+
+
+def below(verdict: Verdict) -> list[str]:
+    """Say which checks failed, what is foretold and what the rivals are, a line each."""
+    failed = [check.name for check in verdict.checks if not check.passed]
+    parts = {
+        "checks": f"failed: {', '.join(failed)}" if failed
+        else f"all {len(verdict.checks)} passed" if verdict.checks else "",
+        "forecast": str(verdict.forecast or ""),
+        "rivals": ", ".join(f"{name} {value:.2f}" for name, value in verdict.rivals.items()),
+    }  # fmt: skip
+    return [f"{name}: {told}" for name, told in parts.items() if told]
 
 
 def draw_gaps(ax, verdicts: Mapping[str, Verdict]) -> None:

@@ -64,6 +64,8 @@ class Verdict:
     def plot(self):
         """Draw both informations and the gap with its interval, a `matplotlib` figure.
 
+        Words below it: checks, forecast, rivals.
+
         ModuleNotFoundError without the extra ``plots``.
         """
         return report.draw(self)
