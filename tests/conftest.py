@@ -9,6 +9,7 @@ import pytest
 from cchkd_utils import paths
 
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that meet slow each other down
 
 
 @pytest.fixture(scope="session")
