@@ -169,16 +169,25 @@ def tally(table: pd.DataFrame, by: str = "estimator") -> pd.DataFrame:
 
 
 def scored(table: pd.DataFrame) -> pd.DataFrame:
-    """Score decisions and bare signs apart, by estimator: `tally`, and how many are undecided.
+    """Count right answers among clear effects, by estimator, beside both constant answers.
 
-    *Same sign* compares the gap with the mean gain, however unsure both are.
+    The book's one rule: an unresolved gain counts for nobody. ``decision``: where it is decided;
+    ``sign``: of the gap, however sure. Each count says of how many.
     """
-    same = np.sign(table["gain"]) == np.sign(table["gap"])
-    columns = {"undecided": table["decision"] == "undecided", "same sign": same}
-    shares = {
-        name: [
-            f"{own.sum()} of {len(own)}" for _, own in flags.groupby(table["estimator"], sort=False)
-        ]
-        for name, flags in columns.items()
-    }
-    return tally(table).assign(**shares)
+    rows = {}
+    for estimator, own in table.groupby("estimator", sort=False):
+        clear = resolved(own)
+        helps = clear["outcome"] == "helps"
+        decided = clear["decision"] != "undecided"
+        right = (clear["decision"] == "distil") == helps
+        answers = {"decision": (right, decided), "sign": (same_sign(own), decided | True)}
+        rows[estimator] = {("", "undecided"): _of(own["decision"] == "undecided")} | {
+            (name, answer): _of(flags[kept])
+            for name, (hit, kept) in answers.items()
+            for answer, flags in (("right", hit), ("always", helps), ("never", ~helps))
+        }
+    return pd.DataFrame(rows).T.rename_axis("estimator")
+
+
+def _of(flags: pd.Series) -> str:
+    return f"{flags.sum()} of {len(flags)}" if len(flags) else "none"

@@ -174,7 +174,7 @@ plots.show(
 )
 
 # %% tags=["hide-input"]
-print("verdict and outcome, counted over pairs and kinds of soft labels:")
+print("right among the clear effects, over pairs and kinds of soft labels:")
 cells.scored(clean)
 
 # %% tags=["hide-input"]
@@ -217,7 +217,7 @@ swept = sweep.drop_duplicates(["student", "soft", "knob"]).groupby(["student", "
 swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(tables.noise_where_it_turns).to_frame("gain")
 
 # %% tags=["hide-input"]
-print("verdict and outcome, counted over the noisy teachers:")
+print("right among the clear effects, over the noisy teachers:")
 cells.scored(points[points["knob"] > 0])
 
 # %% [markdown]
@@ -252,7 +252,7 @@ plots.show(
 )
 
 # %% tags=["hide-input"]
-print("verdict and outcome, counted over pairs and kinds of soft labels:")
+print("right among the clear effects, over pairs and kinds of soft labels:")
 cells.scored(mosi_clean)
 
 # %% tags=["hide-input"]

@@ -210,13 +210,13 @@ tables.overview(real_gains, real_pooled)
 # Gains in percentage points with their 95 % interval, λ = 0.5, $T$ = 2 (*cautious*: what the interval of Nadeau and Bengio leaves of the cross-fitted outcome); then the verdict
 # of each estimator.
 #
-# **Does the verdict agree with the outcome?** *Agree* and *disagree* count pairs with a resolved outcome and a decided verdict; the rest are *open*, those whose verdict is *undecided*
-# among them. *Same sign* ignores all uncertainty, as a bare inequality does: the sign of the gap against the sign of the mean gain.
+# **Does the verdict agree with the outcome?** Only a clear effect can be foretold. *Decision* counts where the verdict was decided, *sign* takes the bare sign of the gap, however sure. Beside
+# both stand *always* and *never* distil on the same pairs.
 
 # %% tags=["hide-input"]
 by_kind = real_gains.groupby("experiment")
 counts = {name: tables.pair_agreement(group, real_pooled) for name, group in by_kind}
-pd.concat(counts, names=["soft labels", "estimator"])
+pd.concat(counts, names=["soft labels"])
 
 # %% [markdown]
 # All pairs by outcome at every λ and $T$ of the paper (cross-fitted soft labels, accuracy):

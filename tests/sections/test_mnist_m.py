@@ -7,6 +7,7 @@ import pytest
 from cchkd_utils import results
 from cchkd_utils.datasets import mnist_m
 from cchkd_utils.distill import networks
+from cchkd_utils.sections import cells
 from cchkd_utils.sections.mnist_m import figures, study, tables
 
 SEEDS = (0, 1)
@@ -149,11 +150,15 @@ def test_agreement_counts_what_was_foretold():
         [2, 2, 0, -2], [1, -1, 1, -1], ["distil", "undecided", "distil", "do not distil"]
     )
     beside = tables.foretold(table, verdicts)
-    assert beside["helps"].tolist() == [1, 1, 0, 0, ""]
-    assert beside["hurts"].tolist() == [0, 0, 0, 1, ""]
-    assert beside["unresolved"].tolist() == [0, 0, 1, 0, ""]
+    assert beside["helps"].tolist() == [1, 1, 0, 0]
+    assert beside["hurts"].tolist() == [0, 0, 0, 1]
+    assert beside["unresolved"].tolist() == [0, 0, 1, 0]
     assert beside["e"].tolist()[:2] == ["+1.00 distil", "-1.00 undecided"]
-    assert beside.loc["right", "e"] == "67%"  # two of the three cells with an outcome
+    counted = cells.scored(tables.outcomes(table, verdicts)).loc["e"]
+    assert counted["decision"].to_dict() == {
+        "right": "2 of 2", "always": "1 of 2", "never": "1 of 2"
+    }
+    assert counted["sign"].to_dict() == {"right": "2 of 3", "always": "2 of 3", "never": "1 of 3"}
 
 
 def test_rank_correlation_is_spearmans_and_its_interval_holds_it():

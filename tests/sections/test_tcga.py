@@ -74,9 +74,13 @@ def test_agreement_counts_only_what_is_resolved_and_decided():
         for e, g, d in [("ksg", 1.0, "distil"), ("auto", -0.1, "undecided")]
     ])  # fmt: skip
     table = tables.pair_agreement(gains, judged)
-    assert table.loc["ksg", ["agree", "disagree", "open"]].tolist() == [1, 1, 1]
-    assert table.loc["auto", ["agree", "disagree", "open"]].tolist() == [0, 0, 3]
-    assert table["same sign"].to_dict() == {"ksg": "1 of 3", "auto": "2 of 3"}
+    assert table.loc["ksg", "decision"].tolist() == ["1 of 2"] * 3
+    assert table.loc["auto", "decision"].tolist() == ["none"] * 3
+    assert table["sign", "right"].to_dict() == {"ksg": "1 of 2", "auto": "1 of 2"}
+    assert table["", "undecided"].to_dict() == {"ksg": "0 of 3", "auto": "3 of 3"}
+    assert tables.agreed(gains, judged) == (
+        "ksg: 1 agree, 1 disagree, 1 open; auto: 0 agree, 0 disagree, 3 open"
+    )
 
 
 def test_the_majority_needs_more_than_half():

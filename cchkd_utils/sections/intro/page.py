@@ -100,7 +100,8 @@ def paragraph(table: pd.DataFrame) -> str:
             )
     hurts = (table["outcome"] == "hurts").sum()
     clear = f"Where the effect is clear, its sign is that of the gap in **{signs(table)}**"
-    clear += f"; the answer *never distil* would be right in {hurts}."
+    clear += f"; the answer *never distil* would be right in {hurts}, *always distil* in "
+    clear += f"{(table['outcome'] == 'helps').sum()}."
     return " ".join([*sentences, clear])
 
 

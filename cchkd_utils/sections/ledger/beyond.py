@@ -5,6 +5,7 @@ import pandas as pd
 from cchkd_utils.sections import cells as joined
 from cchkd_utils.sections.cells import same_sign
 from cchkd_utils.sections.ledger.headlines import (
+    FLOOR,
     NOT_REPRODUCED,
     NOT_TESTABLE,
     PARTLY,
@@ -14,8 +15,6 @@ from cchkd_utils.sections.ledger.headlines import (
 )
 from cchkd_utils.sections.many_pairs import tables
 from cchkd_utils.sections.quantities import near
-
-SURE = 0.8  # share of right signs that makes a rule of it
 
 
 @headline(
@@ -28,15 +27,15 @@ def sign_on_many_pairs(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     clear = joined.resolved(near(tables.joined(rows, verdicts), lam=0.5, temperature=2.0))
     if clear.empty:
         return Cell("no clear effect", NOT_TESTABLE)
-    helps = (clear["outcome"] == "helps").to_numpy()
+    helps = clear.drop_duplicates(tables.POINT)["outcome"] == "helps"
     best = max(helps.mean(), 1 - helps.mean())
     parts, above = [], []
     for estimator, own in clear.groupby("estimator", sort=False):
         same = same_sign(own)
         parts.append(f"{estimator} {same.sum()} of {len(same)}")
         above.append(same.mean() - best)
-    text = f"sign right: {', '.join(parts)}; the better constant answer {best:.0%}"
-    sure = min(above) > 0 and min(above) + best >= SURE
+    text = f"sign right: {', '.join(parts)}; *always* in {helps.sum()}, *never* in {(~helps).sum()}"
+    sure = min(above) > 0 and min(above) + best >= FLOOR
     return Cell(text, REPRODUCED if sure else PARTLY if max(above) > 0 else NOT_REPRODUCED)
 
 
@@ -57,6 +56,7 @@ def ranking_of_many_pairs(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
         for name, *values in numbers.itertuples()
     )
     lowest = numbers.loc[gaps]
-    if (lowest["within_lo"] > 0).all():
-        return Cell(text, REPRODUCED)
-    return Cell(text, PARTLY if (lowest["within"] > 0).all() else NOT_REPRODUCED)
+    above, below = lowest["within_lo"] > 0, lowest["within_hi"] < 0
+    if not (above | below).any():
+        return Cell(text, NOT_TESTABLE)
+    return Cell(text, REPRODUCED if above.all() else PARTLY if above.any() else NOT_REPRODUCED)

@@ -61,6 +61,7 @@ def answers(table: pd.DataFrame) -> pd.DataFrame:
             ("all clear effects", "sign − never"): _difference(sign, ~helps, own["source"]),
             ("decided ones", "cells"): int(decided.sum()),
             ("decided ones", "decision right"): _share(said[decided]),
+            ("decided ones", "always"): _share(helps[decided]),
             ("decided ones", "never"): _share(~helps[decided]),
             ("decided ones", "decision − never"): _difference(
                 said[decided], ~helps[decided], own["source"][decided]

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cchkd_utils.results import intervals
-from cchkd_utils.sections.cells import pooled, tally
+from cchkd_utils.sections.cells import pooled
 from cchkd_utils.sections.quantities import near
 
 RIVALS = ["teacher accuracy", "linear CKA", "residual alignment", "I(teacher; label | student)"]
@@ -26,21 +26,20 @@ def by_blur(verdicts: pd.DataFrame) -> pd.DataFrame:
     return pooled(verdicts, ["estimator", "knob"], numbers).sort_index()
 
 
-def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Count the outcomes of all (λ, T), blur by blur, beside each estimator's gap and decision.
+def outcomes(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Return the outcome of every (blur, λ, T) beside each estimator's gap and decision."""
+    cells = intervals.summarise(table, ["knob", "lam", "temperature"])
+    return cells.merge(by_blur(verdicts).reset_index(), on="knob")
 
-    Last row: the share of the cells with an outcome that was foretold (by undecided: none).
-    """
+
+def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Count the outcomes of all (λ, T), blur by blur, beside each estimator's gap and decision."""
     cells = intervals.summarise(table, ["knob", "lam", "temperature"])
     counts = pd.crosstab(cells["knob"], cells["outcome"])
     counts = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0)
     said = by_blur(verdicts)
     text = (said["gap"].map("{:+.2f} ".format) + said["decision"]).unstack("estimator")
-    agreed = tally(cells.merge(said.reset_index(), on="knob"))["agree"]
-    right = agreed / max(1, (cells["outcome"] != "unresolved").sum())
-    last = right.map("{:.0%}".format).to_frame("right").T
-    beside = pd.concat([counts.join(text).astype(object), last])
-    return beside.fillna("").rename_axis("blur (px)")
+    return counts.join(text).rename_axis("blur (px)")
 
 
 def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 1000):

@@ -92,7 +92,7 @@ def where_cch_holds(gains: pd.DataFrame, pooled: pd.DataFrame, estimator: str) -
 
 def agreed(gains: pd.DataFrame, pooled: pd.DataFrame) -> str:
     """Write for each estimator how many pairs agree, disagree and stay open."""
-    counts = pair_agreement(gains, pooled)[list(cells.ANSWERS)]
+    counts = cells.tally(gains.merge(pooled, on=PAIR))
     return "; ".join(
         f"{estimator}: " + ", ".join(f"{n} {answer}" for answer, n in row.items())
         for estimator, row in counts.iterrows()
