@@ -75,7 +75,8 @@ def verdict(judged: Any, **row: Any) -> dict[str, Any]:
     """Return one row of the verdicts table from a `criterion.Verdict`; rivals and time follow."""
     values = judged.to_dict()
     own = {name: values[name] for name in VERDICTS if name in values}
-    return {**row, **own, **values.get("rivals", {}), "took": values["seconds"]}
+    own |= values.get("rivals", {}) | {"took": values["seconds"], "n_held_out": values["n"]}
+    return {**row, **own}
 
 
 def check(rows: pd.DataFrame | Iterable[Mapping[str, Any]], table: str = "results") -> pd.DataFrame:

@@ -38,6 +38,8 @@ class Section:
     table: str  # the recorded one, ``book/results/<table>.csv``
     metric: str  # that stands for the section
     query: str  # rows to keep; the rest are controls, or other forms of the same students
+    units: int  # of the hidden layers that are judged
+    n_held_out: int = 0  # rows that they are judged on, where an old table does not say
 
 
 def fold_share(rows: pd.DataFrame) -> float | None:
@@ -47,15 +49,15 @@ def fold_share(rows: pd.DataFrame) -> float | None:
 
 SECTIONS = (
     Section("synthetic", "01_synthetic", "synthetic", "mse",
-            "experiment == 'mlp'"),
+            "experiment == 'mlp'", 64, 1000),
     Section("MNIST-M", "02_mnist_m", "mnist_m", "accuracy",
-            "experiment == 'distillation' and condition.str.endswith('by index')"),
+            "experiment == 'distillation' and condition.str.endswith('by index')", 64),
     Section("MOSI/MOSEI", "03_mosei", "mosi", "accuracy",
-            "condition.str.contains('cross-fitted')"),
+            "condition.str.contains('cross-fitted')", 32, 150),
     Section("TCGA", "04_tcga", "tcga", "accuracy",
-            "experiment == 'cross-fitted'"),
+            "experiment == 'cross-fitted'", 16),
     Section("many pairs", "08_many_pairs", "many_pairs", "accuracy",
-            "experiment == 'in-sample'"),
+            "experiment == 'in-sample'", 16),
 )  # fmt: skip
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
@@ -88,8 +90,9 @@ def cells(
     """Join what happened with what was foretold by one estimator, one row per cell.
 
     Columns: `CELL`, gain and outcome, baseline; percent (the gain in percentage points, or in per
-    cent of the baseline error); means over repeats of the gap (nats), of p_distil = P(gap > 0) and
-    of the `RIVALS`; the decision most repeats gave; cluster. Ends of intervals have _lo and _hi.
+    cent of the baseline error); means over repeats of the gap (nats), of p_distil = P(gap > 0), of
+    rows_per_unit and of the `RIVALS`; the decision most repeats gave; cluster. Ends of intervals
+    have _lo and _hi.
     ValueError when no row is left of the metric and query, or no verdict of the estimator.
     """
     rows = rows.query(section.query)
@@ -102,8 +105,10 @@ def cells(
     judged = judged.rename(columns={"teacher R2": "teacher accuracy"}).assign(
         p_distil=np.where(judged["gap"] > 0, 1 - wrong, wrong),
         ignorance=-judged["mi_student_label"],
+        rows_per_unit=judged.get("n_held_out", section.n_held_out) / section.units,
     )
-    numbers = dict.fromkeys(["gap", "gap_lo", "gap_hi", "p_distil", "took", *RIVALS])
+    numbers = ["gap", "gap_lo", "gap_hi", "p_distil", "took", "rows_per_unit"]
+    numbers = dict.fromkeys([*numbers, *RIVALS])
     foretold = pooled(judged, CLUSTER, [name for name in numbers if name in judged]).reset_index()
     baseline = rows.groupby(CELL, sort=False, as_index=False)["baseline"].mean()
     gains = intervals.summarise(rows, CELL).drop(columns="baseline")

@@ -156,7 +156,9 @@ def test_agreement_counts_what_was_foretold():
     assert beside["e"].tolist()[:2] == ["+1.00 distil", "-1.00 undecided"]
     counted = cells.scored(tables.outcomes(table, verdicts)).loc["e"]
     assert counted["decision"].to_dict() == {
-        "right": "2 of 2", "always": "1 of 2", "never": "1 of 2"
+        "right": "2 of 2",
+        "always": "1 of 2",
+        "never": "1 of 2",
     }
     assert counted["sign"].to_dict() == {"right": "2 of 3", "always": "2 of 3", "never": "1 of 3"}
 

@@ -22,6 +22,7 @@ from cchkd_utils.sections import cells
 from cchkd_utils.sections.cells import SECTIONS, Tables, same_sign
 from cchkd_utils.sections.quantities import near
 
+FEW_ROWS = 10  # held-out rows per unit; below it 07 says not to trust an estimate
 FIGURE = paths.ROOT / "book" / "_static" / "finding.svg"
 
 
@@ -71,6 +72,7 @@ def page(table: pd.DataFrame, ksg: pd.DataFrame) -> str:
         "Points of accuracy (or per cent of error) that distillation gains, against the gap of "
         f"mutual information, one panel per experiment ({sources}). {finding.replace('*', '')}"
     )
+    few = (table["rows_per_unit"] < FEW_ROWS).sum()
     return f"""\
 {finding} With `ksg`, one of the paper's estimators, it is {signs(ksg)}.
 
@@ -82,7 +84,9 @@ def page(table: pd.DataFrame, ksg: pd.DataFrame) -> str:
 Each point is one teacher with one student. Across: the gap, estimated by `{estimator}`, with
 its 90 % interval. Up: what distillation gains, in percentage points of accuracy (synthetic data:
 per cent of the squared error), with its 95 % interval; λ nearest ½, $T$ nearest 2. The shaded half
-is where the criterion says *distil*. Sources: {sources}.
+is where the criterion says *distil*. {few} of the pairs have fewer than {FEW_ROWS} held-out rows
+per unit of a hidden layer; their gaps are not to be trusted
+([](../notebooks/07_estimators.ipynb)), and their marks are hollow. Sources: {sources}.
 ```
 """
 
@@ -131,8 +135,11 @@ def _draw(table: pd.DataFrame) -> Figure:
             up, across = (np.abs(error_bars(group, name)) for name in ("percent", "gap"))
             at, colour = (group["gap"], group["percent"]), OUTCOMES[outcome]
             ax.errorbar(*at, yerr=up, xerr=across, fmt="none", ecolor=colour, lw=1, alpha=0.6)
-            ax.scatter(*at, marker=MARKERS[decision], color=colour, s=34, edgecolor="white",
-                       linewidth=0.6, zorder=3)  # fmt: skip
+            few = (group["rows_per_unit"] < FEW_ROWS).to_numpy()
+            for own, look in ((~few, (colour, "white", 0.6)), (few, ("white", colour, 1.3))):
+                face, edge, width = look
+                ax.scatter(at[0][own], at[1][own], marker=MARKERS[decision], facecolor=face, s=34,
+                           edgecolor=edge, linewidth=width, zorder=3)  # fmt: skip
         low, high = ax.get_xlim()
         ax.set_xlim(min(low, -0.05 * (high - low)), max(high, 0.05 * (high - low)))
         mark_zeros(ax)
@@ -148,6 +155,10 @@ def _draw(table: pd.DataFrame) -> Figure:
         for name, marker in MARKERS.items()
         if name in set(table["decision"])
     ]
+    hollow = {"markerfacecolor": "white", "markeredgecolor": "0.3", "color": "0.3"}
+    if (table["rows_per_unit"] < FEW_ROWS).any():
+        told = f"hollow: < {FEW_ROWS} rows per unit"
+        handles.append(Line2D([], [], ls="", marker="o", label=told, **hollow))
     handles.append(Patch(color=REGION, alpha=0.3, label="gap > 0"))
     fig.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=10, frameon=False)
     return fig

@@ -176,5 +176,5 @@ def _verdict(cv, i, pair, named, n_rows, estimator):
         teacher_logits=logits[0], student_logits=logits[1],
         units=None if cv.dataset.units is None else cv.dataset.units[rows],
     )  # fmt: skip
-    row = results.verdict(verdict, **named, n_train=cv.train.shape[1], n_held_out=verdict.n)
+    row = results.verdict(verdict, **named, n_train=cv.train.shape[1])
     return {k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}

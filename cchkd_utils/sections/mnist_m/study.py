@@ -175,5 +175,5 @@ class Study:
                 )  # fmt: skip
                 rivals = rivals or said.rivals
                 row = results.verdict(said, **self.columns(f"paired by {pairing}", b, i))
-                out.append(row | rivals | {"n_mi": said.n})
+                out.append(row | rivals)
         return out

@@ -128,7 +128,7 @@ def _verdict(named, h1, h2, labels, teacher_logits, student_logits, estimator):
     )  # fmt: skip
     label = verdict.estimates["student_label"]
     reach = 1.96 * label.stderr
-    row = {"label_lo": label.nats - reach, "label_hi": label.nats + reach, "n_held_out": verdict.n}
+    row = {"label_lo": label.nats - reach, "label_hi": label.nats + reach}
     return results.verdict(verdict, **named) | row
 
 
