@@ -154,7 +154,7 @@ def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str], label: st
     fig, axes = figure(columns, rows, width=4.8 * max(columns, 1.4), height=3.7 * rows + 1.2)
     for ax in np.ravel(axes)[len(estimators) :]:
         ax.remove()
-    counts = []
+    counts = {}
     for ax, name in zip(fig.axes, estimators):
         own = points[points["estimator"] == name]
         gain_against_gap(ax, own)
@@ -162,12 +162,12 @@ def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str], label: st
         clear = own[(own["gain_lo"] > 0) | (own["gain_hi"] < 0)]
         right = ((clear["gap"] > 0) == (clear["gain"] > 0)).sum()
         ax.set_title(f"{name}: sign right in {right} of {len(clear)}" if len(clear) else name)
-        counts.append((right, len(clear)))
-    most = max(clear for _, clear in counts)
-    told = sorted({right for right, _ in counts})
-    rights = f"{told[0]} to {told[-1]}, by estimator" if len(told) > 1 else f"{told[0]}"
-    finding = f"Of {most} clear gains the gap has the sign of {rights}"
-    headline(fig, finding if most else "No gain is clear of zero")
+        if len(clear):
+            counts[name] = f"by {name} of {right} of {len(clear)}"
+    finding = (
+        f"The gap has the sign of the effect, where this is clear: {', '.join(counts.values())}"
+    )
+    headline(fig, finding if counts else "No effect is clear of zero")
     share_limits(fig.axes)
     gap_legend(fig, points)
     return fig

@@ -59,7 +59,7 @@ def test_summary_keeps_order_and_judges_at_the_smallest_weight():
     assert list(table["condition"]) == ["case: z helps", "case: a hurts", "case: m nothing"]
     assert list(table["outcome"]) == ["helps", "hurts", "no effect"]
     assert list(table["predicted"]) == ["helps", "hurts", "no effect"]
-    assert list(table["right"]) == ["both", "alternative", "both"]
+    assert list(table["right"]) == ["both", "alignment", "both"]
     np.testing.assert_allclose(table["gain"], [3, -3, 0], atol=1e-9)
     np.testing.assert_allclose(table["gain at 1.0"], [6, -6, 0], atol=1e-9)
     half = 4.302653 * 0.01 / np.sqrt(3)  # Student's t, 2 degrees of freedom; per cent
@@ -107,7 +107,7 @@ def test_shapes_that_do_not_fit_are_refused():
     ("decision", "predicted", "outcome", "right"),
     [
         ("distil", "helps", "helps", "both"),
-        ("do not distil", "helps", "helps", "alternative"),
+        ("do not distil", "helps", "helps", "alignment"),
         ("do not distil", "helps", "hurts", "CCH"),
         ("distil", "helps", "no effect", "neither"),
         ("undecided", "unclear", "helps", "neither"),

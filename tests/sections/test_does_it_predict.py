@@ -11,7 +11,7 @@ from cchkd_utils.sections import cells as cellular
 from cchkd_utils.sections.does_it_predict import study
 
 LAMS = (0.2, 0.5)
-SEEDS = cellular.Section("s", "00_x", "x", "accuracy", "experiment == 'x'")
+SEEDS = cellular.Section("s", "00_x", "x", "accuracy", "experiment == 'x'", 16)
 
 
 def joined(**options):

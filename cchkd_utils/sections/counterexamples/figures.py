@@ -54,7 +54,10 @@ def verdicts_and_outcomes(table: pd.DataFrame, lam: float) -> Figure:
         ax.barh(y, table[column], color=table["decision"].map(COLOUR), height=0.62, alpha=0.85)
         ax.set_xscale("symlog", linthresh=0.1 if column == "gap" else 1.0)
         ax.xaxis.set_major_formatter("{x:g}")
-        ax.set(xlabel=label, ylim=(-0.6, len(table) - 0.4))
+        ax.set(
+            xlabel=f"{label}; logarithmic beyond ±{0.1 if column == 'gap' else 1:g}",
+            ylim=(-0.6, len(table) - 0.4),
+        )
         ax.grid(False, axis="y")
         ax.set_axisbelow(True)
     bars = [table["gain"] - table["gain_lo"], table["gain_hi"] - table["gain"]]
@@ -64,8 +67,8 @@ def verdicts_and_outcomes(table: pd.DataFrame, lam: float) -> Figure:
     axes[1].set_yticks(y, table["right"])
     axes[1].yaxis.tick_right()
     axes[1].set_title("who was right", loc="right", fontsize=11)
-    by_cch, by_rival = (table["right"].isin([who, "both"]).sum() for who in ("CCH", "alternative"))
-    told = f"Of {len(table)} chosen cases CCH foretold {by_cch}, the alternative {by_rival}"
+    by_cch, by_rival = (table["right"].isin([who, "both"]).sum() for who in ("CCH", "alignment"))
+    told = f"Of {len(table)} chosen cases CCH foretold {by_cch}, residual alignment {by_rival}"
     plots.headline(fig, told)
     handles = [Patch(color=c, label=f"CCH: {d}") for d, c in COLOUR.items()]
     fig.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)

@@ -175,7 +175,7 @@ class Cases:
         return pd.DataFrame(index=table.index).assign(**{
             "CCH": _decisions(table),
             "what happened": [f"{outcome} ({gain:+.1f})" for outcome, gain in happened],
-            "exact / alternative": table["predicted"],
+            "residual alignment": table["predicted"],
             "who was right": table["right"],
         })  # fmt: skip
 
@@ -186,11 +186,11 @@ def _decisions(table: pd.DataFrame) -> list[str]:
 
 
 def who_was_right(decision: str, predicted: str, outcome: str) -> str:
-    """Name who foretold an outcome: "both", "CCH", "alternative", "neither", or "open".
+    """Name who foretold an outcome: "both", "CCH", "alignment", "neither", or "open".
 
     Abstaining (undecided, unclear) foretells nothing. An unresolved outcome judges nobody.
     """
     if outcome == "unresolved":
         return "open"
     cch, rival = (FORETELLS.get(said) == (outcome == "helps") for said in (decision, predicted))
-    return {(1, 1): "both", (1, 0): "CCH", (0, 1): "alternative", (0, 0): "neither"}[cch, rival]
+    return {(1, 1): "both", (1, 0): "CCH", (0, 1): "alignment", (0, 0): "neither"}[cch, rival]

@@ -39,7 +39,7 @@ def staged(build: Mapping[str, Tables]) -> dict[str, bytes]:
 def collect(
     recorded: Mapping[str, Tables], build: Mapping[str, Tables], estimator: str = "auto"
 ) -> pd.DataFrame:
-    """Return the `cells` of all sections at the λ and T nearest to 0.5 and 2, by one estimator.
+    """Return the `cells` of all sections at the share and T nearest to 0.5 and 2, by one estimator.
 
     Tables are given by notebook; recorded ones come first, as the column source says. A section
     that lacks the estimator counts with the first it has.
@@ -50,7 +50,7 @@ def collect(
             rows, verdicts = tables[section.notebook]
             names = sorted(set(verdicts["estimator"]) - {"exact"})
             chosen = estimator if estimator in names else names[0]
-            table = near(cells.cells(section, rows, verdicts, chosen), lam=0.5, temperature=2.0)
+            table = near(cells.cells(section, rows, verdicts, chosen), weight=0.5, temperature=2.0)
             source = "recorded" if section.notebook in recorded else "this build"
             parts.append(table.assign(title=section.title, source=source))
     if not parts:
@@ -83,7 +83,8 @@ def page(table: pd.DataFrame, ksg: pd.DataFrame) -> str:
 
 Each point is one teacher with one student. Across: the gap, estimated by `{estimator}`, with
 its 90 % interval. Up: what distillation gains, in percentage points of accuracy (synthetic data:
-per cent of the squared error), with its 95 % interval; λ nearest ½, $T$ nearest 2. The shaded half
+per cent of the squared error), with its 95 % interval; the teacher's share of the loss nearest ½,
+$T$ nearest 2. The shaded half
 is where the criterion says *distil*. {few} of the pairs have fewer than {FEW_ROWS} held-out rows
 per unit of a hidden layer; their gaps are not to be trusted
 ([](../notebooks/07_estimators.ipynb)), and their marks are hollow. Sources: {sources}.
