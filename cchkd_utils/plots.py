@@ -163,10 +163,8 @@ def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str], label: st
         right = ((clear["gap"] > 0) == (clear["gain"] > 0)).sum()
         ax.set_title(f"{name}: sign right in {right} of {len(clear)}" if len(clear) else name)
         if len(clear):
-            counts[name] = f"by {name} of {right} of {len(clear)}"
-    finding = (
-        f"The gap has the sign of the effect, where this is clear: {', '.join(counts.values())}"
-    )
+            counts[name] = f"{name} {right} of {len(clear)}"
+    finding = f"Sign of the gap right among the clear effects: {', '.join(counts.values())}"
     headline(fig, finding if counts else "No effect is clear of zero")
     share_limits(fig.axes)
     gap_legend(fig, points)

@@ -37,7 +37,7 @@ def test_titles_count_the_signs_of_clear_gains():
         points([1, -1, -1, -1], [2, -2, -2, 0.1], estimator="lmi"),
     ])  # fmt: skip
     fig = mnist_m.gap_panels(table)
-    assert fig.get_suptitle() == "Of 3 clear gains the gap has the sign of 2 to 3, by estimator"
+    assert fig.get_suptitle() == "Sign of the gap right among the clear effects: ksg 2 of 3, lmi 3 of 3"
     titles = [ax.get_title("left") or ax.get_title() for ax in fig.axes]
     assert titles == ["ksg: sign right in 2 of 3", "lmi: sign right in 3 of 3"]
     unclear = mnist_m.gap_panels(points([1, 1], [0.1, 0.2]))
