@@ -206,7 +206,7 @@ study.both_sides(of_networks, estimator)
 study.against_truth(of_networks).round(2)
 
 # %% [markdown]
-# Across, intervals are those of the mean over seeds. The first table gives $I(H_1;H_2) - I(H_2;Y)$ in nats. The second says whether an estimator ranks the worlds as the true gap
+# Across, intervals are those of the mean over seeds. The first table gives both sides and their difference, the gap, in nats. The second says whether an estimator ranks the worlds as the true gap
 # does (Spearman), at which true gap its estimate changes sign, and how far the two are apart at most. They need not be equal: $H_1$ and $H_2$ hold more than $t$ and $s$, and a network
 # with few rows learns neither perfectly.
 #
