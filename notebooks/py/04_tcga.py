@@ -207,8 +207,8 @@ for dataset, own in real_gains.groupby("dataset"):
 tables.overview(real_gains, real_pooled)
 
 # %% [markdown]
-# Gains in percentage points with their 95 % interval, λ = 0.5, $T$ = 2 (*cautious*: what the interval of Nadeau and Bengio leaves of the cross-fitted outcome); then the verdict
-# of each estimator.
+# Gains in percentage points with their 95 % interval, λ = 0.5, $T$ = 2 (*cautious*: what the interval of Nadeau and Bengio leaves of the cross-fitted outcome); an outcome is named where it is clear.
+# Then who says *yes* (distil) or *no*; blank is *undecided*.
 #
 # **Does the verdict agree with the outcome?** Only a clear effect can be foretold. *Decision* counts where the verdict was decided, *sign* takes the bare sign of the gap, however sure. Beside
 # both stand *always* and *never* distil on the same pairs.
@@ -219,12 +219,12 @@ counts = {name: tables.pair_agreement(group, real_pooled) for name, group in by_
 pd.concat(counts, names=["soft labels"])
 
 # %% [markdown]
-# All pairs by outcome at every λ and $T$ of the paper (cross-fitted soft labels, accuracy):
+# All pairs at every λ and $T$ of the paper, cross-fitted soft labels, accuracy: how many gain / stay unresolved / lose.
 
 # %% tags=["hide-input"]
 cross_fitted = recorded.query("experiment == 'cross-fitted' and metric == 'accuracy'")
-grid = tables.outcomes(cross_fitted, ["temperature", "lam"]).unstack("temperature")
-grid.swaplevel(axis=1)[sorted(recorded["temperature"].unique())].sort_index()
+grid = tables.outcomes(cross_fitted, ["temperature", "lam"]).astype(str)
+grid.agg(" / ".join, axis=1).unstack("temperature")
 
 # %% [markdown]
 # Accuracy is coarse. All pairs at all recorded λ and $T$, by metric:

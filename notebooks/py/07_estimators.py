@@ -308,7 +308,7 @@ report.round(2).rename_axis(None)
 
 # %% [markdown]
 # The intervals in the figure are binomial: with this few trials a cell cannot tell 90 % from 85 %. The next table has 100 to 400 trials a
-# line. In brackets stands the 95 % interval of the coverage itself.
+# line. In brackets stand the 95 % interval of the coverage itself, and how often `p_wrong` says that the sign is wrong.
 
 # %% tags=["hide-input"]
 cells_recorded = study.recorded("calibration")
@@ -337,7 +337,8 @@ signs.round(3)
 # ## Checks at work
 #
 # A number with an interval does not say why it should be believed. So every verdict comes with checks on its own rows. A check that fails says what to do, and where it leaves room for
-# the other sign the decision becomes *undecided*. How often do they speak up? On clean rows they should be quiet, on spoilt rows not.
+# the other sign the decision becomes *undecided*. How often do they speak up? On clean rows they should be quiet, on spoilt rows not. Checks
+# that never spoke up are left out.
 
 # %% tags=["hide-input"]
 spoken = study.recorded("checks")

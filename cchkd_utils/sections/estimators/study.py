@@ -218,16 +218,23 @@ def calibration(cells: pd.DataFrame) -> pd.DataFrame:
     layers = cells["labels"].str.startswith("hidden layers")
     bounds = zip(*(100 * cells[name] for name in ("coverage", "coverage_lo", "coverage_hi")))
     columns = {
-        "estimator": "estimator", "population": "population", "labels": "Y", "d": "d", "n": "n",
-        "trials": "trials", "covered (%)": "covered (%)", "bias_nats": "bias (nats)",
-        "wrong_sign_found": "sign wrong", "wrong_sign_said": "p_wrong says",
-        "decided": "decided", "decided_rightly": "rightly", "distil": "distil",
+        "population": "population", "labels": "Y", "d": "d", "n": "n", "estimator": "by",
+        "covered (%)": "covered (%)", "bias_nats": "bias (nats)",
+        "wrong": "sign wrong (said)", "right": "decided rightly", "distils": "distil",
     }  # fmt: skip
     table = cells.assign(**{
         "population": cells["part"].map(PARTS).where(~layers, "hidden layers, any gap"),
         "covered (%)": [f"{c:.0f} [{low:.0f}, {high:.0f}]" for c, low, high in bounds],
+        "wrong": [f"{found:.3f} ({said:.3f})" for found, said in
+                  zip(cells["wrong_sign_found"], cells["wrong_sign_said"])],
+        "right": _of(cells["decided_rightly"], cells["decided"]),
+        "distils": _of(cells["distil"], cells["trials"]),
     })  # fmt: skip
     return table[[*columns]].rename(columns=columns)
+
+
+def _of(parts: pd.Series, wholes: pd.Series) -> list[str]:
+    return [f"{part} of {whole}" for part, whole in zip(parts, wholes)]
 
 
 def reliability_of_signs(trials: pd.DataFrame) -> pd.DataFrame:
@@ -246,7 +253,8 @@ def alarms(rows: pd.DataFrame) -> pd.DataFrame:
     wide = rows.pivot(index=["data", "trials"], columns="check", values="text")
     order = rows[["data", "trials"]].drop_duplicates().itertuples(index=False, name=None)
     wide = wide.reindex(list(order))[rows["check"].unique()]
-    return wide.fillna("").reset_index("trials").rename(columns={"trials": "verdicts"})
+    wide = wide.fillna("").loc[:, lambda t: (t != "").any()]  # the others were silent
+    return wide.reset_index("trials").rename(columns={"trials": "verdicts"})
 
 
 def growth(rows: pd.DataFrame) -> pd.DataFrame:

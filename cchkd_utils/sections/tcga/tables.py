@@ -9,6 +9,7 @@ from cchkd_utils.sections import cells
 
 PAIR = ["dataset", "teacher", "student"]
 OUTCOMES = ["helps", "unresolved", "hurts"]
+SAYS = {"distil": "yes", "do not distil": "no", "undecided": ""}
 
 
 def at(rows: pd.DataFrame, lam: float, temperature: float) -> pd.DataFrame:
@@ -29,15 +30,16 @@ def pair_agreement(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
 
 
 def overview(gains: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
-    """One line per pair, to read: gain by kind of soft label, and each estimator's verdict."""
+    """One line per pair, to read: gain by kind of soft label, and who says yes (distil) or no."""
     pairs = pair_names(gains)
     told = gains.assign(pair=pairs, text=report(gains))
     told = told.pivot(index="pair", columns="experiment", values="text")
     judged = pooled.assign(pair=pair_names(pooled))
-    judged = judged.pivot(index="pair", columns="estimator", values="decision")
+    judged = judged.assign(said=judged["decision"].map(SAYS))
+    judged = judged.pivot(index="pair", columns="estimator", values="said")
     crossed = gains.assign(pair=pairs)[gains["experiment"] == "cross-fitted"].set_index("pair")
     cautious = intervals.outcome(crossed["folds_lo"], crossed["folds_hi"])
-    cautious = pd.Series(cautious, crossed.index, name="cautious")
+    cautious = pd.Series(cautious, crossed.index, name="cautious").replace("unresolved", "")
     table = told[["in-sample", "cross-fitted"]].join(cautious).join(judged)
     return table.loc[pairs.unique()].rename_axis(None, axis=0)
 
@@ -50,8 +52,9 @@ def outcomes(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def report(gains: pd.DataFrame) -> list[str]:
-    """Write each gain as text: mean and interval in percentage points, and the outcome."""
-    numbers = zip(*(100 * gains[c] for c in ("gain", "gain_lo", "gain_hi")), gains["outcome"])
+    """Write each gain as text: mean and interval in percentage points, and a clear outcome."""
+    clear = gains["outcome"].replace("unresolved", "")
+    numbers = zip(*(100 * gains[c] for c in ("gain", "gain_lo", "gain_hi")), clear)
     return [f"{gain:+.1f} [{low:+.1f}, {high:+.1f}] {name}" for gain, low, high, name in numbers]
 
 
