@@ -40,6 +40,13 @@ class Section:
     query: str  # rows to keep; the rest are controls, or other forms of the same students
     units: int  # of the hidden layers that are judged
     n_held_out: int = 0  # rows that they are judged on, where an old table does not say
+    labels: str = ""  # how the soft labels arose, where that can differ
+    by_source: bool = False  # what intervals resample: sources, not pairs
+
+
+def source(name: str) -> str:
+    """Return what a set is of: sets that share patients are one source."""
+    return "TCGA" if name == "pancan" or name.startswith("TCGA-") else name
 
 
 def fold_share(rows: pd.DataFrame) -> float | None:
@@ -53,11 +60,11 @@ SECTIONS = (
     Section("MNIST-M", "02_mnist_m", "mnist_m", "accuracy",
             "experiment == 'distillation' and condition.str.endswith('by index')", 64),
     Section("MOSI/MOSEI", "03_mosei", "mosi", "accuracy",
-            "condition.str.contains('cross-fitted')", 32, 150),
+            "condition.str.contains('cross-fitted')", 32, 150, "cross-fitted"),
     Section("TCGA", "04_tcga", "tcga", "accuracy",
-            "experiment == 'cross-fitted'", 16),
+            "experiment == 'cross-fitted'", 16, labels="cross-fitted"),
     Section("many pairs", "08_many_pairs", "many_pairs", "accuracy",
-            "experiment == 'in-sample'", 16),
+            "experiment == 'in-sample'", 16, labels="in-sample", by_source=True),
 )  # fmt: skip
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
@@ -91,8 +98,8 @@ def cells(
 
     Columns: `CELL`, gain and outcome, baseline; percent (the gain in percentage points, or in per
     cent of the baseline error); means over repeats of the gap (nats), of p_distil = P(gap > 0), of
-    rows_per_unit and of the `RIVALS`; the decision most repeats gave; cluster. Ends of intervals
-    have _lo and _hi.
+    rows_per_unit and of the `RIVALS`; the decision most repeats gave; pair, and cluster, which
+    intervals resample. Ends of intervals have _lo and _hi.
     ValueError when no row is left of the metric and query, or no verdict of the estimator.
     """
     rows = rows.query(section.query)
@@ -118,12 +125,15 @@ def cells(
     scale = out["baseline"] if results.SIGNS[section.metric] < 0 else 1.0
     for end in ("", "_lo", "_hi"):
         out[f"percent{end}"] = 100 * out[f"gain{end}"] / scale
-    return out.assign(cluster=out[CLUSTER].agg(" | ".join, axis=1), estimator=estimator)
+    pair = out[CLUSTER].agg(" | ".join, axis=1)
+    cluster = out["dataset"].map(source) if section.by_source else pair
+    return out.assign(cluster=cluster, pair=pair, estimator=estimator)
 
 
 def size(table: pd.DataFrame) -> dict[str, int]:
     """Count what is pooled."""
     return {
+        "pairs": table["pair"].nunique(),
         "clusters": table["cluster"].nunique(),
         "cells": len(table),
         "resolved": len(resolved(table)),

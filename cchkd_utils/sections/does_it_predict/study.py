@@ -1,7 +1,7 @@
 """Does a criterion foretell what distillation does? Scores of `cells`, and their intervals.
 
 Cells that differ only in λ or T share their verdict, so that intervals resample whole clusters
-(pair and condition), not cells.
+(pair and condition; for many pairs the source), not cells.
 """
 
 from collections.abc import Mapping

@@ -22,8 +22,7 @@ from cchkd_utils import paths, results
 from cchkd_utils.criterion import expected_gain
 from cchkd_utils.datasets import write_whole
 from cchkd_utils.results import intervals
-from cchkd_utils.sections.cells import CLUSTER
-from cchkd_utils.sections.many_pairs.study import source
+from cchkd_utils.sections.cells import CLUSTER, source
 
 RIDGE = 1.0  # of standardised features; each source has the weight of one
 NOISE = 0.005  # of accuracy: no gain is known better than this

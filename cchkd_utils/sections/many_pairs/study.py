@@ -15,6 +15,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from cchkd_utils import criterion, mi, results
 from cchkd_utils.datasets import Multimodal
 from cchkd_utils.distill.training import stream
+from cchkd_utils.sections.cells import source
 from cchkd_utils.sections.modalities import Folds, Recipe
 from cchkd_utils.sections.quantities import over_folds
 
@@ -23,11 +24,6 @@ FEW = 400  # rows; below it every split is in halves
 MOST_JUDGED = 1000  # held-out rows
 FEWEST_HELD, FEWEST_UNITS = 70, 4
 UNITS = 10  # independent ones, that a training part needs unless it is half of all
-
-
-def source(name: str) -> str:
-    """Return what a set is of: sets that share patients are one source."""
-    return "TCGA" if name == "pancan" or name.startswith("TCGA-") else name
 
 
 def describe(dataset: Multimodal) -> dict[str, object]:

@@ -10,8 +10,7 @@ from scipy.stats import t as student_t
 
 from cchkd_utils.results import intervals
 from cchkd_utils.sections import cells
-from cchkd_utils.sections.cells import CLUSTER, RIVALS, resolved
-from cchkd_utils.sections.many_pairs.study import source
+from cchkd_utils.sections.cells import CLUSTER, RIVALS, resolved, source
 
 SECTION = next(s for s in cells.SECTIONS if s.table == "many_pairs")
 POINT = [*CLUSTER, "lam", "temperature"]

@@ -8,6 +8,7 @@ import pandas as pd
 from cchkd_utils import results
 from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.results import intervals
+from cchkd_utils.sections.cells import pooled
 from cchkd_utils.sections.mosei.study import MODALITIES
 from cchkd_utils.sections.quantities import over_folds, regression_scores, scores
 
@@ -91,12 +92,9 @@ def _gains(rows):
 
 
 def judged(verdicts, test_share=None):
-    """One verdict per case and estimator, by the 95 % interval of the mean gap over repeats."""
-    means = verdicts.groupby(PAIR)[["mi_teacher_student", "mi_student_label"]].mean()
-    gaps = _over_repeats(verdicts, PAIR, "gap", test_share)
-    signs = [gaps["gap_lo"] > 0, gaps["gap_hi"] < 0]
-    decision = np.select(signs, ["distil", "do not distil"], "undecided")
-    return gaps.assign(decision=decision).merge(means, on=PAIR)
+    """One verdict per case and estimator: what most repeats said; the mean gap's 95 % interval."""
+    said = pooled(verdicts, PAIR, ["mi_teacher_student", "mi_student_label"])
+    return _over_repeats(verdicts, PAIR, "gap", test_share).merge(said, on=PAIR)
 
 
 def _over_repeats(table, by, value, test_share):
