@@ -9,6 +9,7 @@ from cchkd_utils import paths, results
 from cchkd_utils.book import build
 from cchkd_utils.sections.intro import page as study
 
+GAPS = {"clear": 0.5, "harm": 0.3, "noise": -0.2}
 EFFECTS = {"clear": 0.05, "harm": -0.05, "noise": 0.0}
 
 
@@ -38,13 +39,16 @@ def tables(gaps, seeds=6, kind="real"):
 
 
 def test_cells_are_counted_by_verdict_and_outcome():
-    judged = tables({"clear": 0.5, "harm": 0.3, "noise": -0.2})
+    judged = tables(GAPS)
     table = study.collect({"03_mosei": judged}, {}).set_index("knob")
     named = dict(zip(table["condition"].str.partition(",")[0], table["outcome"]))
     assert named == {"clear": "helps", "harm": "hurts", "noise": "unresolved"}
     assert sorted(table["percent"]) == pytest.approx([-5.0, 0.0, 5.0], abs=0.15)  # at λ = .5
     said = study.paragraph(table)
-    assert "meets 3 cases" in said and "in **1 of 2**" in said
+    assert (
+        "meets 3 cases" in said and "Of 2 clear effects the sign of the gap is right in 1" in said
+    )
+    assert "“never distil” in 1, “always” in 1" in said
     assert "*distil* in **2**: distillation helps in 1, hurts in 1, and in 0 the" in said
     assert "*do not distil* in **1**: distillation helps in 0, hurts in 0, and in 1" in said
 
@@ -52,9 +56,9 @@ def test_cells_are_counted_by_verdict_and_outcome():
 def test_recorded_tables_come_before_this_build():
     high, low = (tables(dict.fromkeys(EFFECTS, gap)) for gap in (0.1, -0.1))
     table = study.collect({"03_mosei": low}, {"03_mosei": high})
-    assert set(table["source"]) == {"recorded"} and (table["gap"] < 0).all()
+    assert set(table["made"]) == {"recorded"} and (table["gap"] < 0).all()
     table = study.collect({}, {"03_mosei": high})
-    assert set(table["source"]) == {"this build"} and (table["gap"] > 0).all()
+    assert set(table["made"]) == {"this build"} and (table["gap"] > 0).all()
     with pytest.raises(ValueError, match="cchkd book"):
         study.collect({}, {})
 
@@ -63,12 +67,16 @@ def test_the_figure_is_the_same_each_time_and_says_what_it_shows():
     table = study.collect({"03_mosei": tables(dict.fromkeys(EFFECTS, 0.1))}, {})
     first = study.svg(table, "abc")
     assert first == study.svg(table, "abc") and b"recorded tables abc" in first
-    page = study.page(table, table)
-    assert (
-        "it is 1 of 2" in page
-        and "MOSI/MOSEI: recorded, real, 3 pairs" in page
-        and ":alt: Points of accuracy" in page
-    )
+    page = study.page(table)
+    assert "MOSI/MOSEI: recorded, real, 3 cases" in page and ":alt: Points of accuracy" in page
+    assert "hollow in\n3 cases" in page  # 150 rows for 32 units
+
+
+def test_counts_stand_beside_both_constants():
+    judged = dict.fromkeys(study.ESTIMATORS, study.collect({"03_mosei": tables(GAPS)}, {}))
+    lines = study.counts(judged, judged).splitlines()
+    assert lines[2] == "| MOSI/MOSEI | cross-fitted | 2 | 1 | 1 | 1 | 1 | 1 | 1 |"
+    assert lines[4].startswith("| all but the hollow marks |  | 0 | 0 |")
 
 
 def test_the_readme_shows_the_recorded_results():

@@ -1,4 +1,4 @@
-"""The finding on the book's first page: one figure, one paragraph, made from the tables.
+"""The finding on the book's first page: one figure, one paragraph, one table of counts.
 
 Each section counts with its recorded results (``book/results``). ``make figure`` writes the figure
 that the README shows.
@@ -7,7 +7,8 @@ that the README shows.
 import hashlib
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -17,79 +18,89 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from cchkd_utils import paths, results
-from cchkd_utils.plots import MARKERS, OUTCOMES, REGION, error_bars, figure, mark_zeros
+from cchkd_utils.plots import MARKERS, OUTCOMES, REGION, error_bars, figure, headline, mark_zeros
 from cchkd_utils.sections import cells
-from cchkd_utils.sections.cells import SECTIONS, Tables, same_sign
+from cchkd_utils.sections.cells import SECTIONS, Section, Tables, resolved, same_sign
 from cchkd_utils.sections.quantities import near
 
 FEW_ROWS = 10  # held-out rows per unit; below it 07 says not to trust an estimate
+ESTIMATORS = ("auto", "ksg", "mine", "lmi")
+CROSS_FITTED = replace(
+    SECTIONS[-1], query="experiment == 'cross-fitted'", labels="cross-fitted"
+)  # of many pairs, for comparison
 FIGURE = paths.ROOT / "book" / "_static" / "finding.svg"
 
 
 def staged(build: Mapping[str, Tables]) -> dict[str, bytes]:
-    """Return the finding's figure and text, by their names in the book's sources."""
+    """Return the finding's figure and counts, by their names in the book's sources."""
     recorded = cells.recorded()
-    auto, ksg = (collect(recorded, build, estimator) for estimator in ("auto", "ksg"))
+    judged, crossed = (
+        {name: collect(recorded, build, name, sections) for name in ESTIMATORS}
+        for sections in (SECTIONS, [CROSS_FITTED])
+    )
     return {
-        "book/_static/finding.svg": svg(auto, digest()),
-        "book/finding.txt": page(auto, ksg).encode(),
+        "book/_static/finding.svg": svg(judged["auto"], digest()),
+        "book/finding.txt": page(judged["auto"]).encode(),
+        "book/counts.txt": f"{paragraph(judged['auto'])}\n\n{counts(judged, crossed)}\n".encode(),
     }
 
 
 def collect(
-    recorded: Mapping[str, Tables], build: Mapping[str, Tables], estimator: str = "auto"
+    recorded: Mapping[str, Tables],
+    build: Mapping[str, Tables],
+    estimator: str = "auto",
+    sections: Iterable[Section] = SECTIONS,
 ) -> pd.DataFrame:
-    """Return the `cells` of all sections at the share and T nearest to 0.5 and 2, by one estimator.
+    """Return the `cells` of sections at the share and T nearest to 0.5 and 2, by one estimator.
 
-    Tables are given by notebook; recorded ones come first, as the column source says. A section
+    Tables are given by notebook; recorded ones come first, as the column made says. A section
     that lacks the estimator counts with the first it has.
     """
     tables, parts = {**build, **recorded}, []
-    for section in SECTIONS:
+    for section in sections:
         if section.notebook in tables:
             rows, verdicts = tables[section.notebook]
             names = sorted(set(verdicts["estimator"]) - {"exact"})
             chosen = estimator if estimator in names else names[0]
             table = near(cells.cells(section, rows, verdicts, chosen), weight=0.5, temperature=2.0)
-            source = "recorded" if section.notebook in recorded else "this build"
-            parts.append(table.assign(title=section.title, source=source))
+            made = "recorded" if section.notebook in recorded else "this build"
+            parts.append(table.assign(title=section.title, made=made, labels=section.labels))
     if not parts:
         raise ValueError("there are no tables: run `cchkd book` first")
     return pd.concat(parts, ignore_index=True)
 
 
-def page(table: pd.DataFrame, ksg: pd.DataFrame) -> str:
-    """Return the part of the first page that shows the finding, in MyST.
-
-    `ksg` holds the same cells as judged by one of the paper's estimators.
-    """
-    finding, estimator = paragraph(table), ", ".join(sorted(set(table["estimator"])))
+def page(table: pd.DataFrame) -> str:
+    """Return the figure of the first page with its caption, in MyST."""
     sources = "; ".join(
-        f"{title}: {group['source'].iloc[0]}, {group['kind'].iloc[0]}, {len(group)} pairs"
+        f"{title}: {group['made'].iloc[0]}, {group['kind'].iloc[0]}, {len(group)} cases"
         for title, group in table.groupby("title", sort=False)
     )
     alt = (
         "Points of accuracy (or per cent of error) that distillation gains, against the gap of "
-        f"mutual information, one panel per experiment ({sources}). {finding.replace('*', '')}"
+        f"mutual information, one panel per experiment ({sources}). {finding(table)}."
     )
     few = (table["rows_per_unit"] < FEW_ROWS).sum()
     return f"""\
-{finding} With `ksg`, one of the paper's estimators, it is {signs(ksg)}.
-
 ```{{figure}} _static/finding.svg
 :alt: {alt}
 :width: 760px
 :name: fig-finding
 
-Each point is one teacher with one student. Across: the gap, estimated by `{estimator}`, with
-its 90 % interval. Up: what distillation gains, in percentage points of accuracy (synthetic data:
-per cent of the squared error), with its 95 % interval; the teacher's share of the loss nearest ½,
-$T$ nearest 2. The shaded half
-is where the criterion says *distil*. {few} of the pairs have fewer than {FEW_ROWS} held-out rows
-per unit of a hidden layer; their gaps are not to be trusted
-([](../notebooks/07_estimators.ipynb)), and their marks are hollow. Sources: {sources}.
+Each point is one teacher with one student. Across: the gap, estimated by `auto`, with its 90 % interval. Up: what
+distillation gains, in points of accuracy (synthetic data: per cent of the squared error), with its 95 % interval; the
+teacher's share of the loss nearest ½, $T$ nearest 2. In the shaded half the criterion says *distil*. Marks are hollow in
+{few} cases of fewer than {FEW_ROWS} held-out rows per unit, whose gaps are not to be trusted. Sources: {sources}.
 ```
-"""
+"""  # noqa: E501
+
+
+def finding(table: pd.DataFrame) -> str:
+    """Say how often the sign of the gap is right, beside both constant answers."""
+    clear = resolved(table)
+    helps = (clear["outcome"] == "helps").sum()
+    told = f"Of {len(clear)} clear effects the sign of the gap is right in {same_sign(table).sum()}"
+    return f"{told}, “never distil” in {len(clear) - helps}, “always” in {helps}"
 
 
 def paragraph(table: pd.DataFrame) -> str:
@@ -103,17 +114,31 @@ def paragraph(table: pd.DataFrame) -> str:
                 f"It says *{decision}* in **{len(outcomes)}**: distillation helps in {helps}, "
                 f"hurts in {hurts}, and in {unresolved} the interval holds zero."
             )
-    hurts = (table["outcome"] == "hurts").sum()
-    clear = f"Where the effect is clear, its sign is that of the gap in **{signs(table)}**"
-    clear += f"; the answer *never distil* would be right in {hurts}, *always distil* in "
-    clear += f"{(table['outcome'] == 'helps').sum()}."
-    return " ".join([*sentences, clear])
+    return " ".join(sentences) + f" {finding(table)}."
 
 
-def signs(table: pd.DataFrame) -> str:
-    """Count how often the sign of the gap is that of the effect, where the effect is clear."""
-    same = same_sign(table)
-    return f"{same.sum()} of {len(same)}"
+def counts(judged: Mapping[str, pd.DataFrame], crossed: Mapping[str, pd.DataFrame]) -> str:
+    """Return a table of right signs by experiment and estimator, beside both constants, in MyST."""
+    lines = [
+        _line(title, {name: table[table["title"] == title] for name, table in judged.items()})
+        for title in judged["auto"]["title"].unique()
+    ]
+    trusted = {name: t[t["rows_per_unit"] >= FEW_ROWS] for name, t in judged.items()}
+    lines += [_line("**all of these**", judged), _line("all but the hollow marks", trusted)]
+    lines.append(_line(crossed["auto"]["title"].iloc[0], crossed))
+    names = [f"sign right, `{name}`" for name in ESTIMATORS]
+    header = ["", "soft labels", "clear effects", *names, "*never* distil", "*always* distil"]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in (
+        header, ["---"] * len(header), *lines,
+    ))  # fmt: skip
+
+
+def _line(title: str, tables: Mapping[str, pd.DataFrame]) -> list:
+    own = tables["auto"]
+    labels = " and ".join(sorted(filter(None, own["labels"].unique())))
+    helps = (resolved(own)["outcome"] == "helps").sum()
+    signs = [same_sign(table).sum() for table in tables.values()]
+    return [title, labels, len(resolved(own)), *signs, len(resolved(own)) - helps, helps]
 
 
 def svg(table: pd.DataFrame, digest: str) -> bytes:
@@ -144,9 +169,10 @@ def _draw(table: pd.DataFrame) -> Figure:
         low, high = ax.get_xlim()
         ax.set_xlim(min(low, -0.05 * (high - low)), max(high, 0.05 * (high - low)))
         mark_zeros(ax)
-        ax.set_title("{title} ({source}, {kind})".format(**panel.iloc[0]), fontsize=11)
+        ax.set_title("{title} ({made}, {kind})".format(**panel.iloc[0]), fontsize=11)
     for ax in axes[len(groups) :]:
         ax.set_visible(False)
+    headline(fig, finding(table))
     fig.supylabel("gain of distillation (points; synthetic: % of error)", fontsize=11)
     for ax in axes[max(len(groups) - columns, 0) : len(groups)]:
         ax.set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")

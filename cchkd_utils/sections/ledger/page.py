@@ -14,6 +14,8 @@ from cchkd_utils.sections.ledger.headlines import (
     Headline,
 )
 
+FEWEST_REPEATS = 3  # fewer can only agree or disagree by chance
+
 
 def staged(build: Mapping[str, Tables]) -> dict[str, bytes]:
     """Return the ledger's text, by its name in the book's sources."""
@@ -48,4 +50,5 @@ def measure(result: Headline, tables: Mapping[str, Tables]) -> Cell:
     seeds = int(rows["n_repeats"].max()) if "n_repeats" in rows else rows["seed"].nunique()
     n = sorted(set(map(int, rows["n_train"])))
     size = f"{n[0]}" if len(n) == 1 else f"{n[0]} … {n[-1]}"
+    grade = NOT_TESTABLE if seeds < FEWEST_REPEATS else grade
     return Cell(minus(f"{text} *({kinds}; {size} training rows, {seeds} repeats)*"), grade)
