@@ -301,9 +301,8 @@ pd.DataFrame(
 # the six for certain; over all λ and $T$ in 51 of 120 cells for certain, and nowhere does one help. The verdicts there are *do not distil* or *undecided*. The
 # gains of the audio and vision students are positive in 239 of 240 cells, up to 2.6 points, and in none for certain. Text → vision and text → audio are estimated at +0.3 to +1.6
 # points with intervals of three to six points either way: they neither repeat nor contradict the paper. The noise sweep falls slowly, and every one of its intervals holds
-# zero: **no crossing can be shown**. Of 18 cases `auto` agrees with the outcome in 1, the paper's estimators in 2 each; none contradicts it; all others are without a test, because
-# the verdict (in 6 to 14 of 18 it is *undecided*) or the outcome is open. The bare sign of the gap is that of the mean gain in 14 to 18 of 18, but the mean gains are
-# within their noise. (In-sample and cross-fitted cases of a pair share their verdict, so these are nine verdicts per estimator, not 18.) On 31 videos the criterion can
+# zero: **no crossing can be shown**. Of 18 cases two have a clear outcome, both losses. The sign of the gap is right in both by every estimator, and so is *never*. Decided was only
+# `auto`, in one of the two, rightly; 8 to 18 of 18 verdicts are *undecided*. (In-sample and cross-fitted cases of a pair share their verdict, so these are nine verdicts per estimator, not 18.) On 31 videos the criterion can
 # hardly be refuted, and hardly be confirmed.
 #
 # *Two teachers* give no more than text alone on the stand-in, within the intervals. On MOSI they give no sure gain at any λ and $T$.

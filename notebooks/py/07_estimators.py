@@ -487,8 +487,8 @@ summary.loc[list(METHODS)].round(2).rename_axis(None).rename_axis(columns=None)
 #
 # **`auto` can be trusted for the sign of a gap of 0.2 nats or more** when there are a thousand rows or more, no more than about 64 units, and
 # informations below about 3 nats. On layers like those of networks it is about 0.1 nats off on $I(H_1;H_2)$ with a thousand rows, less with five
-# thousand, and less on $I(H_2;Y)$. In the populations here its 90 % interval holds the true gap about as often as it says, and `p_wrong` is about
-# as often right.
+# thousand, and less on $I(H_2;Y)$. Its 90 % interval holds the true gap of the clean populations in 88 % of the trials [86, 89], a little less often than it says, and of hidden layers in 98 and 100 %, more often. `p_wrong` says 2.7 to 4.4 % in the
+# clean cells, where 2.2 to 4.5 % of the signs are wrong, and 3.5 to 9.4 % of hidden layers, where 0.8 to 3.3 % are.
 #
 # Do **not** trust a verdict
 #

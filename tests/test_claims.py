@@ -1,0 +1,296 @@
+"""Numbers that pages state in prose are those of the recorded tables: each phrase is made anew.
+
+In the watched passages every number must be part of a phrase, or stand in `CONSTANTS`.
+"""
+
+# ruff: noqa: E501, phrases are as long as they are
+
+import re
+from functools import cache
+
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from cchkd_utils import paths, results
+from cchkd_utils.results import intervals
+from cchkd_utils.results.readable import minus
+from cchkd_utils.sections import cells
+from cchkd_utils.sections.cells import resolved, same_sign
+from cchkd_utils.sections.does_it_predict import study
+from cchkd_utils.sections.many_pairs import forecasting, tables
+from cchkd_utils.sections.tcga import tables as tcga
+
+ESTIMATORS = ("auto", "ksg", "mine", "lmi")
+REAL = "MNIST-M, real", "MOSI/MOSEI, real", "TCGA, real", "many pairs, real"
+CONSTANTS = [  # what is no measurement
+    r"95 %", r"λ = 0\.5", r"\$T\$ = 2\b", r"λ = 0\.2 to 0\.8", r"\$T\$ = 1 to 2", r"`?[a-z_0-9]+\.(md|ipynb)",
+    r"\(\.\./book/[a-z_]+\.md\)", r"10 splits", r"100 to 300", r"H_\d", r"1 nat is 1\.44 bits", r"\d of the \d tests",
+]  # fmt: skip
+
+
+def text_of(page):
+    text = (paths.ROOT / page).read_text(encoding="utf-8")
+    return " ".join(re.sub(r"^# ?", "", text, flags=re.MULTILINE).split())
+
+
+@cache
+def pooled(estimator):
+    return cells.by_section(cells.recorded(), estimator)
+
+
+def ends(values):
+    return f"{min(values)} to {max(values)}" if min(values) < max(values) else f"{min(values)}"
+
+
+def signs(section):
+    """Right signs by estimator; clear effects; those right by never and by always."""
+    own = {name: same_sign(pooled(name)[section]).sum() for name in ESTIMATORS}
+    clear = resolved(pooled("auto")[section])
+    helps = int((clear["outcome"] == "helps").sum())
+    return own, len(clear), len(clear) - helps, helps
+
+
+def contradicted(estimator, section):
+    """Decided verdicts that were wrong; clear effects decided; those where never is wrong."""
+    clear = resolved(pooled(estimator)[section])
+    clear = clear[clear["decision"] != "undecided"]
+    helps = clear["outcome"] == "helps"
+    wrong = ((clear["decision"] == "distil") != helps).sum()
+    return f"{wrong} of {len(clear)}", int(helps.sum())
+
+
+def number(value, digits=2):
+    return minus(f"{value:.{digits}f}")
+
+
+def interval(values, digits=2, plus=False):
+    value, low, high = (minus(f"{v:{'+' if plus else ''}.{digits}f}") for v in values)
+    return f"{value} [{low}, {high}]"
+
+
+def does_it_predict():
+    for name, where in (("MNIST-M", "on MNIST-M"), ("TCGA", "over the TCGA pairs"),
+                        ("many pairs", "over the many pairs")):  # fmt: skip
+        own, n, never, _ = signs(f"{name}, real")
+        yield f"in {ends(own.values())} of {n} {where} (*never*: {never})"
+    own, n, never, _ = signs("MOSI/MOSEI, real")
+    assert set(own.values()) == {n} == {never}
+    yield f"in all {n} on MOSI"
+    own, n, _, always = signs("synthetic, simulated")
+    assert sum(right > always for right in own.values()) == 3
+    yield f"three of the four estimators beat both constants: {ends(own.values())} of {n}, *always* {always}"
+    for estimator in ("ksg", "auto"):
+        told = [contradicted(estimator, section) for section in (REAL[0], REAL[2], REAL[3])]
+        (a, x), (b, y), (c, z) = told
+        yield f"`{estimator}` in {a} on MNIST-M (*never* is wrong in {x}), {b} in TCGA ({y}) and {c} over the many pairs ({z})"
+    real = pd.concat(pooled("auto")[section] for section in REAL)
+    gains = (real["outcome"] == "helps").sum()
+    yield f"{gains} of {len(real)} cells of real data gain for certain, {gains / len(real):.1%}".replace(
+        "%", " %"
+    )
+    for decision, form in (("do not distil", "After *do not distil* by `auto` {} of {} do, and {:.0%} lose"),
+                           ("distil", "after *distil* {} of {}, and {:.0%} lose")):  # fmt: skip
+        own = real[real["decision"] == decision]["outcome"]
+        yield form.format((own == "helps").sum(), len(own), (own == "hurts").mean()).replace(
+            "%", " %"
+        )
+    rho = {name: study.rank_correlation(table) for name, table in pooled("auto").items()}
+    assert all(
+        low > 0 for name, (_, low, _) in rho.items() if name.startswith(("synth", "MOSI", "TCGA"))
+    )
+    yield f"on MNIST-M ({interval(rho[REAL[0]])}) and over the many pairs ({interval(rho[REAL[3]])}) the interval holds zero"
+    brier = {name: study.brier(table) for name, table in pooled("auto").items()}
+    told = [
+        (brier[name]["brier"], brier[name]["reference"]) for name in (REAL[0], REAL[2], REAL[3])
+    ]
+    assert all(score > reference for score, reference in told)
+    yield "{:.2f}, {:.2f} and {:.2f} on MNIST-M, TCGA and the many pairs".format(
+        *(a for a, _ in told)
+    )
+    yield "{:.2f}, {:.2f} and {:.2f} for always naming the share that helps".format(
+        *(b for _, b in told)
+    )
+    shape = {name: study.shape_of_response(table) for name, table in pooled("auto").items()}
+    assert shape[REAL[0]]["monotone"] < shape[REAL[0]]["line"]
+    assert all(s["monotone"] > s["line"] for name, s in shape.items() if name != REAL[0])
+    yield f"on MNIST-M a line fits better ({number(shape[REAL[0]]['line'])} against {number(shape[REAL[0]]['monotone'])})"
+    (counted,) = tables.counts(tables.joined(*results.recorded("many_pairs"))).to_dict("records")
+    yield f"{counted['ordered pairs']} pairs of {counted['sets']} sets"
+
+
+@cache
+def many(soft):
+    every = tables.joined(*results.recorded("many_pairs"), soft)
+    main = every[(every["lam"] == 0.5) & (every["temperature"] == 2.0)]
+    return every, main, tables.ranking(*tables.scored(main), "gap, auto")
+
+
+def right_signs(main):
+    own = {name: same_sign(group).sum() for name, group in main.groupby("estimator")}
+    clear = resolved(main[main["estimator"] == "auto"])
+    return own, len(clear), int((clear["outcome"] == "helps").sum()), clear
+
+
+def loses(change):
+    """A change of the gain as a loss with its interval, from its text."""
+    gain, low, high = (-float(v) for v in re.findall(r"[+-][.\d]+", change))
+    return interval((gain, high, low), 1)
+
+
+def many_pairs():
+    (every, main, ranked), (cross, main_cross, ranked_cross) = map(
+        many, ("in-sample", "cross-fitted")
+    )
+    (counted,) = tables.counts(every).to_dict("records")
+    yield (
+        f"{counted['ordered pairs']} ordered pairs of {counted['sets']} sets from {counted['sources']} sources, at 1 to "
+        f"{every.groupby(cells.CLUSTER[:3])['condition'].nunique().max()} numbers of training rows each, {counted['pairs × training rows']} cases"
+    )
+    own, n, helps, clear = right_signs(main)
+    least, most = min(own, key=own.get), max(own, key=own.get)
+    yield f"{n} effects are clear, {helps} of them gains. The sign of the gap is right in {own[least]} (`{least}`) to {own[most]} (`{most}`) of these, *never distil* in {n - helps}, *always* in {helps}"
+    answers = tables.answers(main)["all clear effects", "sign − never"]
+    yield "Less *never*, `auto` is at " + minus(
+        "{} points {}".format(*answers["auto"].split(" ", 1))
+    )
+    proper = main[~main["dataset"].isin(["digits", "breast-cancer"])]
+    own, n, helps, _ = right_signs(proper)
+    yield f"{n} effects are left, the sign is right in {ends(own.values())} of them, *never* in {n - helps}"
+    own, n, helps, clear_cross = right_signs(main_cross)
+    yield f"{n - helps} of {n} clear effects are losses; the sign is right in {ends(own.values())}"
+    answers = tables.answers(main_cross)["all clear effects", "sign − never"]
+    certain = [name for name, told in answers.items() if re.search(r", -\d+\]", told)]
+    yield f"for {' and '.join(f'`{name}`' for name in certain)} certainly in fewer than *never*"
+    for form in ("{} (in-sample)", "{} (cross-fitted)"):
+        table = ranked if "in-s" in form else ranked_cross
+        yield form.format(interval(table.loc["advantage", ["within", "within_lo", "within_hi"]]))
+    yield "the gap by `auto` " + " and ".join(
+        interval(t.loc["gap, auto", ["within", "within_lo", "within_hi"]])
+        for t in (ranked, ranked_cross)
+    )
+    minuses = ["within_minus", "within_minus_lo", "within_minus_hi"]
+    yield f"{interval(ranked_cross.loc['advantage', minuses])} with cross-fitted labels"
+    yield f"in-sample, {interval(ranked.loc['advantage', minuses])}, some {ranked.loc['advantage', 'within_needed']:.0f} sources would be needed"
+    assert (
+        ranked_cross.loc["advantage", "within_minus_lo"]
+        > 0
+        > ranked.loc["advantage", "within_minus_lo"]
+    )
+    yield f"`ksg` ranks the pairs of a set better than `auto` with cross-fitted labels ({interval(ranked_cross.loc['gap, ksg', minuses])})"
+    of_auto, of_cross = (t[t["estimator"] == "auto"] for t in (every, cross))
+    for by in ("lam", "temperature"):
+        yield " points, cross-fitted ".join(
+            loses(tables.change(t, by)["all"]) for t in (of_auto, of_cross)
+        )
+    sized = of_cross[of_cross["n_train"].isin([100, 300])]
+    gain = [float(v) for v in re.findall(r"[+-][.\d]+", tables.change(sized, "n_train")["all"])]
+    assert gain[1] > 0
+    yield f"cross-fitted harm shrinks by {interval(gain, 1)} points"
+    known = forecasting.table(*results.recorded("many_pairs"))
+    told = forecasting.left_out(known)
+    scores = forecasting.brier(told).loc["clear"]
+    yield f"right in {scores.loc['forecast', 'right']} of the clear effects of left-out sources".replace(
+        "%", " %"
+    )
+    never = 1 - told.loc[told["clear"], "helps"].mean()
+    yield f"*never* in {never:.0%}".replace("%", " %")
+    yield f"Its Brier score, {minus(scores.loc['forecast', 'Brier score'])}"
+    base = scores.loc["base rate of the other sources", "forecast − this"]
+    yield f"less that of the base rate {minus(base)}"
+    yield f"Its calibration slope is {interval(forecasting.calibration(told)['slope'])}"
+    for own, words in (
+        (clear, "{} of the {} clear effects (*never*: {})"),
+        (clear_cross, "cross-fitted in {} of {} (*never*: {})"),
+    ):
+        helps = own["outcome"] == "helps"
+        yield words.format(((own["advantage"] > 0) == helps).sum(), len(own), (~helps).sum())
+
+
+def digits():
+    own, n, never, always = signs(REAL[0])
+    assert own["ksg"] == own["mine"] == own["lmi"]
+    yield f"right in {own['ksg']} of these {n} by `ksg`, `mine` and `lmi`, and in {own['auto']} by `auto`; *never distil* is right in {never}, *always* in {always}"
+    table = pooled("auto")[REAL[0]]
+    counts = table["outcome"].value_counts()
+    yield f"Of the {len(table)} cells of blur, λ and $T$, {counts['helps']} help and {counts['hurts']} hurt"
+    sharp = table[table["knob"] <= 3]
+    yield f"for certain in {(sharp['outcome'] == 'helps').sum()} of {len(sharp)} cells"
+    rows = results.recorded("mnist_m")[0]
+    smooth = intervals.summarise(rows[rows["experiment"] == "label smoothing"], ["lam"])
+    smooth = 100 * smooth.set_index("lam")[["gain", "gain_lo", "gain_hi"]]
+    yield f"brings {interval(smooth.loc[0.5], 1)}, at its best λ {interval(smooth.loc[smooth['gain'].idxmax()], 1)}"
+
+
+def cancer():
+    rows, verdicts = results.recorded("tcga")
+    gains = tcga.at(rows, 0.5, 2.0).query("experiment == 'cross-fitted'")
+    counted = tcga.pair_agreement(gains, tcga.pool_verdicts(verdicts))
+    right = counted["sign", "right"].str.split(" of ").str[0].astype(int)
+    words = dict(enumerate("none one two three four five six seven eight nine ten".split()))
+    n = len(resolved(gains))
+    assert right["mine"] == right["pooled logits"] == n
+    yield f"{words[n]} effects are clear. The sign of the gap is right in all of them by `mine` and pooled logits, in {words[right['lmi']]} by `lmi`, {words[right['ksg']]} by `ksg` and {words[right['auto']]} by `auto`"
+    yield f"*never* is right in {words[int(counted['sign', 'never'].iloc[0].split()[0])]}"
+    counts = {}
+    for name in ESTIMATORS:
+        own = pooled(name)[REAL[2]].query("decision == 'distil'")["outcome"].value_counts()
+        counts[name] = f"{own.get('helps', 0)} and {own.get('hurts', 0)}"
+    yield f"by `auto` in {counts['auto']} cells of λ and $T$ (by `ksg` in {counts['ksg']})"
+
+
+def estimators():
+    table = pd.read_csv(results.recorded_file("calibration")).query(
+        "part == 'coverage' and estimator == 'auto'"
+    )
+    layers = table["labels"].str.startswith("hidden")
+    clean, wide = table[~layers], table[layers]
+    hits, n = round((clean["coverage"] * clean["trials"]).sum()), int(clean["trials"].sum())
+    low, high = binomtest(hits, n).proportion_ci()
+    yield f"in {100 * hits / n:.0f} % of the trials [{100 * low:.0f}, {100 * high:.0f}]"
+    yield f"of hidden layers in {' and '.join(f'{100 * c:.0f}' for c in wide['coverage'])} %"
+    said, found = (
+        {part: 100 * own[f"wrong_sign_{part}"] for part in ("said", "found")}
+        for own in (clean, wide)
+    )
+    for own, words in ((said, "says {} to {} % in the clean cells, where {} to {} % of the signs are wrong"),
+                       (found, "{} to {} % of hidden layers, where {} to {} % are")):  # fmt: skip
+        yield words.format(
+            *(f"{v:.1f}" for part in ("said", "found") for v in (own[part].min(), own[part].max()))
+        )
+
+
+QUOTED = {
+    "notebooks/py/02_mnist_m.py": digits,
+    "notebooks/py/04_tcga.py": cancer,
+    "notebooks/py/07_estimators.py": estimators,
+}
+PAGES = {
+    "notebooks/py/05_does_it_predict.py": does_it_predict,
+    "notebooks/py/08_many_pairs.py": many_pairs,
+}
+
+
+def watched(page):
+    text = text_of(page)
+    start = text.index("## Answer")
+    return text[start : text.index("## Exercises", start)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_number_of_the_answer_comes_from_the_tables(page):
+    text = watched(page)
+    phrases = list(PAGES[page]())
+    missing = [phrase for phrase in phrases if phrase not in text]
+    assert not missing, "\n".join(missing)
+    for phrase in sorted(phrases, key=len, reverse=True):
+        text = text.replace(phrase, "")
+    for constant in CONSTANTS:
+        text = re.sub(constant, "", text)
+    assert re.findall(r".{30}\d.{10}", text) == []
+
+
+@pytest.mark.parametrize("page", QUOTED)
+def test_quoted_numbers_come_from_the_tables(page):
+    text = text_of(page)
+    assert [phrase for phrase in QUOTED[page]() if phrase not in text] == []
