@@ -92,6 +92,9 @@ def _sources() -> dict[str, bytes]:
         name = path.relative_to(paths.ROOT).as_posix()
         if path.is_file() and "/." not in name:
             files[name] = path.read_bytes()
+    if b"No sweep has been named" in files.get("book/sweep.md", b""):  # an empty page is no chapter
+        del files["book/sweep.md"]
+        files["_toc.yml"] = re.sub(rb".*file: book/sweep\n", b"", files["_toc.yml"])
     files["book/_static/explorer.html"] = explorer.page().encode()
     files["book/cite.txt"] = f"```bibtex\n{bibtex()}\n```\n".encode()
     return files

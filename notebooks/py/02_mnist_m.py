@@ -14,11 +14,18 @@
 # ---
 
 # %% [markdown]
-# # MNIST-M: a blurred teacher, a cluttered student
+# # 02 · MNIST-M: a blurred teacher, a cluttered student
 #
 # **Question.** A teacher reads clean handwritten digits. A student reads the same digits blended into photographs, the way MNIST-M is made. We
 # blur the teacher's images more and more. When does the teacher stop helping and begin to harm, and does the gap of mutual
 # information say so beforehand?
+#
+# :::{admonition} In short
+# :class: tip
+# - A sharp teacher helps the student a little; one that sees a smear costs many points, the more the larger λ.
+# - The gap orders the teachers. Every estimator still says *distil* where the harm has begun.
+# - What two images of one digit share is not only the digit: slant and thickness count in the gap, and teach nothing.
+# :::
 
 # %% tags=["remove-cell"]
 # @title Set up, on Colab only {display-mode: "form"}
@@ -345,6 +352,17 @@ beside.rename(columns={True: "gap > 0: CCH says distil", False: "gap < 0: it doe
 #
 # The network, its training, the sizes and the blur levels are our choices, settled while looking at accuracies on the embedded digits and in short trials
 # on the real ones. The paper states the pair of data sets, the blur, SGD and the values of λ and $T$.
+
+# %% [markdown]
+# ## Check yourself
+#
+# :::{dropdown} Why may the gap stay positive when the teacher has become useless?
+# $I(H_1;H_2)$ counts everything that both layers hold of one image, style included, while $I(H_2;Y)$ cannot exceed $\ln 10$ nats.
+# :::
+#
+# :::{dropdown} What does the teacher that answers to a *random other* image show?
+# Its soft labels are as confident, but carry no information about the image. The student loses, so confidence alone is not what helps.
+# :::
 
 # %% [markdown]
 # ## Exercises

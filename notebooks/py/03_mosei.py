@@ -14,11 +14,18 @@
 # ---
 
 # %% [markdown]
-# # MOSEI: what is said, how it sounds, how it looks
+# # 03 · MOSEI: what is said, how it sounds, how it looks
 #
 # **Question.** People review films in short videos. Whether they liked the film can be read from their words, heard in their voice and seen in
 # their face, though not equally well. Does a network that reads the words help one that only hears or only sees? Does the criterion say so
 # beforehand, and where does a disturbed teacher begin to harm?
+#
+# :::{admonition} In short
+# :class: tip
+# - Words know most about the sentiment, and audio and vision next to nothing, as far as 31 videos can tell.
+# - No student gains for certain; the text student loses from weaker teachers. *Do not distil* was right, and so was *never*.
+# - On the simulated stand-in, noise in the teacher turns the gain into a loss, but only where the soft labels come from a teacher that has not seen the rows.
+# :::
 
 # %% tags=["remove-cell"]
 # @title Set up, on Colab only {display-mode: "form"}
@@ -310,6 +317,17 @@ pd.DataFrame(
 # The network, its training and the stand-in are our choices. The stand-in's noise was set while looking at gains, so that a student had something
 # to learn; the training options were not changed after the first trial on either data set. The paper states the data set, AdamW, the metrics and the
 # values of λ and $T$.
+
+# %% [markdown]
+# ## Check yourself
+#
+# :::{dropdown} Why do in-sample soft labels hide a bad teacher?
+# The teacher knows its training rows by heart. Its soft labels there are the hard labels, softened, whatever its inputs were.
+# :::
+#
+# :::{dropdown} Why are videos, not utterances, the units of the interval?
+# Utterances of one video share the speaker and the mood. Counted as independent they would make the interval too narrow.
+# :::
 
 # %% [markdown]
 # ## Exercises

@@ -14,11 +14,18 @@
 # ---
 
 # %% [markdown]
-# # TCGA: every pair of modalities, and a few hundred patients
+# # 04 · TCGA: every pair of modalities, and a few hundred patients
 #
 # **Question.** Several laboratories measure the same tumour: which genes it reads (mRNA), how many copies of the genome it carries (CNV), which proteins it
 # holds (RPPA), and perhaps its micro-RNA (miRNA). Does a network on one of them learn better when a network on another one teaches it, and does the gap of mutual information
 # foretell for which pairs? And if both are at hand anyway, does distillation improve their fusion?
+#
+# :::{admonition} In short
+# :class: tip
+# - Between measurements of one tumour distillation hardly ever changes anything for certain; where it does, it mostly harms.
+# - A *do not distil* was right with one exception, and *never distil* as often. A *yes* was confirmed at two pairs and contradicted at two.
+# - Fusion gains from distillation at one pair only.
+# :::
 
 # %% tags=["remove-cell"]
 # @title Set up, on Colab only {display-mode: "form"}
@@ -344,6 +351,17 @@ pd.DataFrame(beside, index=lines).transpose()
 # confirmed at two pairs and contradicted at two, by `auto` in 6 and 5 cells of λ and $T$ (by `ksg` in 1 and 25). Our features, network, optimiser, splits and the label for LIHC are not those of the paper, or not known to be.
 #
 # The network, its training and the number of features are our choices, settled on the accuracy of undistilled students.
+
+# %% [markdown]
+# ## Check yourself
+#
+# :::{dropdown} Selecting features on all patients, then cross-validating: what is wrong with it?
+# The held-out patients have taken part in the choice. Even on pure noise the network then seems accurate.
+# :::
+#
+# :::{dropdown} A rule is right in nine of ten clear effects. What must you ask before you believe in it?
+# How often *never* and *always* are right in the same cells. Where nearly all effects are losses, *never* is right as often.
+# :::
 
 # %% [markdown] tags=["exercise"]
 # ## Exercises

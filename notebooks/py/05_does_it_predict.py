@@ -14,11 +14,18 @@
 # ---
 
 # %% [markdown]
-# # All together: does the criterion predict?
+# # 05 · All together: does the criterion predict?
 #
 # **Question.** Each experiment of this book ends with two tables: what distillation did, and what the criterion had said before. Put together, how
 # often is the Cross-modal Complementarity Hypothesis (CCH) right? Would something cheaper have known as well? And once we know *whether*
 # to distil, how do we choose λ and $T$?
+#
+# :::{admonition} In short
+# :class: tip
+# - Put together, the sign of the gap is not shown to be right more often than *never distil* on any real data.
+# - A decided *no* warns of harm; a *yes* promises little. The order of teachers is worth more than the threshold.
+# - How much to distil, cross-validation must say, with *not at all* among the choices.
+# :::
 
 # %% tags=["remove-cell"]
 # @title Set up, on Colab only {display-mode: "form"}
@@ -263,6 +270,17 @@ chosen.assign(text=text).pivot(
 #
 # These are 120 pairs of 13 sets, the TCGA pairs (which share their patients with some of these), one small MOSI set, one image pair and one simulated family. Soft labels are cross-fitted in TCGA and MOSI, in-sample elsewhere. Cells of one pair are not independent, and most effects were too small
 # to contradict anyone.
+
+# %% [markdown]
+# ## Check yourself
+#
+# :::{dropdown} Why do *always* and *never* have to be scored on the same cells as the criterion?
+# On other cells the share of gains differs, and with it what a constant gets right. Only on the same cells is the difference the criterion's own.
+# :::
+#
+# :::{dropdown} Two scores have overlapping intervals. May you say that they rank equally well?
+# No. The intervals hold what both share. Only the interval of their paired difference can tell, and it may leave out zero although the two overlap.
+# :::
 
 # %% [markdown] tags=["exercise"]
 # ## Exercises

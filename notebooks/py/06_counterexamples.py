@@ -14,11 +14,18 @@
 # ---
 
 # %% [markdown]
-# # Counter-examples: where the criterion and the outcome part
+# # 06 · Counter-examples: where the criterion and the outcome part
 #
 # **Question.** The Cross-modal Complementarity Hypothesis (CCH) says: distil when $I(H_1;H_2) > I(H_2;Y)$. Is there a case where it says
 # yes and distillation does not help? A case where it says no and distillation does? And is there something that gets these cases
 # right?
+#
+# :::{admonition} In short
+# :class: tip
+# - There are cases where the criterion says *distil* and the student loses, and cases where it says *do not* and the student gains.
+# - The gap leaves out four things: the teacher's scale, shared content that is not about the label, rows against capacity, and λ.
+# - The residual alignment is right for linear students and small λ; for accuracy it is not.
+# :::
 
 # %% tags=["remove-cell"]
 # @title Set up, on Colab only {display-mode: "form"}
@@ -370,6 +377,17 @@ cases.conclusion()
 #
 # So: check the teacher's calibration, use held-out rows and cross-fitted soft labels, compare with an empty teacher, and
 # choose λ on held-out rows. Sizes, correlations and the capacities here are our choice; the paper has no such section.
+
+# %% [markdown]
+# ## Check yourself
+#
+# :::{dropdown} A teacher's predictions are multiplied by three. What happens to the gap, and to the gain?
+# The gap stays, since mutual information ignores units. The squared error does not: the student is pulled to wrong values and loses.
+# :::
+#
+# :::{dropdown} Why is a verdict on pairs made by class fixed before anything is measured?
+# Given the class both layers are independent, so $I(H_1;H_2)$ cannot exceed $I(H_2;Y)$, whatever teacher and student are.
+# :::
 
 # %% [markdown]
 # ## Exercises

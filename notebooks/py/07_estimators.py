@@ -14,12 +14,19 @@
 # ---
 
 # %% [markdown]
-# # How good are the estimators?
+# # 07 · How good are the estimators?
 #
 # **Question.** The criterion compares two *estimates* of mutual information. How far can they be trusted: at which number of rows, in how
 # many dimensions, near which traps? And when the verdict says "90 % interval" or "probability that the sign is wrong", is it so?
 #
 # Everything on this page is simulated, because only then the true information is known.
+#
+# :::{admonition} In short
+# :class: tip
+# - An estimate of information has an error; the verdict's interval has to hold it, and on known truths that of `auto` mostly does.
+# - `ksg`, `mine` and `lmi` run low in many dimensions, with short intervals: a sure verdict of the wrong sign.
+# - Few rows, repeated rows and mixed units turn a verdict. Checks on the same rows say when.
+# :::
 
 # %% tags=["remove-cell"]
 # @title Set up, on Colab only {display-mode: "form"}
@@ -503,6 +510,16 @@ summary.loc[list(METHODS)].round(2).rename_axis(None).rename_axis(columns=None)
 #
 # The interval contains the bias of its method only where `auto` states what it may miss: factors and codes of hidden layers. Otherwise `auto` meets here
 # the kinds of data it has models for; a winding in many dimensions (*Sp @ Mn 25x25*) is none of them, and there it is low by several of its standard errors.
+#
+# ## Check yourself
+#
+# :::{dropdown} An estimator is too low by half a nat, always. When is the verdict right all the same?
+# Where both sides are too low by the same, or where the gap is far larger than the error. It fails where one side only is low, as in many dimensions.
+# :::
+#
+# :::{dropdown} Why can $n$ rows hardly show more than about $\ln n$ nats?
+# Without a model an estimate counts neighbours, and among $n$ rows the finest distinction is one row in $n$.
+# :::
 #
 # ## Exercises
 

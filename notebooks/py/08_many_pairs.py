@@ -14,10 +14,17 @@
 # ---
 
 # %% [markdown]
-# # A hundred pairs nobody chose
+# # 08 · A hundred pairs nobody chose
 #
 # **Question.** The criterion was proposed on a handful of pairs, and the chapters before this one tried it on the same kinds. Does it hold on sets that were collected
 # for other reasons, in other fields: birds with their descriptions, papers with their links, genomes, brains, film reviews, handwriting?
+#
+# :::{admonition} In short
+# :class: tip
+# - On sets that nobody chose for it, the criterion is not shown to beat the answer *never distil*.
+# - How much more accurate the teacher is orders the pairs of a set no worse than the gap, for nothing.
+# - A forecast from what both networks know is right about as often as a constant. Ten sources are too few to tell more.
+# :::
 
 # %% tags=["remove-cell"]
 # @title Set up, on Colab only {display-mode: "form"}
@@ -272,6 +279,17 @@ plots.show(
 #
 # Small perceptrons on tables are not the networks of the paper, and these sets are small. Two sets are views of one thing. That cross-fitted labels harm more than in-sample ones says something of its own: a teacher that has memorised
 # its rows hands on the hard labels again.
+
+# %% [markdown]
+# ## Check yourself
+#
+# :::{dropdown} Why do intervals resample sources and not pairs?
+# Pairs of one set share their rows, and sets of one source their patients. What holds for one pair mostly holds for the next, so there are as many independent cases as sources.
+# :::
+#
+# :::{dropdown} Why is a teacher with cross-fitted soft labels more harmful here than one with in-sample ones?
+# In-sample soft labels repeat the hard labels that the teacher has learned by heart. Cross-fitted ones show its mistakes.
+# :::
 
 # %% [markdown] tags=["exercise"]
 # ## Exercises
