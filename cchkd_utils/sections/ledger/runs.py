@@ -14,8 +14,7 @@ COMMANDS = {  # table: command
     "mosi": "cchkd run 03 --preset paper -p data=real -p dataset=mosi",
     "tcga": "cchkd run 04 --preset paper -p data=real -p cohort=BRCA -p modality=mrna,cnv,rppa,"
     "mirna (then KIPAN; LIHC without mirna)",
-    "many_pairs": "cchkd run 08 --preset paper -p data=real -p name=cub (then each other set; "
-    "mfeat with -p most_train=300)",
+    "many_pairs": "cchkd run 08 --preset paper -p data=real -p name=cub (then each other set)",
     "counterexamples": "cchkd run 06 --preset paper",
     "benchmarks_mi": f"{BENCH}mi.py",
     "calibration": f"{BENCH}criterion_calibration.py",
