@@ -27,6 +27,7 @@ from cchkd_utils.sections.cells import CLUSTER, source
 RIDGE = 1.0  # of standardised features; each source has the weight of one
 NOISE = 0.005  # of accuracy: no gain is known better than this
 ROOM = 0.1  # of a range, beyond its ends
+CONDITIONS = ("training rows", "training rows per class", "temperature")
 OTHERS = {  # what else was tried beside `expected_gain.features`
     "gap, auto": "gap_auto", "gap, ksg": "gap_ksg", "linear CKA": "linear CKA",
     "residual alignment": "residual alignment",
@@ -133,13 +134,17 @@ def _ridge(own):
 
 
 def ranges(data: pd.DataFrame) -> dict[str, list[float]]:
-    """Return the range of every feature and condition, with a little room."""
-    checked = [*names(), "training rows", "training rows per class", "temperature"]
+    """Return the range of every feature, with a little room, and of the conditions, with more.
+
+    Rows and temperatures are ratios: half of the smallest and twice the largest are no news.
+    """
     out = {}
-    for name in checked:
+    for name in names():
         low, high = data[name].min(), data[name].max()
         room = ROOM * (high - low)
         out[name] = [float(max(low - room, low / 2) if low > 0 else low - room), float(high + room)]
+    for name in CONDITIONS:
+        out[name] = [float(data[name].min() / 2), float(data[name].max() * 2)]
     return out
 
 
