@@ -189,7 +189,7 @@ def many_pairs():
     yield f"cross-fitted harm shrinks by {interval(gain, 1)} points"
     wrong = tables.failures(of_auto[of_auto["temperature"] == 2.0], results.recorded("many_pairs")[1], "auto")
     for dataset, teacher, student, n in (("digits", "top", "left", 300), ("breast-cancer", "error", "worst", 284), ("mfeat", "zer", "fac", 1000)):
-        own = wrong.query("dataset == @dataset and teacher == @teacher and student == @student and n_train == @n")
+        own = wrong.query(f"dataset == {dataset!r} and teacher == {teacher!r} and student == {student!r} and n_train == {n}")
         loss = own.set_index("lam")["percent"]
         row = own.iloc[0]
         yield (f"({teacher} → {student}, {n} rows, gap {row['gap']:+.1f} nats) share {row['mi_teacher_student']:.1f} nats, of which {row[tables.NOT_LABEL]:.1f} are not about the label; "
@@ -267,7 +267,24 @@ def estimators():
         )
 
 
+def first_page():
+    table = pooled("auto")[REAL[0]]
+    yield f"lifts the student by {table['percent'].max():.1f} points at most, and one that sees a smear costs up to {-table['percent'].min():.0f}"
+    own, n, helps, _ = right_signs(many("in-sample")[1])
+    (counted,) = tables.counts(many("in-sample")[0]).to_dict("records")
+    yield f"On {counted['ordered pairs']} pairs of {counted['sets']} sets that nobody chose for it"
+    yield f"right in {ends(own.values())} of {n} clear effects, by estimator, and *never distil* in {n - helps}"
+    outcomes = []
+    for name in ESTIMATORS:
+        said = pooled(name)[REAL[2]].query("decision == 'distil' and outcome != 'unresolved'")
+        outcomes.append(said.assign(pair=said["dataset"] + said["teacher"] + said["student"]))
+    pairs = pd.concat(outcomes).groupby("outcome")["pair"].nunique()
+    words = {1: "one", 2: "two", 3: "three"}
+    yield f"confirmed at {words[pairs['helps']]} of the TCGA pairs and contradicted at {words[pairs['hurts']]}"
+
+
 QUOTED = {
+    "book/intro.md": first_page,
     "notebooks/py/02_mnist_m.py": digits,
     "notebooks/py/04_tcga.py": cancer,
     "notebooks/py/07_estimators.py": estimators,
