@@ -187,13 +187,23 @@ def many_pairs():
     gain = [float(v) for v in re.findall(r"[+-][.\d]+", tables.change(sized, "n_train")["all"])]
     assert gain[1] > 0
     yield f"cross-fitted harm shrinks by {interval(gain, 1)} points"
-    wrong = tables.failures(of_auto[of_auto["temperature"] == 2.0], results.recorded("many_pairs")[1], "auto")
-    for dataset, teacher, student, n in (("digits", "top", "left", 300), ("breast-cancer", "error", "worst", 284), ("mfeat", "zer", "fac", 1000)):
-        own = wrong.query(f"dataset == {dataset!r} and teacher == {teacher!r} and student == {student!r} and n_train == {n}")
+    wrong = tables.failures(
+        of_auto[of_auto["temperature"] == 2.0], results.recorded("many_pairs")[1], "auto"
+    )
+    for dataset, teacher, student, n in (
+        ("digits", "top", "left", 300),
+        ("breast-cancer", "error", "worst", 284),
+        ("mfeat", "zer", "fac", 1000),
+    ):
+        own = wrong.query(
+            f"dataset == {dataset!r} and teacher == {teacher!r} and student == {student!r} and n_train == {n}"
+        )
         loss = own.set_index("lam")["percent"]
         row = own.iloc[0]
-        yield (f"({teacher} → {student}, {n} rows, gap {row['gap']:+.1f} nats) share {row['mi_teacher_student']:.1f} nats, of which {row[tables.NOT_LABEL]:.1f} are not about the label; "
-               f"the teacher is {-100 * row['advantage']:.0f} point{'s' if row['advantage'] < -0.015 else ''} less accurate than the student, which loses {-loss[0.8]:.1f} points at λ = 0.8 and {-loss[0.5]:.1f} at 0.5")
+        yield (
+            f"({teacher} → {student}, {n} rows, gap {row['gap']:+.1f} nats) share {row['mi_teacher_student']:.1f} nats, of which {row[tables.NOT_LABEL]:.1f} are not about the label; "
+            f"the teacher is {-100 * row['advantage']:.0f} point{'s' if row['advantage'] < -0.015 else ''} less accurate than the student, which loses {-loss[0.8]:.1f} points at λ = 0.8 and {-loss[0.5]:.1f} at 0.5"
+        )
     known = forecasting.table(*results.recorded("many_pairs"))
     told = forecasting.left_out(known)
     scores = forecasting.brier(told).loc["clear"]

@@ -12,6 +12,22 @@ NAMES = """alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda
 tau phi varphi chi psi omega Gamma Delta Theta Lambda Sigma Phi Psi Omega"""
 GREEK = re.compile(rf"\\({'|'.join(NAMES.split())})\b")
 
+NAMED = {  # what is named on a page must be cited there
+    "01_synthetic": "xie2025cch",
+    "02_mnist_m": "xie2025cch lecun1998gradient arbelaez2011contour ganin2016domain "
+    "alpaydin1998optical",
+    "03_mosei": "zadeh2018mosei zadeh2016mosi nadeau2003inference",
+    "04_tcga": "xie2025cch weinstein2013cancer nadeau2003inference",
+    "06_counterexamples": "xue2023modality",
+    "07_estimators": "kraskov2004estimating ross2014mutual belghazi2018mine "
+    "gowri2024approximating czyz2023beyond",
+    "08_many_pairs": "alpaydin1998optical street1993nuclear wah2011birds sen2008collective "
+    "brbic2016landscape wang2021mogonet woellmer2013youtube duin1998multiple "
+    "weinstein2013cancer zadeh2016mosi",
+    "theory": "hinton2015distilling xie2025cch ross2014mutual gao2017estimating",
+    "glossary": "kornblith2019similarity hinton2015distilling",
+}  # fmt: skip
+
 
 def pages():
     """Pair each page of the book with its prose."""
@@ -54,3 +70,19 @@ def test_words_are_in_order_and_linked_from_the_pages():
     text = "".join(text for _, text in pages())
     used = re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)>?`", text)
     assert len(used) > 10 and set(used) <= set(words)
+
+
+def test_what_is_named_is_cited_and_all_references_are_used():
+    bib = (paths.ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    known = set(re.findall(r"^@\w+\{([^,]+),", bib, re.MULTILINE))
+    cited = {
+        name.rpartition("/")[2]: set(
+            ",".join(re.findall(r"\{cite\S*?\}`([^`]+)`", text)).split(",")
+        )
+        for name, text in pages()
+    }
+    assert set().union(*cited.values()) - {""} == known
+    missing = {name: set(keys.split()) - cited[name] for name, keys in NAMED.items()}
+    assert {name: keys for name, keys in missing.items() if keys} == {}
+    named = r"\b[A-Z][\wé-ž]+ (?:et al\.|and [A-Z]\w+),? \(?(?:ICLR )?(?:19|20)\d\d"
+    assert {n: re.findall(named, t) for n, t in pages() if re.findall(named, t)} == {}

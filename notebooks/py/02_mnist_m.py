@@ -84,8 +84,8 @@ readable.typeset()
 # ## Data
 #
 # Row $i$ of both modalities shows the same digit. The student's image is $|\text{patch} - \text{digit}|$ in each colour channel, with a random patch of a photograph.
-# With `data="embedded"` these are scikit-learn's 1797 digits and its two sample photographs: real, small, no download. With `data="real"`
-# they are MNIST and the BSDS500 photographs. Each seed draws new patches.
+# With `data="embedded"` these are scikit-learn's 1797 digits {cite}`alpaydin1998optical` and its two sample photographs: real, small, no download. With `data="real"`
+# they are MNIST {cite}`lecun1998gradient` and the photographs of BSDS500 {cite}`arbelaez2011contour`, as in the published MNIST-M {cite}`ganin2016domain`. Each seed draws new patches.
 
 # %%
 seeds = [seed + i for i in range(n_seeds)]

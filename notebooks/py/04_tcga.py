@@ -74,7 +74,7 @@ readable.typeset()
 # %% [markdown]
 # ## Data
 #
-# The Cancer Genome Atlas (TCGA) measured the tumours of thousands of patients. We use three cohorts, as the paper does {cite}`xie2025cch`: breast cancer
+# The Cancer Genome Atlas (TCGA) {cite}`weinstein2013cancer` measured the tumours of thousands of patients. We use three cohorts, as the paper does {cite}`xie2025cch`: breast cancer
 # (BRCA; the class is the PAM50 subtype), kidney cancer (KIPAN, which is the three cohorts KIRC, KIRP and KICH; the class is which of them), and liver
 # cancer (LIHC). For LIHC the paper does not say what is predicted. We take the three iCluster subtypes; `label_lihc` chooses another label. **A label can be defined by a
 # modality.** PAM50, and the liver subtypes `hoshida` and `ncip`, were read off mRNA; iCluster was read off several platforms at once. There mRNA knows the label by

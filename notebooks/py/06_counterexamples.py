@@ -188,7 +188,7 @@ cases.report("pairs")
 #
 # ## The Modality Focusing Hypothesis, re-run
 #
-# Xue et al. (ICLR 2023) explain cross-modal distillation by γ, the share of decisive features that both modalities see. Their Gaussian experiment: 20 features
+# {cite:t}`xue2023modality` explain cross-modal distillation by γ, the share of decisive features that both modalities see. Their Gaussian experiment: 20 features
 # decide the label; teacher and student see 10 each, `overlap` of them in common, among noise (25 and 50 columns). Both are linear softmax classifiers, 1000 gradient steps of
 # size 0.1, 200 training rows, T = 1. We repeat it with `n_seeds` repetitions instead of 10 and set CCH's verdict beside γ. The logits are Gaussian, so both informations are
 # also known exactly.

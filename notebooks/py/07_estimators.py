@@ -73,10 +73,10 @@ readable.typeset()
 #
 # | method | what it does |
 # |---|---|
-# | `ksg` | distances to the nearest neighbours, on normal scores of each column (Kraskov et al. 2004; for class labels Ross 2014) |
+# | `ksg` | distances to the nearest neighbours, on normal scores of each column {cite}`kraskov2004estimating`; for class labels their mixture form {cite}`ross2014mutual` |
 # | `gaussian` | canonical correlations of normal scores; exact where the data are jointly normal |
-# | `mine` | a neural lower bound, on held-out rows (Belghazi et al. 2018) |
-# | `lmi` | networks compress both sides, then `ksg` on the codes (Gowri et al. 2024) |
+# | `mine` | a neural lower bound, on held-out rows {cite}`belghazi2018mine` |
+# | `lmi` | networks compress both sides, then `ksg` on the codes {cite}`gowri2024approximating` |
 # | `auto` | takes ranks, looks for the few factors behind many units, fits several models, and lets held-out rows choose; what the book uses |
 #
 # A *normal score* is the rank of a value within its column, written as a quantile of the normal distribution. It does not change when a column
@@ -140,7 +140,7 @@ plots.show(
 #
 # ## Other shapes
 #
-# A selection from the benchmark of Czyż et al. (2023): the mean error in nats at the given number of rows. *Sp* winds the data into a spiral,
+# A selection from the benchmark of {cite:t}`czyz2023beyond`: the mean error in nats at the given number of rows. *Sp* winds the data into a spiral,
 # *Hc* and *Asinh* bend the axes, *St* has heavy tails.
 
 # %%

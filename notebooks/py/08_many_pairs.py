@@ -72,9 +72,11 @@ readable.typeset()
 # %% [markdown]
 # ## Data
 #
-# A set is an array per modality, and the class of each row ([which files](../book/files.md)). Two come with scikit-learn and need no download: handwritten digits as four half-images, and
-# a tumour's nuclei by three kinds of measurement. These are **views of one thing** rather than modalities. With `data="real"` all sets are taken that are there: published ones
-# (`cchkd data --get 08` fetches them), the cohorts of [](04_tcga.ipynb), the test videos of CMU-MOSI, and any file of yours in `pairs/`. Nobody chose them with this criterion in mind,
+# A set is an array per modality, and the class of each row ([which files](../book/files.md)). Two come with scikit-learn and need no download: handwritten digits {cite}`alpaydin1998optical` as four half-images, and
+# a tumour's nuclei by three kinds of measurement {cite}`street1993nuclear`. These are **views of one thing** rather than modalities. With `data="real"` all sets are taken that are there: published ones
+# (`cchkd data --get 08` fetches them), that is birds with their descriptions (`cub` {cite}`wah2011birds`), papers by words and links (`citeseer` {cite}`sen2008collective`), microbes by texts and genes
+# (`prokaryotic` {cite}`brbic2016landscape`), brains (`rosmap` {cite}`wang2021mogonet`), film reviews (`mmmo` {cite}`woellmer2013youtube`), handwriting by six kinds of features (`mfeat` {cite}`duin1998multiple`);
+# the cohorts of [](04_tcga.ipynb) with a table of many cancers (`pancan` {cite}`weinstein2013cancer`), the test videos of CMU-MOSI {cite}`zadeh2016mosi`, and any file of yours in `pairs/`. Nobody chose them with this criterion in mind,
 # and neither network nor training was tuned on them.
 
 # %%
