@@ -1,11 +1,13 @@
 """Words and symbols: each once, and no page uses a Greek letter that the table lacks."""
 
+import json
 import re
 
 import jupytext
 import yaml
 
 from cchkd_utils import paths
+from cchkd_utils.book import terms
 
 PAGE = (paths.ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
 NAMES = """alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi rho sigma
@@ -86,3 +88,32 @@ def test_what_is_named_is_cited_and_all_references_are_used():
     assert {name: keys for name, keys in missing.items() if keys} == {}
     named = r"\b[A-Z][\wé-ž]+ (?:et al\.|and [A-Z]\w+),? \(?(?:ICLR )?(?:19|20)\d\d"
     assert {n: re.findall(named, t) for n, t in pages() if re.findall(named, t)} == {}
+
+
+PAGE_OF_A_WORD = """# The gap
+A **gap**, `gap`, $gap$, [gap](x.md) and {term}`student`.
+| gap |
+```
+gap
+```
+Teachers teach students. Gaps are many, and a gap: KD-like, KD.
+The gap again.
+"""
+
+
+def test_the_first_use_of_a_word_is_linked_where_a_link_can_stand():
+    cells = [
+        {"cell_type": "markdown", "metadata": {"tags": tags}, "source": text}
+        for tags, text in (([], "The gap"), (["solution"], "a nat"), ([], "the gap, a nat"))
+    ]
+    notebook = json.dumps({"cells": cells}).encode()
+    files = {"book/glossary.md": PAGE.encode(), "x.md": PAGE_OF_A_WORD.encode()}
+    out = terms.link(files | {"n.ipynb": notebook})
+    assert out["book/glossary.md"] == files["book/glossary.md"]
+    before, after = PAGE_OF_A_WORD.split("\n"), out["x.md"].decode().split("\n")
+    assert before[:6] + before[7:] == after[:6] + after[7:]
+    kd = "{term}`KD <knowledge distillation (KD)>`"
+    told = f"{{term}}`Gaps <gap>` are many, and a gap: KD-like, {kd}."
+    assert after[6] == "{term}`Teachers <teacher>` teach students. " + told
+    sources = [cell["source"] for cell in json.loads(out["n.ipynb"])["cells"]]
+    assert sources == ["The {term}`gap <gap>`", "a nat", "the gap, a {term}`nat <nat>`"]

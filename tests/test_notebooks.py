@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 
@@ -239,3 +240,14 @@ def test_the_pooled_page_reads_this_builds_runs_and_tries_the_recommendation(smo
     assert set(rows["experiment"]) == {"recommended", "default"}
     refused = rows[(rows["experiment"] == "recommended") & (rows["lam"] == 0)]
     assert (refused["gain"] == 0).all() and (rows["gain"] != 0).any()
+
+
+@pytest.mark.parametrize("page", [*paths.NOTEBOOKS.glob("py/*.py"), paths.ROOT / "book/theory.md"])
+def test_a_chapter_opens_in_short_and_ends_with_two_questions(page):
+    text = re.sub(r"^# ?", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    short = re.search(
+        r":::\{admonition\} In short\n:class: tip\n((?:- .*\n(?:  .*\n)*){3}):::", text
+    )
+    (asked,) = re.findall(r"## Check yourself\n(.*?)\n## ", text + "\n## ", re.DOTALL)
+    assert short and short.start() < 2500
+    assert asked.count(":::{dropdown} ") == 2 and "?" in asked

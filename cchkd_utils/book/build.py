@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from cchkd_utils import paths, results, runner
-from cchkd_utils.book import explorer
+from cchkd_utils.book import explorer, terms
 from cchkd_utils.runner.parameters import named, read_presets
 from cchkd_utils.runner.runs import digest, recorded_files
 
@@ -74,7 +74,7 @@ def build(
             )
     for page in read_presets().get("pages", []):
         files |= named(page)(tables)
-    staged = output / "_build" / "src"
+    files, staged = terms.link(files), output / "_build" / "src"
     return _render(staged, output, stage(files, staged) + digest(paths.LOCK))
 
 

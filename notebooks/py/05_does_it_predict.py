@@ -61,7 +61,7 @@ readable.typeset()
 # %% [markdown]
 # ## What is pooled
 #
-# A **cell** is one pair of modalities under one condition, at one λ and one temperature. Its gain is a mean over repeats, and its outcome is *helps*,
+# A **{term}`cell`** is one pair of modalities under one condition, at one λ and one temperature. Its gain is a mean over repeats, and its outcome is *helps*,
 # *hurts* or *unresolved*: the sign of a gain within the noise says nothing and is not counted. Cells that differ only in λ or $T$ share
 # one verdict: what more than half of the repeats said, else *undecided*. So intervals resample whole **clusters** (pair and condition; over the many pairs the source), not cells.
 #
