@@ -28,8 +28,8 @@ publish:  ## copy the rendered book to any static host: DEST=user@host:/path or 
 figure: $(ENV)  ## draw the README's figure from the recorded results
 	$(BIN)/python -m cchkd_utils.sections.intro.page
 
-test: $(ENV)  ## run the tests
-	$(BIN)/python -m pytest -q
+test: $(ENV)  ## run the tests, a worker a core
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 lab: $(ENV)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

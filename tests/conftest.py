@@ -79,8 +79,25 @@ def tiny(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+BOOK = {"test_book", "test_notebooks", "test_pages"}  # they share the smoke runs
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of one file, which share fixtures, go to one worker of ``pytest -n``."""
+    for item in items:
+        stem = item.path.stem
+        group = "book" if stem in BOOK else item.path.relative_to(paths.ROOT).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
+def smoke_runs(tmp_path_factory) -> Path:
+    """The notebooks' runs at preset smoke, each made once: `CCHKD_RUNS` of all that need them."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, smoke_runs) -> Path:
     """Build the smoke book in a folder of its own, or take the one that CCHKD_SITE names."""
     if ready := os.environ.get("CCHKD_SITE"):
         return Path(ready).resolve()
@@ -88,7 +105,7 @@ def site(tmp_path_factory) -> Path:
 
     output = tmp_path_factory.mktemp("book")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CCHKD_RUNS", str(output / "runs"))
+        patch.setenv("CCHKD_RUNS", str(smoke_runs))
         index = build.build("smoke", threads=1, output=output)
         stamp = index.stat().st_mtime_ns
         assert build.build("smoke", threads=1, output=output).stat().st_mtime_ns == stamp  # reused

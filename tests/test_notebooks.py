@@ -22,14 +22,13 @@ TRAINING = [path for path in NOTEBOOKS if path.stem not in OTHERS]
 
 
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory):
+def smoke(smoke_runs):
     """Run a notebook at preset smoke, once for all tests."""
-    root = tmp_path_factory.mktemp("runs")
     done = {}
 
     def run(path):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("CCHKD_RUNS", str(root))
+            patch.setenv("CCHKD_RUNS", str(smoke_runs))
             if path.stem not in done:
                 done[path.stem] = runner.run(path.stem, preset="smoke", threads=1, progress=False)
         return done[path.stem]
