@@ -206,10 +206,10 @@ plots.show(
     "panel to panel; how far they lie from the line of gap zero differs.",
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 study.both_sides(of_networks, estimator)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 study.against_truth(of_networks).round(2)
 
 # %% [markdown]

@@ -167,7 +167,7 @@ plots.show(
     "half, gap above zero, is where the criterion says distil.",
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 print(f"accuracy of the student without teacher: {main['baseline'].mean():.3f}")
 by_blur = tables.by_blur(judged_here)
 report = points.drop_duplicates(["knob", "lam"]).pivot(index="knob", columns="lam")["outcome"]
@@ -175,7 +175,7 @@ report = report.add_prefix("λ = ").rename_axis(None, axis=1)
 report.insert(0, "teacher accuracy", by_blur.loc[estimator[0], "teacher accuracy"].round(3))
 report.rename_axis("blur (px)")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 sides = {"mi_teacher_student": "I(H1;H2)", "mi_student_label": "I(H2;Y)", "gap": "gap"}
 both = by_blur[[*sides]].rename(columns=sides).round(2).assign(verdict=by_blur["decision"])
 both.rename_axis(["estimator", "blur (px)"])
@@ -303,7 +303,7 @@ plots.show(
 # %% [markdown]
 # The gap under both pairings, recorded. Another image of the class shares with the student's image the class and little else.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 gaps = {
     f"paired by {way}": tables.by_blur(tables.paired(recorded_verdicts, way))["gap"]
     for way in ("index", "class")

@@ -184,7 +184,7 @@ plots.show(
 print("right among the clear effects, over pairs and kinds of soft labels:")
 cells.scored(clean)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 sides = {"mi_teacher_student": "I(H1;H2)", "mi_student_label": "I(H2;Y)", "gap": "gap"}
 both = clean.drop_duplicates(["teacher", "student", "estimator"])
 both = both.set_index(["estimator", "teacher", "student"])[[*sides]].rename(columns=sides)
@@ -193,7 +193,7 @@ both.round(3).unstack("estimator").swaplevel(axis=1).sort_index(axis=1)
 # %% [markdown]
 # The three metrics side by side, points, for the cleanest comparison (cross-fitted soft labels where there are some):
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 honest = "cross-fitted" if "cross-fitted" in soft else soft[0]
 columns = {}
 for score in table["metric"].unique():
@@ -219,11 +219,11 @@ plots.show(
     "per estimator. All with 95 % intervals.",
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 swept = sweep.drop_duplicates(["student", "soft", "knob"]).groupby(["student", "soft"], sort=False)
 swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(tables.noise_where_it_turns).to_frame("gain")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 print("right among the clear effects, over the noisy teachers:")
 cells.scored(points[points["knob"] > 0])
 
@@ -262,7 +262,7 @@ plots.show(
 print("right among the clear effects, over pairs and kinds of soft labels:")
 cells.scored(mosi_clean)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 tables.over_the_grid(mosi)
 
 # %% [markdown]

@@ -153,7 +153,7 @@ results.save(rows, verdict_rows, "04_tcga")
 # patient moves the gain of the folds that hold him or her out, and the repeats among each other; the interval adds the two, and is widened where units are few (by 10 % at 144, 40 % at 31). The more cautious one of Nadeau and Bengio
 # {cite}`nadeau2003inference`, for folds that share training patients, stands beside it in the tables. In simulated studies of these sizes, whose true gain is known:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 tables.coverage(pd.read_csv(results.recorded_file("gain_intervals")))
 
 # %% [markdown]
@@ -210,7 +210,7 @@ for dataset, own in real_gains.groupby("dataset"):
         "information by each estimator left, accuracy gained at λ = 0.5 and T = 2 right.",
     )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 tables.overview(real_gains, real_pooled)
 
 # %% [markdown]
@@ -228,7 +228,7 @@ pd.concat(counts, names=["soft labels"])
 # %% [markdown]
 # All pairs at every λ and $T$ of the paper, cross-fitted soft labels, accuracy: how many gain / stay unresolved / lose.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 cross_fitted = recorded.query("experiment == 'cross-fitted' and metric == 'accuracy'")
 grid = tables.outcomes(cross_fitted, ["temperature", "lam"]).astype(str)
 grid.agg(" / ".join, axis=1).unstack("temperature")
@@ -236,7 +236,7 @@ grid.agg(" / ".join, axis=1).unstack("temperature")
 # %% [markdown]
 # Accuracy is coarse. All pairs at all recorded λ and $T$, by metric:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 tables.outcomes(recorded, ["experiment", "metric"])
 
 # %% [markdown]
@@ -273,7 +273,7 @@ text.pivot(index="pair", columns="experiment", values="text").rename_axis(None, 
 # %% [markdown]
 # Does fusion gain where the criterion says *distil*? All pairs, λ and $T$ = 2, by estimator:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 tables.fusion_by_verdict(recorded, real_pooled, 2.0)
 
 # %% [markdown]

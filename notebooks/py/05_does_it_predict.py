@@ -116,7 +116,7 @@ right.loc["recorded"]
 # %% [markdown]
 # And the runs of this build, which are smaller, and whose MOSEI and TCGA data are simulated:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 right.loc["this build"]
 
 # %% [markdown]
@@ -125,7 +125,7 @@ right.loc["this build"]
 # The paper reports that small λ agrees better with its theory. The theory chapter says why that should be so: the gap does not contain λ, and many teachers have a largest
 # λ that helps. Two losses are pooled here, so the table goes by the teacher's share $m$: λ for classes, λ / (1 + λ) for the squared error.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 by_lam = {
     (section, round(share, 2)): study.report(study.hits(group))
     for section, table in recorded.items()
@@ -155,7 +155,7 @@ plots.show(
 # The next table asks the same about the sign. Take two cells of one data set, one that helped and one that hurt: how often does the score put the helpful one
 # first? That is the area under the ROC curve; one half is chance. Sections where no resolved cell helped have none.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 table = ranking.pivot(index="score", columns="section", values="auc").reindex(list(cells.RIVALS))
 table = table.rename(index=cells.RIVALS)[[*recorded]].dropna(axis=1, how="all")
 table.round(2)
@@ -205,7 +205,7 @@ pd.concat([pd.DataFrame(correlations, index=names).T, shape], axis=1).round(2)
 #
 # ## What it costs
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 costs = pd.concat([verdicts for _, verdicts in sources["recorded"].values()])
 took = costs[costs["estimator"] != "exact"].groupby("estimator")["took"]
 names = {"count": "verdicts", "median": "median (s)", "max": "longest (s)"}

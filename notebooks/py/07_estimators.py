@@ -317,12 +317,12 @@ report.round(2).rename_axis(None)
 # The intervals in the figure are binomial: with this few trials a cell cannot tell 90 % from 85 %. The next table has 100 to 400 trials a
 # line. In brackets stand the 95 % interval of the coverage itself, and how often `p_wrong` says that the sign is wrong.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 cells_recorded = study.recorded("calibration")
 print(study.provenance(cells_recorded).capitalize() + ".")
 study.calibration(cells_recorded).round(3)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 signs = study.reliability_of_signs(study.recorded("calibration_trials"))
 print("auto, up to 16 dimensions: how often p_wrong says the sign is wrong, and how often it is")
 signs.round(3)

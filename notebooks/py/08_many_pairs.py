@@ -141,7 +141,7 @@ counted["all clear effects"]
 # %% [markdown]
 # And where the verdict was decided:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 counted["decided ones"]
 
 # %% [markdown]
@@ -181,7 +181,7 @@ plots.show(
 # %% tags=["hide-input"]
 tables.report(ranked.rename(index=RIVALS), "within")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 tables.report(ranked.rename(index=RIVALS), "overall")
 
 # %% [markdown]
@@ -190,7 +190,7 @@ tables.report(ranked.rename(index=RIVALS), "overall")
 # In the exact theory the gain grows with λ up to a point and turns to harm beyond; more rows leave the student less to gain ([](../book/theory.md)). Mean gain in points, every source with the
 # same weight; then the paired change from the lowest to the highest level.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 of_auto = every[every["estimator"] == "auto"]
 tables.response(of_auto, "lam")
 
@@ -244,7 +244,7 @@ plots.show(
 # %% [markdown]
 # What else was tried, on left-out sources:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 forecasting.tried(known).round(3)
 
 # %% [markdown]
