@@ -147,7 +147,81 @@ verdict_rows = experiment.verdict_rows(estimator, pairings, n_mi)
 results.save(rows, verdict_rows, "02_mnist_m")
 
 # %% [markdown]
-# ## What happened
+# ## Recorded on real data
+#
+# The same notebook at preset `paper`, `data="real"`: MNIST, and MNIST-M generated from the BSDS500 photographs; all 60 000 training and 10 000 test images; 8 blurs,
+# 3 λ, 3 temperatures, seeds 0, 1 and 2. It was run once, and its tables are kept with the book. Each seed draws new patches, initial weights and orders.
+# All digits are used by every seed: the intervals do not cover a new sample of them (of fewer, `n_train`, each seed draws its own). Information is estimated on 5000 of the test images. The ink
+# of the student's digits is black or white, as in the published MNIST-M, whose colours the generated images then match to within 0.01 per channel.
+
+# %% tags=["hide-input"]
+kept, recorded_verdicts = results.recorded("mnist_m")
+print(readable.judged_by(recorded_verdicts))
+recorded = tables.in_points(kept)
+real = tables.paired(recorded)
+real_verdicts = tables.paired(recorded_verdicts)
+real_points = tables.points(real, real_verdicts, 2.0)
+plots.show(
+    figures.gap_panels(real_points),
+    "Recorded on MNIST and MNIST-M: accuracy gained against the gap, one panel for each of the "
+    "four estimators, one colour per weight, at temperature 2.",
+)
+
+# %% [markdown]
+# The gain over the whole grid of λ and $T$, mean over seeds, in percentage points:
+
+# %% tags=["hide-input"]
+plots.show(
+    figures.heat_maps(real),
+    "Recorded gain of accuracy in percentage points over weight and temperature, one panel per "
+    "blur of the teacher, the number in each cell.",
+)
+
+# %% [markdown]
+# Verdict and outcome, blur by blur. *helps*, *hurts*, *unresolved* count the 9 cells of λ and $T$ by the 95 % interval of their gain over seeds.
+# Beside them, for each estimator, the mean gap (nats) and the verdict of most seeds.
+
+# %% tags=["hide-input"]
+tables.foretold(real, real_verdicts)
+
+# %% [markdown]
+# Of the clear effects, how many did the decision foretell (where it was decided), and how many the sign of the gap? Beside both stand the answers *always* and *never* distil on the same
+# cells, which need no measurement.
+
+# %% tags=["hide-input"]
+cells.scored(tables.outcomes(real, real_verdicts))
+
+# %% [markdown]
+# Does a larger gap mean a larger gain? Spearman's rank correlation over blurs and seeds, the gain averaged over λ and $T$, with a 95 % interval that
+# resamples blurs; below the gaps, criteria that cost less.
+
+# %% tags=["hide-input"]
+tables.rank_correlations(real, real_verdicts).round(2).set_index("predictor")
+
+# %% [markdown]
+# And is it information that helps? The next figure sets beside distillation a teacher that looked at another image of the same digit, one that looked at a random image, and
+# label smoothing, which needs no teacher (λ = 0.5, $T$ = 2; label smoothing at its best λ). What these controls mean is said [below](#information-or-only-regularisation).
+
+# %% tags=["hide-input"]
+real_contrast = tables.contrasts(recorded, 0.5, 2.0)
+plots.show(
+    figures.control_lines(real_contrast),
+    "Recorded on MNIST and MNIST-M: accuracy gained against blur with the answer to the same "
+    "image, to another image of its class, to a random image, and with label smoothing.",
+)
+
+# %% [markdown]
+# The gap under both pairings, recorded. Another image of the class shares with the student's image the class and little else.
+
+# %% tags=["hide-cell"]
+gaps = {
+    f"paired by {way}": tables.by_blur(tables.paired(recorded_verdicts, way))["gap"]
+    for way in ("index", "class")
+}
+pd.DataFrame(gaps).unstack("estimator").round(2).rename_axis("blur (px)")
+
+# %% [markdown]
+# ## This build
 #
 # Each point is the mean over seeds with its 95 % interval; across, the mean 90 % interval of the gap. The panels differ only in the estimator of
 # mutual information. On the embedded digits all seeds share the same images: the intervals cover patches, initial weights and batch order, not
@@ -240,75 +314,6 @@ pd.DataFrame(apart, index=pd.Index(blur, name="blur (px)")).round(2)
 # %% [markdown]
 # Two images of one digit share nothing beyond the digit, and the estimate finds next to nothing. Of the same image they share slant, thickness and size as well. All of that is in the
 # gap, and none of it is the answer.
-#
-# ## Recorded on real data
-#
-# The same notebook at preset `paper`, `data="real"`: MNIST, and MNIST-M generated from the BSDS500 photographs; all 60 000 training and 10 000 test images; 8 blurs,
-# 3 λ, 3 temperatures, seeds 0, 1 and 2. It was run once, and its tables are kept with the book. Each seed draws new patches, initial weights and orders.
-# All digits are used by every seed: the intervals do not cover a new sample of them (of fewer, `n_train`, each seed draws its own). Information is estimated on 5000 of the test images. The ink
-# of the student's digits is black or white, as in the published MNIST-M, whose colours the generated images then match to within 0.01 per channel.
-
-# %% tags=["hide-input"]
-kept, recorded_verdicts = results.recorded("mnist_m")
-print(readable.judged_by(recorded_verdicts))
-recorded = tables.in_points(kept)
-real = tables.paired(recorded)
-real_verdicts = tables.paired(recorded_verdicts)
-real_points = tables.points(real, real_verdicts, 2.0)
-plots.show(
-    figures.gap_panels(real_points),
-    "Recorded on MNIST and MNIST-M: accuracy gained against the gap, one panel for each of the "
-    "four estimators, one colour per weight, at temperature 2.",
-)
-
-# %% [markdown]
-# The gain over the whole grid of λ and $T$, mean over seeds, in percentage points:
-
-# %% tags=["hide-input"]
-plots.show(
-    figures.heat_maps(real),
-    "Recorded gain of accuracy in percentage points over weight and temperature, one panel per "
-    "blur of the teacher, the number in each cell.",
-)
-
-# %% [markdown]
-# Verdict and outcome, blur by blur. *helps*, *hurts*, *unresolved* count the 9 cells of λ and $T$ by the 95 % interval of their gain over seeds.
-# Beside them, for each estimator, the mean gap (nats) and the verdict of most seeds.
-
-# %% tags=["hide-input"]
-tables.foretold(real, real_verdicts)
-
-# %% [markdown]
-# Of the clear effects, how many did the decision foretell (where it was decided), and how many the sign of the gap? Beside both stand the answers *always* and *never* distil on the same
-# cells, which need no measurement.
-
-# %% tags=["hide-input"]
-cells.scored(tables.outcomes(real, real_verdicts))
-
-# %% [markdown]
-# Does a larger gap mean a larger gain? Spearman's rank correlation over blurs and seeds, the gain averaged over λ and $T$, with a 95 % interval that
-# resamples blurs; below the gaps, criteria that cost less.
-
-# %% tags=["hide-input"]
-tables.rank_correlations(real, real_verdicts).round(2).set_index("predictor")
-
-# %% tags=["hide-input"]
-real_contrast = tables.contrasts(recorded, 0.5, 2.0)
-plots.show(
-    figures.control_lines(real_contrast),
-    "Recorded on MNIST and MNIST-M: accuracy gained against blur with the answer to the same "
-    "image, to another image of its class, to a random image, and with label smoothing.",
-)
-
-# %% [markdown]
-# The gap under both pairings, recorded. Another image of the class shares with the student's image the class and little else.
-
-# %% tags=["hide-cell"]
-gaps = {
-    f"paired by {way}": tables.by_blur(tables.paired(recorded_verdicts, way))["gap"]
-    for way in ("index", "class")
-}
-pd.DataFrame(gaps).unstack("estimator").round(2).rename_axis("blur (px)")
 
 # %% [markdown]
 # ## Beside the paper

@@ -148,86 +148,6 @@ verdicts = tables.verdict_rows(experiment, cases, estimator, common, checks=Fals
 results.save(rows, verdicts, "03_mosei")
 
 # %% [markdown]
-# ## Which modality knows most about the label?
-
-# %% tags=["hide-input"]
-table, judged = results.check(rows), results.check(verdicts, "verdicts")
-share = 1 / study.FOLDS if name == "CMU-MOSI" else None  # repeated folds overlap
-metric = "accuracy" if experiment.task == "classification" else "correlation"
-middle, first_temperature = lam[len(lam) // 2], temperature[0]
-points = tables.points(table, judged, middle, first_temperature, share, metric)
-fig = figures.ranking(tables.ranking(judged, share))
-plots.mark_simulated(fig, kind)
-plots.show(
-    fig,
-    "Mutual information of the hidden layer and the label for text, audio and vision, with a 95 % "
-    "interval over repeats and one marker per estimator. It falls from text to audio to vision.",
-)
-
-# %% [markdown]
-# ## Who teaches whom?
-#
-# Gain in accuracy at one λ and $T$, with its 95 % interval over repeats. On the right, what each estimator says: *distil* where the 95 % interval of the
-# mean gap $I(H_1;H_2) - I(H_2;Y)$ lies above zero, *do not* where it lies below. The last three rows have two teachers.
-
-# %% tags=["hide-input"]
-clean = points[points["knob"] == 0]
-fig = figures.pairs(clean, f"λ = {middle:g}, T = {first_temperature:g}")
-plots.mark_simulated(fig, kind)
-plots.show(
-    fig,
-    "Accuracy gained by distillation for six ordered pairs of modalities and three pairs of "
-    "teachers, with intervals, in-sample and cross-fitted, and the verdict of each estimator.",
-)
-
-# %% tags=["hide-input"]
-print("right among the clear effects, over pairs and kinds of soft labels:")
-cells.scored(clean)
-
-# %% tags=["hide-cell"]
-sides = {"mi_teacher_student": "I(H1;H2)", "mi_student_label": "I(H2;Y)", "gap": "gap"}
-both = clean.drop_duplicates(["teacher", "student", "estimator"])
-both = both.set_index(["estimator", "teacher", "student"])[[*sides]].rename(columns=sides)
-both.round(3).unstack("estimator").swaplevel(axis=1).sort_index(axis=1)
-
-# %% [markdown]
-# The three metrics side by side, points, for the cleanest comparison (cross-fitted soft labels where there are some):
-
-# %% tags=["hide-cell"]
-honest = "cross-fitted" if "cross-fitted" in soft else soft[0]
-columns = {}
-for score in table["metric"].unique():
-    scored = tables.points(table, judged, middle, first_temperature, share, score)
-    scored = scored[(scored["knob"] == 0) & (scored["soft"] == honest)]
-    scored = scored.drop_duplicates(["teacher", "student"]).set_index(["teacher", "student"])
-    columns[score] = scored.apply(tables.text, axis=1)
-pd.DataFrame(columns)
-
-# %% [markdown]
-# ## Noise on the teacher
-#
-# The text teacher now reads disturbed inputs, when it learns and when it teaches. Does the gain turn into a loss, and does the gap pass zero there?
-
-# %% tags=["hide-input"]
-sweep = points[points["teacher"] == "text"]
-fig = figures.noise_sweep(sweep)
-plots.mark_simulated(fig, kind)
-plots.show(
-    fig,
-    "Above, accuracy gained against the noise on the text teacher's inputs, one panel per student, "
-    "in-sample and cross-fitted; below, the gap of mutual information of the same pairs, one line "
-    "per estimator. All with 95 % intervals.",
-)
-
-# %% tags=["hide-cell"]
-swept = sweep.drop_duplicates(["student", "soft", "knob"]).groupby(["student", "soft"], sort=False)
-swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(tables.noise_where_it_turns).to_frame("gain")
-
-# %% tags=["hide-cell"]
-print("right among the clear effects, over the noisy teachers:")
-cells.scored(points[points["knob"] > 0])
-
-# %% [markdown]
 # ## Recorded on real data: CMU-MOSI
 #
 # CMU-MOSI {cite}`zadeh2016mosi` is the smaller predecessor of MOSEI: film reviews, 2199 utterances, here with one feature vector per utterance. Of these only the 752
@@ -277,6 +197,86 @@ plots.show(
     "CMU-MOSI: gain and gap against the noise on the text teacher's inputs, for the students audio "
     "and vision, with intervals over videos and over folds.",
 )
+
+# %% [markdown]
+# ## This build: which modality knows most about the label?
+
+# %% tags=["hide-input"]
+table, judged = results.check(rows), results.check(verdicts, "verdicts")
+share = 1 / study.FOLDS if name == "CMU-MOSI" else None  # repeated folds overlap
+metric = "accuracy" if experiment.task == "classification" else "correlation"
+middle, first_temperature = lam[len(lam) // 2], temperature[0]
+points = tables.points(table, judged, middle, first_temperature, share, metric)
+fig = figures.ranking(tables.ranking(judged, share))
+plots.mark_simulated(fig, kind)
+plots.show(
+    fig,
+    "Mutual information of the hidden layer and the label for text, audio and vision, with a 95 % "
+    "interval over repeats and one marker per estimator. It falls from text to audio to vision.",
+)
+
+# %% [markdown]
+# ## This build: who teaches whom?
+#
+# Gain in accuracy at one λ and $T$, with its 95 % interval over repeats. On the right, what each estimator says: *distil* where the 95 % interval of the
+# mean gap $I(H_1;H_2) - I(H_2;Y)$ lies above zero, *do not* where it lies below. The last three rows have two teachers.
+
+# %% tags=["hide-input"]
+clean = points[points["knob"] == 0]
+fig = figures.pairs(clean, f"λ = {middle:g}, T = {first_temperature:g}")
+plots.mark_simulated(fig, kind)
+plots.show(
+    fig,
+    "Accuracy gained by distillation for six ordered pairs of modalities and three pairs of "
+    "teachers, with intervals, in-sample and cross-fitted, and the verdict of each estimator.",
+)
+
+# %% tags=["hide-input"]
+print("right among the clear effects, over pairs and kinds of soft labels:")
+cells.scored(clean)
+
+# %% tags=["hide-cell"]
+sides = {"mi_teacher_student": "I(H1;H2)", "mi_student_label": "I(H2;Y)", "gap": "gap"}
+both = clean.drop_duplicates(["teacher", "student", "estimator"])
+both = both.set_index(["estimator", "teacher", "student"])[[*sides]].rename(columns=sides)
+both.round(3).unstack("estimator").swaplevel(axis=1).sort_index(axis=1)
+
+# %% [markdown]
+# The three metrics side by side, points, for the cleanest comparison (cross-fitted soft labels where there are some):
+
+# %% tags=["hide-cell"]
+honest = "cross-fitted" if "cross-fitted" in soft else soft[0]
+columns = {}
+for score in table["metric"].unique():
+    scored = tables.points(table, judged, middle, first_temperature, share, score)
+    scored = scored[(scored["knob"] == 0) & (scored["soft"] == honest)]
+    scored = scored.drop_duplicates(["teacher", "student"]).set_index(["teacher", "student"])
+    columns[score] = scored.apply(tables.text, axis=1)
+pd.DataFrame(columns)
+
+# %% [markdown]
+# ## This build: noise on the teacher
+#
+# The text teacher now reads disturbed inputs, when it learns and when it teaches. Does the gain turn into a loss, and does the gap pass zero there?
+
+# %% tags=["hide-input"]
+sweep = points[points["teacher"] == "text"]
+fig = figures.noise_sweep(sweep)
+plots.mark_simulated(fig, kind)
+plots.show(
+    fig,
+    "Above, accuracy gained against the noise on the text teacher's inputs, one panel per student, "
+    "in-sample and cross-fitted; below, the gap of mutual information of the same pairs, one line "
+    "per estimator. All with 95 % intervals.",
+)
+
+# %% tags=["hide-cell"]
+swept = sweep.drop_duplicates(["student", "soft", "knob"]).groupby(["student", "soft"], sort=False)
+swept[["knob", "gain", "gain_lo", "gain_hi"]].apply(tables.noise_where_it_turns).to_frame("gain")
+
+# %% tags=["hide-cell"]
+print("right among the clear effects, over the noisy teachers:")
+cells.scored(points[points["knob"] > 0])
 
 # %% [markdown]
 # ## Beside the paper

@@ -147,7 +147,7 @@ verdict_rows = [
 results.save(rows, verdict_rows, "04_tcga")
 
 # %% [markdown]
-# ## What happened
+# ## Intervals
 #
 # What is the interval of a gain? It should hold the mean gain on *new patients*, of networks trained on *another sample* as large as a training fold. What varies is how much each
 # patient moves the gain of the folds that hold him or her out, and the repeats among each other; the interval adds the two, and is widened where units are few (by 10 % at 144, 40 % at 31). The more cautious one of Nadeau and Bengio
@@ -161,7 +161,6 @@ tables.coverage(pd.read_csv(results.recorded_file("gain_intervals")))
 # over repeats, not narrower for their number.
 
 # %% tags=["hide-input"]
-lam_shown = 0.5 if 0.5 in lam else lam[0]
 alone = list(study.SOFT)
 
 
@@ -170,20 +169,7 @@ def shown(table: pd.DataFrame, experiments: list[str], weight: float, t: float) 
     return tables.at(table[table["experiment"].isin(experiments)], weight, t)
 
 
-gains = shown(results.check(rows), alone, lam_shown, main)
-pooled = tables.pool_verdicts(results.check(verdict_rows, "verdicts"))
-fig = figures.verdicts_and_gains(pooled, gains)
-plots.mark_simulated(fig, kind)
-plots.show(
-    fig,
-    "One row per ordered pair of modalities. Left, the gap of mutual information by each estimator "
-    "with its 90 % interval; the shaded half, above zero, is where the criterion says distil. "
-    "Right, the accuracy gained by distillation with 95 % intervals, by kind of soft label.",
-)
-
 # %% [markdown]
-# *This build.* Intervals: 90 % on the left, 95 % on the right.
-#
 # ## The real cohorts
 #
 # The next figures come from recorded runs on the real data, ten repeats of five folds, with every ordered pair of three or four modalities. All features are log values:
@@ -206,8 +192,9 @@ for dataset, own in real_gains.groupby("dataset"):
     said = real_pooled[real_pooled["dataset"] == dataset]
     plots.show(
         figures.verdicts_and_gains(said, own),
-        f"The same figure for the recorded {dataset}, {len(own) // 2} ordered pairs: gap of mutual "
-        "information by each estimator left, accuracy gained at λ = 0.5 and T = 2 right.",
+        f"Recorded {dataset}, a row for each of {len(own) // 2} ordered pairs. Left, the gap of "
+        "mutual information by each estimator, shaded where the criterion says distil; right, the "
+        "accuracy gained at λ = 0.5 and T = 2, by kind of soft label.",
     )
 
 # %% tags=["hide-cell"]
@@ -238,6 +225,24 @@ grid.agg(" / ".join, axis=1).unstack("temperature")
 
 # %% tags=["hide-cell"]
 tables.outcomes(recorded, ["experiment", "metric"])
+
+# %% [markdown]
+# ## This build
+#
+# The same figure for the cohorts of this build, at λ = 0.5 if this run has it. Intervals: 90 % on the left, 95 % on the right.
+
+# %% tags=["hide-input"]
+lam_shown = 0.5 if 0.5 in lam else lam[0]
+gains = shown(results.check(rows), alone, lam_shown, main)
+pooled = tables.pool_verdicts(results.check(verdict_rows, "verdicts"))
+fig = figures.verdicts_and_gains(pooled, gains)
+plots.mark_simulated(fig, kind)
+plots.show(
+    fig,
+    "One row per ordered pair of modalities. Left, the gap of mutual information by each estimator "
+    "with its 90 % interval; the shaded half, above zero, is where the criterion says distil. "
+    "Right, the accuracy gained by distillation with 95 % intervals, by kind of soft label.",
+)
 
 # %% [markdown]
 # ## Which teacher?
