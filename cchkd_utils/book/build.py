@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from cchkd_utils import paths, results, runner
+from cchkd_utils import paths, plots, results, runner
 from cchkd_utils.book import explorer
 from cchkd_utils.runner.parameters import named, read_presets
 from cchkd_utils.runner.runs import digest, recorded_files
@@ -92,7 +92,7 @@ def _sources() -> dict[str, bytes]:
         name = path.relative_to(paths.ROOT).as_posix()
         if path.is_file() and "/." not in name:
             files[name] = path.read_bytes()
-    files["book/_static/explorer.html"] = explorer.page().encode()
+    files |= {"book/_static/explorer.html": explorer.page(), "book/_static/vega.js": plots.vega()}
     files["book/cite.txt"] = f"```bibtex\n{bibtex()}\n```\n".encode()
     return files
 
