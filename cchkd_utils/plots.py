@@ -73,6 +73,7 @@ body { margin: 0; padding: 10px; background: #fff; color: #222; font: 13px/1.3 s
 .vega-bind select, button { min-height: 28px; font: inherit; }
 .vega-bind input[type="range"] { width: 100%; height: 24px; margin: 0; }
 .vega-bind input[type="range"] + span { text-align: right; font-variant-numeric: tabular-nums; }
+@media (max-width: 600px) { #vg-tooltip-element { left: 4px !important; } }
 """
 
 

@@ -133,7 +133,7 @@ def chart():
     signals = [alt.param(name, expr=text) for name, text in (SIGNALS | SENTENCES).items()]
 
     shown = "possible && enough"
-    under = ["λ, weight of the teacher", "shaded: it helps · dashed: with ten times as many rows"]
+    under = ["λ, weight of the teacher", "shaded: it helps · dashed: ten times the rows"]
     x = alt.X("lam:Q", title=under).scale(type="log", domain=[0.01, 100])
     x = x.axis(values=[0.01, 0.1, 1, 10, 100], format="~g")
     y = alt.Y("percent:Q", title="gain 1 − R(λ) / R(0), %").scale(padding=28)  # for the number

@@ -66,7 +66,8 @@ def _data(points: pd.DataFrame, index: list[str]):
         index=[*own, *ENDS, "outcome", "told"], columns="estimator", values=["gap", "decision"]
     )
     wide.columns = [" ".join(names) for names in wide.columns]
-    table = wide.infer_objects().reset_index().round(3)
+    table = wide.infer_objects().reset_index().round(4)  # three decimals lose signs of gaps
+    table = table.sort_values("outcome", ascending=False, kind="stable")  # clear ones on top
     numbers = dict.fromkeys(table.select_dtypes("number"), "number")
     parsed = alt.CsvDataFormat(type="csv", parse=numbers)
     return alt.InlineData(values=table.to_csv(index=False), format=parsed)
@@ -76,7 +77,6 @@ def _counts(chosen):
     """Write above the axes how many gains are clear, and how often which rule is right."""
     import altair as alt
 
-    number = "format(datum.{}, 'd')".format
     return (
         chosen.transform_calculate(helps="+(datum.outcome == 'helps')")
         .transform_calculate(hurts="+(datum.outcome == 'hurts')")
@@ -85,11 +85,11 @@ def _counts(chosen):
             all="count()", helped="sum(helps)", harmed="sum(hurts)", agreed="sum(right)"
         )
         .transform_calculate(
-            words=f"['Of ' + {number('all')} + ' gains ' + format(datum.helped + datum.harmed, 'd')"
-            f" + ' are clear: ' + {number('helped')} + ' help, ' + {number('harmed')} + ' hurt.',"
-            f" 'Of these right: sign of the gap ' + {number('agreed')} + ', “never distil” '"
-            f" + {number('harmed')} + '.']"
+            words="['Of ' + datum.all + ' gains ' + (datum.helped + datum.harmed) + ' are clear: '"
+            " + datum.helped + ' help, ' + datum.harmed + ' hurt.',"
+            " 'Of these right: sign of the gap ' + datum.agreed"
+            " + ', “never distil” ' + datum.harmed + '.']"
         )
         .mark_text(align="left", fontSize=13, lineHeight=19)
-        .encode(text="words:N", x=alt.value(0), y=alt.value(-36))
+        .encode(text="words:N", x=alt.value(-50), y=alt.value(-36))
     )

@@ -123,7 +123,7 @@ plots.show(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **Try it, in the book:** the same at other λ, with other soft labels, by another estimator, for one source; $T$ = 2. Each mark tells which pair it is.
 #
-# <iframe class="explorer" style="--wide: 590px; --narrow: 710px" src="../_static/many_pairs.html" loading="lazy"
+# <iframe class="explorer" style="--wide: 610px; --narrow: 710px" src="../_static/many_pairs.html" loading="lazy"
 #  title="Interactive figure: recorded gain against gap of many pairs, by source, soft labels, weight and estimator"></iframe>
 
 # %% [markdown]

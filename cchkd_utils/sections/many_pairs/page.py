@@ -41,5 +41,5 @@ def chart(rows: pd.DataFrame, verdicts: pd.DataFrame):
         )
         return [shade.encode(x=x, x2=alt.value("width"))]
 
-    about = {"pair": "set: teacher → student", "n_train": "training rows"}
+    about = {"pair": "pair", "n_train": "training rows"}
     return exploring.chart(points, x, choices, about, below)
