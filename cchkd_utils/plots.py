@@ -5,6 +5,7 @@ carries a number, lightness carries it too. Figures of simulated data carry a ma
 """
 
 import io
+import json
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -53,6 +54,28 @@ OUTCOMES = {"helps": BLUE, "hurts": ORANGE, "unresolved": "0.6"}
 MARKERS = {"distil": "o", "undecided": "D", "do not distil": "v"}
 REGION = "#56B4E9"
 
+_WORDS = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+PAGE_CONFIG = {  # Vega's, of interactive pages
+    "view": {"stroke": None},
+    "title": {"fontSize": 13, "fontWeight": "normal"},
+    "axis": _WORDS,
+    "axisY": {"minExtent": 38, "maxExtent": 38},  # labels that grow would push others out
+    "legend": _WORDS | {"layout": {"bottom": {"direction": "vertical", "anchor": "start"}}},
+}
+PAGE_STYLE = """
+:root { color-scheme: light; }
+body { margin: 0; padding: 10px; background: #fff; color: #222; font: 13px/1.3 sans-serif; }
+#vis.vega-embed { display: block !important; padding: 0; }
+.vega-bindings { display: grid; grid-template-columns: repeat(auto-fit, minmax(270px, 1fr));
+  gap: 2px 24px; margin-top: 8px; }
+.vega-bind label { display: grid; grid-template-columns: 1fr 3.2em; align-items: center; }
+.vega-bind-name, .vega-bind select { grid-column: 1 / 3; }
+.vega-bind select, button { min-height: 28px; font: inherit; }
+.vega-bind input[type="range"] { width: 100%; height: 24px; margin: 0; }
+.vega-bind input[type="range"] + span { text-align: right; font-variant-numeric: tabular-nums; }
+@media (max-width: 600px) { #vg-tooltip-element { left: 4px !important; } }
+"""
+
 
 def figure(columns: int = 1, rows: int = 1, *, width: float = 7.0, height: float = 4.2) -> tuple:
     """Return a figure in the book's style and its axes [rows, columns] (squeezed)."""
@@ -84,6 +107,42 @@ def show(fig: Figure, alt: str) -> None:
     fig.savefig(data, format="png", dpi=200, facecolor="white")
     width = int(fig.get_size_inches()[0] * 100)
     display(Image(data.getvalue(), format="png", alt=alt, width=width))
+
+
+def interactive(chart, title: str, *, above: str = "", script: str = "") -> bytes:
+    """Return an Altair chart as an HTML page for the folder of `vega`'s script.
+
+    `above` is HTML over the figure; `script` runs when it is drawn, on its ``view``.
+    """
+    spec = json.dumps(chart.to_dict()).replace("</", "<\\/")
+    options = json.dumps({"actions": False, "renderer": "svg", "config": PAGE_CONFIG})
+    return f"""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>{PAGE_STYLE}</style>
+<script src="vega.js"></script>
+</head>
+<body>
+{above}<div id="vis"></div>
+<script>
+vegaEmbed("#vis", {spec}, {options}).then(({{view}}) => {{{script}}});
+</script>
+</body>
+</html>
+""".encode()
+
+
+def vega() -> bytes:
+    """Return the script that draws the pages of `interactive`: ``vega.js`` beside them."""
+    import altair as alt
+    import vl_convert
+
+    version = "_".join(alt.SCHEMA_VERSION.split(".")[:2])
+    return vl_convert.javascript_bundle(vl_version=version).encode()
 
 
 def mark_simulated(fig: Figure, kind: str) -> None:

@@ -18,9 +18,10 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import numpy as np
 import pytest
 
-from cchkd_utils import criterion, runner
+from cchkd_utils import criterion, results, runner
 from cchkd_utils.book import build, handouts
-from cchkd_utils.sections.many_pairs import own
+from cchkd_utils.sections import cells
+from cchkd_utils.sections.many_pairs import own, tables
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -232,8 +233,8 @@ def test_sliders_move_the_exact_curve_with_the_network_off(browser, address):
     page.tab.locator("iframe.explorer").scroll_into_view_if_needed()
     inner = page.tab.frame_locator("iframe.explorer")
     said = inner.locator("svg .role-title-text text")
-    curve = inner.locator("svg .mark-line path")
-    said.filter(has_text="−1.1 % at λ = 0.1").wait_for()
+    curve = inner.locator("svg .mark-line path").last  # the first is of ten times as many rows
+    said.filter(has_text="+1.1 % at λ = 0.1").wait_for()
     before = curve.get_attribute("d")
     inner.locator("input[name=ratio]").focus()
     for _ in range(10):
@@ -247,9 +248,61 @@ def test_sliders_move_the_exact_curve_with_the_network_off(browser, address):
     assert (over, page.away, page.errors) == (0, [], [])
 
 
-def test_the_interactive_figure_has_no_serious_violation(browser, address):
-    page = Page(browser, address, "_static/explorer.html")
-    page.tab.wait_for_selector("svg .mark-line path")
+def test_a_button_shows_its_claim_with_the_network_off(site, browser):
+    """From the folder of the built site, without a server: an empty teacher helps."""
+    page = Page(browser, f"{site.as_uri()}/", "_static/explorer.html")
+    said = page.tab.locator("svg .role-title-text text")
+    for claim, words in {
+        "An empty teacher helps": ["+31 % at λ = 1", "do not", "helps at every λ; here it helps"],
+        "Too large a λ harms": ["−3.4 % at λ = 10", "distil", "λ below 0.955; here it hurts"],
+    }.items():
+        page.tab.get_by_role("button", name=claim).press("Enter")
+        for text in words:
+            said.filter(has_text=text).wait_for()
+    slider = page.tab.locator("input[name=power]")
+    assert slider.input_value() == "1" and slider.get_attribute("aria-valuetext") == "10"
+    page.tab.close()
+    assert (page.away, page.errors) == ([], [])
+
+
+def test_a_choice_changes_the_marks_of_the_many_pairs(browser, address):
+    """And what is told of them; a phone shows all of it."""
+    page = Page(browser, address, "notebooks/08_many_pairs.html", PHONE)
+    page.tab.locator("iframe.explorer").scroll_into_view_if_needed()
+    inner = page.tab.frame_locator("iframe.explorer")
+    marks = inner.locator("svg .mark-symbol.role-mark path")
+    told = inner.locator("svg .mark-text.role-mark text")
+    recorded, verdicts = results.recorded("many_pairs")
+    table = tables.joined(recorded, verdicts).query("lam == 0.5 & temperature == 2")
+    sources = set(table["source"])
+    for estimator, source in (("auto", "all"), ("ksg", "all"), ("ksg", "digits")):
+        inner.locator("select[name=estimator]").select_option(estimator)
+        inner.locator("select[name=source]").select_option(source)
+        shown = table[(table["estimator"] == estimator) & table["source"].isin(
+            sources if source == "all" else {source}
+        )]  # fmt: skip
+        right = cells.same_sign(shown).sum()
+        told.filter(has_text=f"sign of the gap {right}, “never distil”").wait_for()
+        assert marks.count() == len(shown)
+    marks.last.hover(force=True)
+    tip = inner.locator("#vg-tooltip-element.visible")
+    tip.filter(has_text="digits: ").wait_for()
+    assert tip.bounding_box()["x"] > page.tab.locator("iframe.explorer").bounding_box()["x"]
+    page.tab.close()
+    assert (page.errors, page.away) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["explorer", "digits", "many_pairs"])
+def test_interactive_figures_are_light_and_have_no_serious_violation(site, browser, address, name):
+    assert (site / f"_static/{name}.html").stat().st_size < 400e3
+    page = Page(browser, address, f"_static/{name}.html", (350, 844))  # as on a phone's page
+    page.tab.wait_for_selector("svg .role-mark path")
+    cut = """edge => [...document.querySelectorAll('svg text, select, button')].filter(x => {
+        const box = x.getBoundingClientRect();
+        return box.width && (box.left < edge.left || box.right > edge.right);
+    }).map(x => x.textContent)"""
+    edge = page.tab.locator("svg").first.evaluate("e => e.getBoundingClientRect().toJSON()")
+    assert page.tab.evaluate(cut, edge) == [] and page.tab.evaluate(OVER) == 0
     page.tab.add_script_tag(content=AXE)
     violations = page.tab.evaluate(RUN_AXE, [])
     page.tab.close()

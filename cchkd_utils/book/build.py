@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from cchkd_utils import paths, results, runner
+from cchkd_utils import paths, plots, results, runner
 from cchkd_utils.book import explorer, terms
 from cchkd_utils.runner.parameters import named, read_presets
 from cchkd_utils.runner.runs import digest, recorded_files
@@ -95,7 +95,7 @@ def _sources() -> dict[str, bytes]:
     if b"No sweep has been named" in files.get("book/sweep.md", b""):  # an empty page is no chapter
         del files["book/sweep.md"]
         files["_toc.yml"] = re.sub(rb".*file: book/sweep\n", b"", files["_toc.yml"])
-    files["book/_static/explorer.html"] = explorer.page().encode()
+    files |= {"book/_static/explorer.html": explorer.page(), "book/_static/vega.js": plots.vega()}
     files["book/cite.txt"] = f"```bibtex\n{bibtex()}\n```\n".encode()
     return files
 

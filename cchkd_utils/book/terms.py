@@ -51,13 +51,14 @@ def _left(text: str, forms: Mapping[str, re.Pattern]) -> dict[str, re.Pattern]:
 
 
 def _linked(text: str, left: dict[str, re.Pattern]) -> str:
-    lines, fence = text.split("\n"), ""
+    lines, fence, html = text.split("\n"), "", False
     for i, line in enumerate(lines):
+        html = bool(line.strip()) and (html or line.lstrip().startswith("<"))
         if mark := FENCE.match(line):
             closes = fence and mark[1].startswith(fence) and line.strip() == mark[1]
             one_line = line.count("$$") == 2
             fence = "" if closes or one_line else fence or mark[1]
-        elif not fence and not UNLINKED.match(line):
+        elif not fence and not html and not UNLINKED.match(line):
             parts = KEPT.split(line)  # kept ones at odd places
             for word, form in list(left.items()):
                 for j in range(0, len(parts), 2):

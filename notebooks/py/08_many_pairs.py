@@ -128,7 +128,14 @@ plots.show(
 
 # %% [markdown]
 # λ = 0.5, $T$ = 2, soft labels from a teacher trained on the same rows, as in the paper. Open marks: the interval holds zero.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# **Try it, in the book:** the same at other λ, with other soft labels, by another estimator, for one source; $T$ = 2. Each mark tells which pair it is.
 #
+# <iframe class="explorer" style="--wide: 610px; --narrow: 710px" src="../_static/many_pairs.html" loading="lazy"
+#  title="Interactive figure: recorded gain against gap of many pairs, by source, soft labels, weight and estimator"></iframe>
+
+# %% [markdown]
 # ## How often is it right?
 #
 # Only clear effects can be right or wrong. Beside the sign of the gap and the decision stand the two answers that need no measurement at all, *always* and *never* distil, on the
