@@ -84,7 +84,7 @@ readable.typeset()
 #
 # ## The data
 #
-# Scikit-learn's 1797 handwritten digits, eight by eight pixels, real and small. The student sees the lower half. There are two teachers to choose from.
+# Scikit-learn's 1797 handwritten digits, eight by eight pixels, real and small. A *row* of the data is one image and its label. The student sees the lower half. There are two teachers to choose from.
 
 # %%
 pixels, digits = load_digits(return_X_y=True)
@@ -103,8 +103,9 @@ fig = plots.image_grid(columns, [str(int(y[row])) for row in shown])
 plots.headline(fig, "What each network sees")
 plots.show(
     fig,
-    "Four handwritten digits, one per row. Left column: the whole digit, seen by the first teacher. "
-    "Middle: its upper half, seen by the second teacher. Right: its lower half, seen by the student.",
+    "Four handwritten digits, one per row. Left column: the whole digit, seen by the first "
+    "teacher. Middle: its upper half, seen by the second. Right: its lower half, seen by the "
+    "student.",
 )
 
 # %% [markdown]
@@ -253,7 +254,8 @@ plots.mark_simulated(fig, "real")
 plots.show(
     fig,
     "Accuracy gained by distillation, one grey dot for each seed, and the mean with its 95 % "
-    f"interval. Upper row: the teacher sees the upper half. Lower row: whole digits. Means: {told}.",
+    "interval. Upper row: the teacher sees the upper half. Lower row: whole digits. "
+    f"Means: {told}.",
 )
 
 # %% tags=["hide-input"]
