@@ -434,8 +434,8 @@ print(f"the package's ksg decides as we did by hand in {agree} of {len(verdicts)
 # To distil is to train the student on the labels and on the teacher's soft labels at once. Whether it helps could here be told beforehand (preset `book`):
 #
 # - The whole digit has a gap of +0.37 nats, and its student gains 2.7 points [0.9, 4.5]. The upper half has −0.09, and its student loses 4.5 [2.5, 6.4], although that teacher is right
-#   on 80 % of the digits and the student alone on 63 %. The test is right about both; in 5 of 20 seeds it is undecided about the second. `auto` sees the
-#   same signs, more clearly.
+#   on 80 % of the digits and the student alone on 63 %. The test is right about both; in 5 of 20 seeds it is undecided about the second. `auto`, tried on
+#   six seeds, sees the same signs in all, more clearly.
 # - **This case was chosen to show help and harm**, after trials with other teachers, sizes and steps. On 40 seeds that had no part in the choice, 1000 to 1039, the gains are +4.2 [3.2, 5.2] and
 #   −3.6 [−4.8, −2.4] points. It is an illustration and no evidence.
 # - *The gap is not the whole story.* Without weight decay (`cchkd run 00 -p decay=0`) the whole digit still passes with every seed, and gains nothing: −1.3 [−3.6, 1.0]. With 200 rows instead of 50 the gap is the same
