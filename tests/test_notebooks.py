@@ -157,6 +157,16 @@ def test_synthetic_gain_rises_with_the_gap(smoke):
     assert gains.iloc[-1] > 0 > gains.iloc[0]
 
 
+def test_from_scratch_gap_and_gain_tell_the_two_teachers_apart(smoke):
+    done = smoke(paths.NOTEBOOKS / "00_from_scratch.ipynb")
+    verdicts = results.read(done.folder / "verdicts.csv", "verdicts")
+    gap = verdicts.pivot(index="seed", columns="teacher", values="gap")
+    assert (gap["whole digit"] > gap["upper half"] + 0.2).all()
+    assert (verdicts["teacher accuracy"] > 0.7).all()  # the one that harms is a good one, too
+    gain = results.read(done.folder / "results.csv").groupby("teacher")["gain"].mean()
+    assert gain["whole digit"] > 0 > gain["upper half"]
+
+
 def test_digits_teacher_is_better_when_it_sees_more(smoke):
     done = smoke(paths.NOTEBOOKS / "02_mnist_m.ipynb")
     verdicts = results.read(done.folder / "verdicts.csv", "verdicts")
