@@ -181,7 +181,7 @@ assert set(predicted.values()) <= {"helps", "hurts"}, 'each prediction is "helps
 #
 # $$ (1-\lambda)\,\mathrm{CE}(y, p(z)) + \lambda\, T^2\, \mathrm{KL}\big(q \,\|\, p(z/T)\big). $$
 #
-# Write `kd_loss`. It returns the loss of each row; nothing is averaged. `log_softmax`, `softmax` and `rel_entr` of scipy are imported; look up what they return. (3 points)
+# Write `kd_loss`. It returns the loss of each row: each term is summed over the classes, nothing is averaged over rows. `log_softmax`, `softmax` and `rel_entr` of scipy are imported; look up what they return. (3 points)
 
 
 # %% nbgrader={"grade_id": "kd_loss", "solution": true}
@@ -258,7 +258,7 @@ assert np.abs(kd_gradient(z, q, y, 0.3, 4.0) - differences(0.3, 4.0)).max() < 1e
 #
 # Complete two functions. `students` trains two networks with `train`, from the same seed: `plain` on the labels alone, `distilled` with the teacher at weight `lam`.
 # `train` wants a function of the logits alone; a `lambda` with your `kd_gradient` inside will do. `gain` is how many *percentage points* of accuracy
-# distillation adds. (4 points)
+# distillation adds; a network's prediction is its largest logit. (4 points)
 
 
 # %% nbgrader={"grade_id": "students", "solution": true}
@@ -371,7 +371,7 @@ b = 0.8 * a + 0.6 * noise  # correlation 0.8: the truth is −½ ln(1 − 0.8²)
 assert np.ndim(knn_information(a, b)) == 0, "return a single number: the mean over the rows"
 assert np.isfinite(knn_information(a, b)), "ψ(0) is −∞: the formula adds 1 to each count"
 assert abs(knn_information(a, noise)) < 0.1, "independent: near 0. Is the distance the joint one?"
-assert abs(knn_information(a, b) - 0.51) < 0.08, "about 0.51 nats. Is n the number of rows?"
+assert abs(knn_information(a, b) - 0.51) < 0.08, "about 0.51 nats: 1 is added to each count"
 peer = mutual_info_regression(a, b[:, 0], n_neighbors=5, random_state=0)[0]
 assert abs(knn_information(a / a.std(), b / b.std()) - peer) < 0.01, f"scikit-learn says {peer:.3f}"
 ### BEGIN HIDDEN TESTS
@@ -407,8 +407,8 @@ def label_information(h, y, k=5):
 rng = np.random.default_rng(4)
 y = rng.integers(0, 4, 800)
 apart, blurred = y[:, None] + rng.normal(size=(2, 800, 1)) * [[[0.01]], [[1.0]]]
-assert abs(label_information(apart, y) - np.log(4)) < 0.05, "classes far apart: ln 4 = 1.39 nats"
-assert abs(label_information(rng.normal(size=(800, 1)), y)) < 0.1, "unrelated: near 0"
+assert abs(label_information(apart, y) - np.log(4)) < 0.05, "classes far apart: ln 4. What is n_y?"
+assert abs(label_information(rng.normal(size=(800, 1)), y)) < 0.1, "unrelated: near 0. m: any label"
 peer = mutual_info_classif(blurred, y, n_neighbors=5, random_state=0)[0]
 wrong = label_information(blurred / blurred.std(), y) - peer
 assert abs(wrong) < 0.01, f"scikit-learn differs by {wrong:+.3f}: m counts rows of all labels"
