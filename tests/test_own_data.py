@@ -78,3 +78,19 @@ def test_two_models_to_a_picture_in_twelve_lines(page):
     assert len(lines) <= 12
     assert printed[0] == names["verdict"].decision == "distil"
     assert names["figure"].get_suptitle().startswith("Verdict: distil")
+
+
+def test_noise_on_the_teachers_features_turns_the_verdict(page, monkeypatch):
+    """Task F of the page "Teach with it" takes the same file."""
+    _, _, folder = page
+    text = (paths.ROOT / "book" / "teaching.md").read_text(encoding="utf-8")
+    (task,) = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    printed = []
+    monkeypatch.chdir(folder)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*constant column")
+        exec(task, {"print": printed.append})
+    decisions = [line.split(", ")[-1] for line in printed]
+    assert decisions == ["distil", *["undecided"] * 3, "do not distil"]
+    gaps = [numbers(line)[-1] for line in printed]
+    assert gaps == sorted(gaps, reverse=True)

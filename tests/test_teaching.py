@@ -43,9 +43,35 @@ def test_task_d_and_e_hold_where_the_sliders_open():
 def test_every_command_on_the_page_is_understood():
     """Parsed, and its parameters checked against the notebook; nothing is run."""
     commands = re.findall(r"^\$ (cchkd .*?)(?:#.*)?$", PAGE, re.MULTILINE)
-    assert len(commands) >= 7
+    assert len(commands) >= 9
     for command in commands:
         arguments = cli._parser().parse_args(shlex.split(command)[1:])
         if hasattr(arguments, "given"):
             path = runner.find_notebook(arguments.notebook)
             runner.settle(path, arguments.preset, cli._pairs(arguments.given))
+
+
+def test_the_plan_of_the_lab_is_that_of_the_lab():
+    """Minutes and points of each part; the lab adds both kinds of points in a cell."""
+    lab = (paths.NOTEBOOKS / "lab.py").read_text(encoding="utf-8")
+    in_lab = re.findall(r"^# \| (\d\..*?|all) \| (\d+) \| ([\d +]*?) ?\|$", lab, re.MULTILINE)
+    _, _, plan = PAGE.partition("## Plan 2: the lab")
+    row = r"^\| (\d+) \| (\d\..*?|all) \| ?(\d*) ?\| ?(\d*) ?\|$"
+    rows = re.findall(row, plan.partition("\n## ")[0], re.MULTILINE)
+    assert len(rows) == len(in_lab) == 9
+    for (minutes, part, checked, read), (name, planned, points) in zip(rows, in_lab):
+        assert (minutes, part) == (planned, name)
+        told = sum(int(p) for p in points.split("+") if p.strip())
+        assert int(checked or 0) + int(read or 0) == told, part
+
+
+def test_times_stand_with_every_plan_and_task():
+    head = r"(?ms)^## Plan \w+: [\w ]* \((\d+) minutes\)$(.*?)^(?=## )"
+    plans = re.findall(head, PAGE)
+    assert len(plans) == 3
+    for total, plan in plans:
+        rows = [int(n) for n in re.findall(r"^\| (\d+) \|", plan, re.MULTILINE)]
+        assert sum(rows) in (int(total), 2 * int(total))  # the lab's table ends with the sum
+    tasks = re.findall(r"^\*\*Task (\w)\. [^*]*\*\*(.*)$", PAGE, re.MULTILINE)
+    assert [name for name, _ in tasks] == [*"ABCDEF"]
+    assert all(re.match(r" \(\d+ minutes", said) for _, said in tasks)

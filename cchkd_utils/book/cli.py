@@ -93,10 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     book.add_argument("--data", choices=["embedded", "real"], default="embedded")
 
     export = command("export", _export, "notebooks for a class, or slides")
-    export.add_argument("notebook", nargs="*", help="number, name or path (default: all)")
+    export.add_argument("notebook", nargs="*", help="number, name, path or lab (default: all)")
     what = export.add_mutually_exclusive_group(required=True)
     what.add_argument("--student", metavar="DIR", help="notebooks without solutions")
     what.add_argument("--solutions", metavar="DIR", help="notebooks with solutions")
+    what.add_argument("--nbgrader", metavar="DIR", help="a course folder of nbgrader")
     what.add_argument("--slides", metavar="DIR", help="slides of executed notebooks, HTML")
     export.add_argument("--preset", default="book", help="of the runs that slides show")
     export.add_argument("--force", action="store_true", help="overwrite files that are there")
@@ -226,12 +227,9 @@ def _book(**options) -> None:
 def _export(notebook: list[str], preset: str, force: bool, **folders: str | None) -> None:
     from cchkd_utils.book import handouts
 
-    if folders["slides"] is not None:
-        written = handouts.slides(notebook, folders["slides"], preset=preset, force=force)
-    elif folders["student"] is not None:
-        written = handouts.student(notebook, folders["student"], force=force)
-    else:
-        written = handouts.solutions(notebook, folders["solutions"], force=force)
+    kind, folder = next((kind, given) for kind, given in folders.items() if given is not None)
+    options = {"preset": preset} if kind == "slides" else {}
+    written = getattr(handouts, kind)(notebook, folder, force=force, **options)
     print("\n".join(map(str, written)))
 
 

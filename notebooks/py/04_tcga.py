@@ -424,6 +424,8 @@ assert accuracy[0] > 0.75 > accuracy[1]
 # ```
 
 # %% tags=["solution"]
+from numpy.random import default_rng
+
 from cchkd_utils.results.intervals import repeated_folds
 
 fifty = default_rng(0).normal(0.01, 0.04, 50)  # any fifty gains: only their number matters

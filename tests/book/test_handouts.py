@@ -1,7 +1,11 @@
 """What a teacher hands out: no solution in it, runs as it is, overwrites nothing."""
 
+import ast
+import builtins
 import json
 import re
+import subprocess
+import sys
 
 import jupytext
 import pytest
@@ -80,13 +84,38 @@ def test_nothing_is_overwritten_unless_told(exercise, tmp_path, capsys):
     folder = tmp_path / "class"
     folder.mkdir()
     (folder / "01_tiny.ipynb").write_text("mine")
-    for words in (["--student"], ["--solutions"]):
+    (folder / "nbgrader_config.py").write_text("mine")
+    for words in (["--student"], ["--solutions"], ["--nbgrader"]):
         assert cli.main(["export", *words, str(folder)]) == 1
         out, err = capsys.readouterr()
         assert out == "" and "is there already" in err and err.count("\n") == 1
-    assert [p.read_text() for p in folder.iterdir()] == ["mine"]
+    assert [p.read_text() for p in folder.iterdir()] == ["mine", "mine"]
     assert cli.main(["export", "--student", str(folder), "--force"]) == 0
     assert len(sources(folder / "01_tiny.ipynb")) > 3
+
+
+def test_a_course_has_an_answer_to_mark_below_each_exercise(exercise, tmp_path):
+    config, path = handouts.nbgrader(["01"], tmp_path / "course")
+    assert config.name == "nbgrader_config.py"
+    assert path == tmp_path / "course" / "source" / "01_tiny" / "01_tiny.ipynb"
+    *_, asked, answer = json.loads(path.read_text())["cells"]
+    assert "".join(asked["source"]).startswith("**Exercise 1: Twice as many**")
+    assert answer["metadata"]["nbgrader"] == {
+        "schema_version": 3, "grade_id": "answer-1", "points": handouts.POINTS,
+        "grade": True, "solution": True, "locked": False, "task": False,
+    }  # fmt: skip
+    text = "".join(answer["source"])
+    head, solution, rest = re.split("### (?:BEGIN|END) SOLUTION", text)
+    assert head == handouts.ANSWER and SECRET in solution and rest == ""
+    compile(text, "answer", "exec")  # prose of the solution is a comment
+
+
+def test_a_course_is_whole_or_not_there(exercise, tmp_path, capsys):
+    (tmp_path / "course").mkdir()
+    (tmp_path / "course" / "source").write_text("a file")
+    assert cli.main(["export", "--nbgrader", str(tmp_path / "course")]) == 1
+    assert capsys.readouterr().err.startswith("cchkd: cannot write to")
+    assert [path.name for path in (tmp_path / "course").iterdir()] == ["source"]
 
 
 def test_slides_are_refused_before_anything_runs(exercise, tmp_path, capsys):
@@ -177,6 +206,33 @@ def test_every_exercise_has_a_solution_that_runs(notebook):
     assert "results.save(" not in "".join(c.source for cells in solutions.values() for c in cells)
 
 
+def bound(code):
+    """Names that a piece of code defines, and those that it takes from elsewhere."""
+    nodes = [*ast.walk(ast.parse(code))]
+    names = {n.id: n for n in nodes if isinstance(n, ast.Name)}
+    made = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    made |= {n.name for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    made |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    made |= {
+        (alias.asname or alias.name).split(".")[0]
+        for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom)) for alias in n.names
+    }  # fmt: skip
+    return made, names.keys() - made - vars(builtins).keys()
+
+
+@each
+def test_solutions_need_only_public_names_that_students_have(notebook):
+    """No private name, and none that an earlier solution has defined."""
+    given = "\n".join(
+        c.source for c in jupytext.read(notebook).cells
+        if c.cell_type == "code" and "solution" not in c.metadata.get("tags", [])
+    )  # fmt: skip
+    for label, cells in exercises(notebook)[1].items():
+        code = "\n".join(c.source for c in cells if c.cell_type == "code")
+        assert bound(code)[1] <= bound(given)[0], label
+        assert not re.search(r"(\.|\bimport )_[a-z]", code), label
+
+
 def test_labels_are_unique_in_the_book():
     labels = [label for path in NOTEBOOKS for label in exercises(path)[0]]
     for page in (paths.ROOT / "book").glob("*.md"):
@@ -213,6 +269,77 @@ def test_student_export_of_the_book_holds_no_solution(notebook, tmp_path):
         compile("".join(source), path.name, "exec")
     shown = "".join("".join(c["source"]) for c in json.loads(text)["cells"])
     assert not re.search(r"^:{3,}|^`{3,}\{", shown, re.MULTILINE)
+
+
+# The lab.
+
+LAB = jupytext.read(paths.NOTEBOOKS / "lab.py").cells
+CHECKS = [c for c in LAB if c.cell_type == "code" and c.metadata.get("nbgrader", {}).get("grade")]
+
+
+def test_the_lab_imports_four_packages():
+    code = "\n".join(c.source for c in LAB if c.cell_type == "code")
+    nodes = [*ast.walk(ast.parse(code))]
+    names = {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+    names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom)}
+    assert {n.split(".")[0] for n in names} == {"numpy", "scipy", "sklearn", "matplotlib"}
+    assert "__import__" not in code and "importlib" not in code
+
+
+def test_students_get_a_lab_without_solutions_and_hidden_tests(tmp_path):
+    (path,) = handouts.student(["lab"], tmp_path)
+    regions = [m for c in LAB for m in handouts.REGION.finditer(c.source)]
+    assert len(regions) == sum("### BEGIN" in line for c in LAB for line in c.source.split("\n"))
+    secret = {line.strip() for m in regions for line in m[0].splitlines()}
+    kept = {line.strip() for text in sources(path) for line in text.splitlines()}
+    assert {line for line in secret & kept if len(line) > 10} == set() and len(secret) > 60
+    for text, c in zip(sources(path), LAB, strict=True):
+        if "### BEGIN SOLUTION" in c.source:
+            assert handouts.STUBS[c.cell_type].splitlines()[0] in text
+        if c.cell_type == "code":
+            compile(text, path.name, "exec")
+
+
+def test_every_answer_of_the_lab_is_marked_and_the_tables_add_up(tmp_path):
+    _, path = handouts.nbgrader(["lab"], tmp_path)
+    marks = [c["metadata"]["nbgrader"] for c in json.loads(path.read_text())["cells"]
+             if "nbgrader" in c["metadata"]]  # fmt: skip
+    assert all(mark.keys() - {"points"} == {*handouts.NBGRADER, "grade_id"} for mark in marks)
+    assert all(("points" in mark) == mark["grade"] for mark in marks)
+    ids = [mark["grade_id"] for mark in marks]
+    assert len(ids) == len(set(ids))
+    code = {m["grade_id"] for m in marks if m["solution"] and not m["grade"]}
+    assert {f"{name}-check" for name in code} == {m["grade_id"] for m in marks if m["locked"]}
+    text = LAB[0].source
+    rows = re.findall(r"^\| (\d)\. .* \| (\d+) \| ([\d +]*)\|$", text, re.MULTILINE)
+    minutes, points = (int(x) for x in re.search(r"\| all \| (\d+) \| (\d+) \|", text).groups())
+    assert minutes == sum(int(m) for _, m, _ in rows) <= 90
+    told = [int(p) for *_, given in rows for p in given.split("+") if p.strip()]
+    assert told == [mark["points"] for mark in marks if mark["grade"]] and sum(told) == points
+    said = [re.findall(r"^## (\d)\. .*\((\d+) minutes\)$", c.source, re.MULTILINE) for c in LAB]
+    assert [pair for pairs in said for pair in pairs] == [(part, m) for part, m, _ in rows]
+
+
+def test_checks_of_the_lab_need_only_names_that_are_there_and_give_hints():
+    for at, c in enumerate(LAB):
+        if c not in CHECKS:
+            continue
+        before = "\n".join(cell.source for cell in LAB[:at] if cell.cell_type == "code")
+        assert bound(c.source)[1] <= bound(before)[0] and "._" not in c.source
+        seen = ast.parse(handouts.REGION.sub("", c.source))
+        asserts = [node for node in ast.walk(seen) if isinstance(node, ast.Assert)]
+        assert asserts and all(node.msg for node in asserts), c.metadata["nbgrader"]["grade_id"]
+
+
+def test_the_solved_lab_passes_its_own_checks(tmp_path):
+    """Half a minute, without the book's module; `.ci/teach` marks it with nbgrader."""
+    code = "\n".join(c.source for c in LAB if c.cell_type == "code")
+    (tmp_path / "lab.py").write_text(f"import matplotlib\nmatplotlib.use('agg')\n{code}")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "lab.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("teacher right") == 5
 
 
 # Slides.
