@@ -23,7 +23,7 @@
 # - A network that sees half of each digit learns from 50 labelled rows. A teacher that sees whole digits makes it better. A teacher that sees only the other half makes it
 #   worse, although that teacher, too, is right more often than the student.
 # - The paper's test compares two {term}`mutual informations <mutual information>`. Here it tells the two teachers apart, before anything is distilled.
-# - The test is blind to some faults: a teacher that knows everything and names the digits in a wrong order passes it, and ruins the student.
+# - The test is blind to some faults: a teacher that tells the digits apart but names them in a wrong order passes it, and ruins the student.
 # :::
 
 # %% tags=["remove-cell"]
