@@ -506,11 +506,11 @@ assert agreed == both.count(("positive",) * 2) + both.count(("negative",) * 2), 
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 4.5))
-for name in TEACHERS:
+for name, marker in zip(TEACHERS, "os^Dv"):
     at, up = np.mean(gaps[name]), np.mean(gains[name])
     reached = [[value - low, high - value] for value, (low, high) in
                ((at, interval(gaps[name])), (up, interval(gains[name])))]  # fmt: skip
-    ax.errorbar(at, up, *[np.reshape(r, (2, 1)) for r in reached[::-1]], fmt="o", label=name)
+    ax.errorbar(at, up, *[np.reshape(r, (2, 1)) for r in reached[::-1]], fmt=marker, label=name)
     print(f"{name:<16} teacher right {np.mean(accuracy[name]):.0%}, predicted {predicted[name]}, "
           f"gap {at:+.2f} nats: {verdicts[name]}, gain {up:+.1f}: {outcomes[name]}")  # fmt: skip
 ax.axhline(0, color="gray", lw=0.8)
@@ -526,8 +526,8 @@ plt.show()
 # %% [markdown] nbgrader={"grade_id": "comparison", "grade": true, "solution": true, "points": 4}
 # ### BEGIN SOLUTION
 # a) Usually the second image or the left half: right about the digit, yet no help. b) No. The whole image makes the most accurate teacher; the clean right half
-# helps at least as much, and the second image gives the same accuracy and does not help. c) Count in the printed lines; *always* is right where the outcome is positive, *never* where it is
-# negative, and a criterion must beat the better of the two. An unresolved outcome counts for none. d) On their own training rows both networks have learned labels by heart:
+# helps at least as much, and the second image gives the same accuracy and does not help. c) The hypothesis in four, *always* in one, *never* in three; the whole image is unresolved and counts for
+# none. A criterion must beat the better of the two, and five teachers are few. d) On their own training rows both networks have learned labels by heart:
 # the hidden layers then share the label itself, and both informations come out too large.
 # ### END SOLUTION
 
