@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from cchkd_utils import criterion, runner
-from cchkd_utils.book import build, handouts
+from cchkd_utils.book import build, deck, handouts
 from cchkd_utils.sections.many_pairs import own
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -257,7 +257,7 @@ def test_the_interactive_figure_has_no_serious_violation(browser, address):
 
 
 @pytest.fixture(scope="module")
-def deck(tmp_path_factory):
+def small_slides(tmp_path_factory):
     """Slides of a small run with an equation, code, a picture and a wide table."""
     pixel = "R0lGODlhAQABAIAAAP8AAP///yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw=="
     shown = {"image/png": {"alt": "one red pixel"}}
@@ -270,7 +270,7 @@ def deck(tmp_path_factory):
         code | {"source": "x = 1", "outputs": [picture, wide]},
         {"cell_type": "markdown", "metadata": {}, "source": "## Answer\n\n[](../book/theory.md)"},
     ]
-    folder = tmp_path_factory.mktemp("deck")
+    folder = tmp_path_factory.mktemp("slides")
     content = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
     (folder / "notebook.ipynb").write_text(json.dumps(content))
     record = {"notebook": "01_deck", "preset": "smoke", "kind": "real"}
@@ -279,15 +279,15 @@ def deck(tmp_path_factory):
     return path
 
 
-def test_slides_need_nothing_but_their_file(browser, deck):
+def test_slides_need_nothing_but_their_file(browser, small_slides):
     tab = browser.new_page(viewport={"width": 1280, "height": 720})
     asked, errors = [], []
     tab.on("request", lambda request: asked.append(request.url))
     tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.goto(deck.as_uri(), wait_until="load")
+    tab.goto(small_slides.as_uri(), wait_until="load")
     tab.wait_for_selector("mjx-container svg")
-    assert [url for url in asked if not url.startswith("data:")] == [deck.as_uri()]
+    assert [url for url in asked if not url.startswith("data:")] == [small_slides.as_uri()]
     now = tab.locator("section.now")
     told = []
     for _ in range(6):  # one more than there are: the last one stays
@@ -304,6 +304,103 @@ def test_slides_need_nothing_but_their_file(browser, deck):
         assert tab.evaluate(OVER) == 0
         assert tab.evaluate(RUN_AXE, []) == []
         tab.keyboard.press("ArrowRight")
+    tab.close()
+
+
+@pytest.fixture(scope="module")
+def lectures(site, tmp_path_factory):
+    """The lecture, and the slides of one notebook, made of this site's executed notebooks."""
+    folder = tmp_path_factory.mktemp("lecture")
+    runs = {}
+    for name in build.notebooks():
+        own = folder / name
+        own.mkdir()
+        shutil.copy(site / "_sources" / "notebooks" / f"{name}.ipynb", own / "notebook.ipynb")
+        record = {"notebook": name, "preset": "smoke", "kind": "simulated"}
+        runs[name] = runner.Run(own, record, True)
+    (folder / "deck.html").write_text(deck.page(runs), encoding="utf-8")
+    slides = handouts.slides_page(runs["06_counterexamples"])
+    (folder / "slides.html").write_text(slides, encoding="utf-8")
+    return folder
+
+
+FITS = r"""() => {
+    const slide = document.querySelector("section.now"), body = slide.querySelector(".body");
+    const bottom = e => e.getBoundingClientRect().bottom, root = document.documentElement;
+    const high = e => e.scrollHeight > e.clientHeight + 1;
+    const wide = e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display != "inline";
+    const all = names => [...slide.querySelectorAll(names)], notes = slide.querySelector(".notes");
+    return {
+        heading: slide.querySelector("h1, h2, h3").innerText,
+        beyond: [root.scrollHeight - innerHeight, root.scrollWidth - innerWidth],
+        scrolls: high(body),
+        reachable: body.tabIndex === 0,
+        low: all("figure > *, .words").filter(e => bottom(e) > bottom(body) + 1).length,
+        wide: all(".words, .words *:not(mjx-container *)").filter(wide).length,
+        alts: all("figure img").map(i => [i.alt, i.naturalWidth]),
+        shown: all("figure > *, table").length,
+        foot: bottom(slide) - bottom(slide.querySelector("footer")),
+        notes: notes?.offsetHeight ? notes.innerText : "",
+        bad: all("mjx-merror").length,
+    }}"""
+
+
+def turn(browser, path, *, notes=False):
+    """Open slides on a projector, turn through them; return what each shows, and the tab."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 720})
+    tab.set_default_timeout(180_000)
+    asked, errors = [], []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(path.as_uri(), wait_until="load")
+    tab.evaluate("MathJax.startup.promise")
+    if notes:
+        tab.keyboard.press("n")
+    facts = []
+    for _ in range(tab.locator("section").count()):
+        facts.append(tab.evaluate(FITS))
+        tab.keyboard.press("PageDown")
+    assert errors == [] and not [u for u in asked if not u.startswith(("data:", path.as_uri()))]
+    return facts, tab
+
+
+def test_the_lecture_fits_the_projector_and_has_notes(browser, lectures):
+    facts, tab = turn(browser, lectures / "deck.html")
+    assert 12 <= len(facts) <= 16
+    for slide in facts:
+        assert slide["beyond"] == [0, 0] and not slide["scrolls"] and slide["foot"] >= 0, slide
+        assert (slide["low"], slide["wide"], slide["bad"]) == (0, 0, 0), slide
+        assert slide["shown"] and slide["notes"] == "", slide  # a figure or a table; notes hidden
+        assert all(len(alt) > 40 and width for alt, width in slide["alts"]), slide
+    assert sum(bool(slide["alts"]) for slide in facts) >= 12
+    tab.add_script_tag(content=AXE)
+    tab.keyboard.press("n")
+    rules = RUN_AXE.replace("[['mjx-container']]", "[['mjx-container'], ['iframe']]")
+    for _ in facts:
+        assert tab.evaluate(rules, []) == []
+        tab.keyboard.press("PageUp")
+    tab.emulate_media(media="print")
+    printed = tab.locator(".notes").evaluate_all("all => all.filter(n => n.offsetHeight > 20)")
+    assert len(printed) == len(facts)
+    with tab.expect_popup() as opened:
+        tab.keyboard.press("s")
+    first = opened.value.inner_text("body")
+    opened.value.keyboard.press("PageDown")  # both turn
+    assert tab.locator("section.now").get_attribute("aria-label").startswith("slide 2 ")
+    assert first.startswith("1 / ") and opened.value.inner_text("body").startswith("2 / ")
+    tab.close()
+    facts, tab = turn(browser, lectures / "deck.html", notes=True)
+    assert all(len(slide["notes"]) > 100 and slide["beyond"] == [0, 0] for slide in facts)
+    tab.close()
+
+
+def test_slides_of_a_notebook_keep_headings_and_scroll_inside(browser, lectures):
+    facts, tab = turn(browser, lectures / "slides.html")
+    assert len(facts) > 10
+    for slide in facts:
+        assert slide["heading"] and slide["beyond"] == [0, 0] and slide["foot"] >= 0, slide
+        assert slide["reachable"] or not slide["scrolls"], slide
+    assert sum(slide["scrolls"] for slide in facts) <= 2  # the rest is made to fit
     tab.close()
 
 

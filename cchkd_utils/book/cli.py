@@ -92,12 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     book = command("book", _book, "run what is missing and render the book")
     book.add_argument("--data", choices=["embedded", "real"], default="embedded")
 
-    export = command("export", _export, "notebooks for a class, or slides")
+    export = command("export", _export, "notebooks for a class, slides, the lecture")
     export.add_argument("notebook", nargs="*", help="number, name or path (default: all)")
     what = export.add_mutually_exclusive_group(required=True)
     what.add_argument("--student", metavar="DIR", help="notebooks without solutions")
     what.add_argument("--solutions", metavar="DIR", help="notebooks with solutions")
     what.add_argument("--slides", metavar="DIR", help="slides of executed notebooks, HTML")
+    what.add_argument("--deck", metavar="DIR", help="one lecture's slides with notes, HTML")
     export.add_argument("--preset", default="book", help="of the runs that slides show")
     export.add_argument("--force", action="store_true", help="overwrite files that are there")
 
@@ -224,9 +225,13 @@ def _book(**options) -> None:
 
 
 def _export(notebook: list[str], preset: str, force: bool, **folders: str | None) -> None:
-    from cchkd_utils.book import handouts
+    from cchkd_utils.book import deck, handouts
 
-    if folders["slides"] is not None:
+    if folders["deck"] is not None:
+        if notebook:
+            raise ValueError("the deck is of the whole book: name no notebook")
+        written = deck.write(folders["deck"], preset=preset, force=force)
+    elif folders["slides"] is not None:
         written = handouts.slides(notebook, folders["slides"], preset=preset, force=force)
     elif folders["student"] is not None:
         written = handouts.student(notebook, folders["student"], force=force)

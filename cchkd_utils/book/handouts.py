@@ -5,8 +5,9 @@ A cell tagged ``solution`` belongs to the teacher. What is left runs as it is, w
 can show: directives are bold titles, roles their text, links into the book lead to the repository.
 
 Slides show a notebook's run: one HTML file with everything in it, for use with the network off. A
-heading starts a slide, code and each of its outputs get their own, code hidden on the page stays
-hidden. JupyterLab's slide type of a cell (``slide``, ``skip``, ``-`` to go on) overrules.
+heading starts a slide, code and each of its outputs get their own under the same heading, code
+hidden on the page stays hidden. JupyterLab's slide type of a cell (``slide``, ``skip``, ``-`` to go
+on) overrules.
 """
 
 import os
@@ -67,10 +68,10 @@ def slides(
     Parameters and errors as in `student`; `runner.RunError` when a notebook fails.
     """
     notebooks = _chosen(names)
-    _check([f"{path.stem}.slides.html" for path in notebooks], folder, force)
+    check([f"{path.stem}.slides.html" for path in notebooks], folder, force)
     runs = {path.stem: runner.run(path.stem, preset=preset) for path in notebooks}
     pages = {f"{stem}.slides.html": slides_page(run) for stem, run in runs.items()}
-    return _write(pages, folder, force)
+    return write(pages, folder, force)
 
 
 def _chosen(names: Iterable[str]) -> list[Path]:
@@ -85,7 +86,7 @@ def _write_notebooks(
         notebook = nbformat.read(path, as_version=4)
         notebook.cells = [*_handed_out(notebook.cells, path.stem, keep_solutions)]
         contents[path.name] = nbformat.writes(notebook) + "\n"
-    return _write(contents, folder, force)
+    return write(contents, folder, force)
 
 
 def _handed_out(
@@ -109,7 +110,7 @@ def _handed_out(
             yield new_code_cell(ANSWER, id=f"answer-{number}")
 
 
-def _check(names: Iterable[str], folder: Path | str, force: bool) -> Path:
+def check(names: Iterable[str], folder: Path | str, force: bool) -> Path:
     """Return the folder when files of these names can be written there, else raise."""
     folder = Path(folder).expanduser()
     if os.path.lexists(folder) and not folder.is_dir():
@@ -120,9 +121,9 @@ def _check(names: Iterable[str], folder: Path | str, force: bool) -> Path:
     return folder
 
 
-def _write(contents: Mapping[str, str], folder: Path | str, force: bool) -> list[Path]:
+def write(contents: Mapping[str, str], folder: Path | str, force: bool) -> list[Path]:
     """Write texts by file name: all of them or, when one is there already, none."""
-    folder = _check(contents, folder, force)
+    folder = check(contents, folder, force)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in contents.items():
@@ -203,28 +204,46 @@ def _title(page: Path) -> str:
 
 
 def slides_page(run: runner.Run) -> str:
-    """Return the slides of a run as HTML; MathJax is that of sphinx-mathjax-offline."""
+    """Return the slides of a run as HTML."""
+    cells = nbformat.read(run.notebook, as_version=4).cells
+    deck, foot = [*split(cells)], "{notebook} · preset {preset} · {kind} data".format(**run.record)
+    title = deck[0][0]["source"].splitlines()[0].lstrip("# ")
+    return page(title, [(f'<div class="body">{html(cells)}</div>', foot) for cells in deck])
+
+
+def html(cells: list[dict[str, Any]]) -> str:
+    """Return cells as HTML."""
     from nbconvert import HTMLExporter
-    from pygments.formatters import HtmlFormatter
 
     exporter = HTMLExporter(
         template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
     )
-    deck = list(split(nbformat.read(run.notebook, as_version=4).cells))
-    foot = "{notebook} · preset {preset} · {kind} data".format(**run.record)
     plain = {"metadata": {}, "nbformat": 4, "nbformat_minor": 4}  # a format without random ids
-    notebooks = [nbformat.from_dict(plain | {"cells": cells}) for cells in deck]
+    return exporter.from_notebook_node(nbformat.from_dict(plain | {"cells": cells}))[0]
+
+
+def markdown(text: str) -> dict[str, Any]:
+    """Return text as a cell."""
+    return {"cell_type": "markdown", "metadata": {}, "source": text}
+
+
+def page(title: str, deck: list[tuple[str, str]]) -> str:
+    """Return slides, each its HTML and what its foot says, as a file that needs no other.
+
+    MathJax is that of sphinx-mathjax-offline.
+    """
+    from pygments.formatters import HtmlFormatter
+
     sections = [
-        f'<section aria-label="slide {n} of {len(deck)}">\n'
-        f"{exporter.from_notebook_node(notebook)[0]}\n"
+        f'<section aria-label="slide {n} of {len(deck)}">\n{slide}\n'
         f"<footer>{escape(foot)} · {n} / {len(deck)}</footer>\n</section>"
-        for n, notebook in enumerate(notebooks, 1)
+        for n, (slide, foot) in enumerate(deck, 1)
     ]
     files = metadata.files("sphinx-mathjax-offline") or []
     (mathjax,) = (file for file in files if file.name == "tex-svg-full.js")
     template = Template(Path(__file__).with_name("slides.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=escape(deck[0][0]["source"].splitlines()[0].lstrip("# ")),
+        title=escape(title),
         highlight=HtmlFormatter(style="friendly").get_style_defs(".highlight"),
         slides="\n".join(sections),
         mathjax=mathjax.read_text().replace("</script", "<\\/script"),
@@ -232,28 +251,37 @@ def slides_page(run: runner.Run) -> str:
 
 
 def split(cells: Iterable[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Split a run's cells into slides, each a list of cells to show."""
+    """Split a run's cells into slides, each a list of cells to show, under its heading."""
     now: list[dict[str, Any]] = []
+    heading = ""  # of the section; a slide without one of its own repeats it
     for cell in cells:
         kind = cell["metadata"].get("slideshow", {}).get("slide_type", "")
         if kind in ("skip", "notes") or SKIPPED & set(cell["metadata"].get("tags", [])):
             continue
         for starts, part in _parts(cell):
-            heading = len(now) == 1 and re.fullmatch("#.*", now[0]["source"].strip())
             forced = kind in ("slide", "subslide")
-            if now and (forced or (starts and kind != "-" and not heading)):
+            if now and (forced or (starts and kind != "-" and not _bare(now))):
                 yield now
                 now = []
+            words = part["source"] if part["cell_type"] == "markdown" else ""
+            if not (now or words.startswith("#")) and heading:
+                now.append(markdown(f"## {heading}"))
+            heading = [heading, *re.findall("(?m)^#+ (.*)", words)][-1]
             now.append(part)
-    if now:
+    if now and not _bare(now):
         yield now
+
+
+def _bare(slide: list[dict[str, Any]]) -> bool:
+    """Say whether a slide is a heading and nothing else."""
+    return len(slide) == 1 and bool(re.fullmatch("#.*", slide[0]["source"].strip()))
 
 
 def _parts(cell: Mapping[str, Any]) -> Iterator[tuple[bool, dict[str, Any]]]:
     """Split a cell into what fits a slide; say of each part whether it starts a new one."""
     if cell["cell_type"] == "markdown":
         for text in filter(str.strip, SECTION.split(plain_markdown(cell["source"]))):
-            yield text.startswith("#"), {"cell_type": "markdown", "metadata": {}, "source": text}
+            yield text.startswith("#"), markdown(text)
         return
     code = {"cell_type": "code", "metadata": {}, "execution_count": None}
     if not HIDDEN & set(cell["metadata"].get("tags", [])):
