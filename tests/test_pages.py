@@ -13,13 +13,14 @@ import re
 import shutil
 import threading
 from importlib import resources
+from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import numpy as np
 import pytest
 
 from cchkd_utils import criterion, runner
-from cchkd_utils.book import build, deck, handouts
+from cchkd_utils.book import build, deck, handouts, pdf
 from cchkd_utils.sections.many_pairs import own
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -402,6 +403,28 @@ def test_slides_of_a_notebook_keep_headings_and_scroll_inside(browser, lectures)
         assert slide["reachable"] or not slide["scrolls"], slide
     assert sum(slide["scrolls"] for slide in facts) <= 2  # the rest is made to fit
     tab.close()
+
+
+def test_the_book_prints_as_one_pdf(site, pages):
+    if not CHROMIUM:
+        pytest.skip("no chromium on this machine: install Debian's package of that name")
+    text = pdf.html(site, {})
+    ids, links = (re.findall(rf' {name}="([^"]+)"', text) for name in ("id", "href"))
+    inside = [link[1:] for link in links if link.startswith("#")]
+    assert len(inside) > 200 and set(inside) <= set(ids)
+    assert all(link.startswith(("#", "http", "mailto:")) for link in links)
+    numbers = [int(n) for n in re.findall(r">Fig\. (\d+) ", text)]
+    assert numbers == list(range(1, text.count("<img ") + 1)) and len(numbers) > 30
+    equations = re.findall(r'class="eqno">\((\d+)\)', text)
+    assert len(equations) == len(set(equations)) > 5  # no number twice in the book
+    assert "<iframe" not in text and "in the online book.]" in text
+    file = pdf.write(site)
+    content = file.read_bytes()
+    assert file.parent == site.parent and len(content) <= 25e6 and content.startswith(b"%PDF")
+    on = pdf.places(content)
+    chapters = [Path(page).stem for page in pages if page.startswith(("book/", "notebooks/"))]
+    assert set(chapters) <= set(on) and len({on[name] for name in chapters}) == len(chapters)
+    assert on["intro"] == 3 and max(on.values()) > 100
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
 
     book = command("book", _book, "run what is missing and render the book")
     book.add_argument("--data", choices=["embedded", "real"], default="embedded")
+    told = "also print it as one PDF (needs Chromium)"
+    book.add_argument("--pdf", action="store_true", help=told)
 
     export = command("export", _export, "notebooks for a class, slides, the lecture")
     export.add_argument("notebook", nargs="*", help="number, name or path (default: all)")
@@ -218,10 +220,15 @@ def _data(get: str | None) -> None:
             print(f"    {parameters.read_presets()['sources'].get(notebook, 'see the notebook')}")
 
 
-def _book(**options) -> None:
+def _book(pdf: bool, **options) -> None:
     from cchkd_utils.book import build
 
-    print(f"the book is at {build.build(**options)}")
+    index = build.build(**options)
+    print(f"the book is at {index}")
+    if pdf:
+        from cchkd_utils.book import pdf as printed
+
+        print(f"its PDF is at {printed.write(index.parent)}")
 
 
 def _export(notebook: list[str], preset: str, force: bool, **folders: str | None) -> None:

@@ -228,10 +228,7 @@ def markdown(text: str) -> dict[str, Any]:
 
 
 def page(title: str, deck: list[tuple[str, str]]) -> str:
-    """Return slides, each its HTML and what its foot says, as a file that needs no other.
-
-    MathJax is that of sphinx-mathjax-offline.
-    """
+    """Return slides, each its HTML and what its foot says, as a file that needs no other."""
     from pygments.formatters import HtmlFormatter
 
     sections = [
@@ -239,15 +236,20 @@ def page(title: str, deck: list[tuple[str, str]]) -> str:
         f"<footer>{escape(foot)} · {n} / {len(deck)}</footer>\n</section>"
         for n, (slide, foot) in enumerate(deck, 1)
     ]
-    files = metadata.files("sphinx-mathjax-offline") or []
-    (mathjax,) = (file for file in files if file.name == "tex-svg-full.js")
     template = Template(Path(__file__).with_name("slides.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=escape(title),
         highlight=HtmlFormatter(style="friendly").get_style_defs(".highlight"),
         slides="\n".join(sections),
-        mathjax=mathjax.read_text().replace("</script", "<\\/script"),
+        mathjax=mathjax(),
     )
+
+
+def mathjax() -> str:
+    """Return MathJax, that of sphinx-mathjax-offline, as the text of a script."""
+    files = metadata.files("sphinx-mathjax-offline") or []
+    (script,) = (file for file in files if file.name == "tex-svg-full.js")
+    return script.read_text().replace("</script", "<\\/script")
 
 
 def split(cells: Iterable[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
