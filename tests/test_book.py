@@ -77,6 +77,27 @@ def test_alt_text_is_lifted_to_where_the_renderer_looks():
     assert build._alt_text({"outputs": []}) == {}
 
 
+def test_each_of_several_figures_of_a_cell_keeps_its_own_alt_text():
+    def picture(alt):
+        return {"data": {"image/png": ""}, "metadata": {"image/png": {"alt": alt}}}
+
+    code = {
+        "cell_type": "code",
+        "id": "c",
+        "source": "draw()",
+        "metadata": {"tags": ["hide-input"]},
+    }
+    said = {"name": "stdout", "text": "a line"}
+    for outputs in ([], [said], [said, picture("one"), said]):
+        assert [*build._figures_apart(code | {"outputs": outputs})] == [code | {"outputs": outputs}]
+    cell = code | {"outputs": [said, picture("one"), picture("two"), said]}
+    first, second = build._figures_apart(cell)
+    assert first == code | {"outputs": [said, picture("one")]}
+    assert second["outputs"] == [picture("two"), said] and second["source"] == ""
+    assert second["metadata"]["tags"] == ["remove-input"] and second["id"] != "c"
+    assert build._alt_text(second)["mystnb"]["image"]["alt"] == "two"
+
+
 def test_run_card_escapes_what_a_user_typed():
     record = {
         "notebook": "01_x", "preset": "book", "seconds": 1.0, "threads": 2, "git_sha": "abc",
