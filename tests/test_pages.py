@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -374,6 +375,11 @@ def test_the_lecture_fits_the_projector_and_has_notes(browser, lectures):
         assert slide["shown"] and slide["notes"] == "", slide  # a figure or a table; notes hidden
         assert all(len(alt) > 40 and width for alt, width in slide["alts"]), slide
     assert sum(bool(slide["alts"]) for slide in facts) >= 12
+    tab.goto(f"{(lectures / 'deck.html').as_uri()}#4")
+    sliders = tab.frame_locator("iframe").locator("html")
+    sliders.locator("svg .mark-line path").wait_for()
+    assert sliders.evaluate("e => e.scrollHeight - e.clientHeight") <= 0
+    tab.keyboard.press("End")
     tab.add_script_tag(content=AXE)
     tab.keyboard.press("n")
     rules = RUN_AXE.replace("[['mjx-container']]", "[['mjx-container'], ['iframe']]")
@@ -418,7 +424,8 @@ def test_the_book_prints_as_one_pdf(site, pages):
     equations = re.findall(r'class="eqno">\((\d+)\)', text)
     assert len(equations) == len(set(equations)) > 5  # no number twice in the book
     assert "<iframe" not in text and "in the online book.]" in text
-    file = pdf.write(site)
+    with ThreadPoolExecutor() as apart:  # Playwright is at work in this thread already
+        file = apart.submit(pdf.write, site).result()
     content = file.read_bytes()
     assert file.parent == site.parent and len(content) <= 25e6 and content.startswith(b"%PDF")
     on = pdf.places(content)

@@ -71,7 +71,8 @@ def _slide(text: str, runs: Mapping[str, runner.Run], staged: Mapping[str, bytes
             figure = _image(*_figure(runs[name[1]], shown["alt"]))
         elif shown["target"].endswith(".html"):
             foot = "exact"
-            page = escape(explorer.page())
+            fits = "body { zoom: .94; }</style>"  # all sliders, at 1280 × 720
+            page = escape(explorer.page().replace("</style>", fits, 1))
             figure = f'<iframe title="{escape(shown["alt"])}" srcdoc="{page}"></iframe>'
         else:
             svg = base64.b64encode(staged[f"book/{shown['target']}"]).decode()
