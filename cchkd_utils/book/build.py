@@ -172,8 +172,9 @@ def _figures_apart(cell: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield dict(cell)
         return
     for start, end in pairwise([0, *figures[1:], len(outputs)]):
-        bare = {"id": f"{cell['id']}-{start}", "source": "", "metadata": {"tags": ["remove-input"]}}
-        yield cell | {"outputs": outputs[start:end]} | (bare if start else {})
+        rest = {"id": f"{cell['id']}-{start}", "metadata": {"tags": ["remove-input"]}}
+        rest["source"] = "# goes on"  # MyST-NB leaves out cells without source
+        yield cell | {"outputs": outputs[start:end]} | (rest if start else {})
 
 
 def _alt_text(cell: Mapping[str, Any]) -> dict[str, Any]:
