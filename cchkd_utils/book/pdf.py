@@ -30,6 +30,7 @@ def write(site: Path) -> Path:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         raise BuildError("Chromium prints the PDF and is not here: install the package chromium")
+    site = site.resolve()
     source, target = site.parent / "book.html", site.parent / NAME
     with sync_playwright() as p, p.chromium.launch(executable_path=chromium) as browser:
         pages: dict[str, int] = {}
