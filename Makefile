@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENV := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env book publish figure test lab run sweep bench lint lock clean
+.PHONY: help env book pdf publish figure test lab run sweep bench lint lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 9
@@ -21,6 +21,9 @@ $(ENV): requirements.lock pyproject.toml
 
 book: $(ENV)  ## run the notebooks, render the book; PRESET=smoke|book|paper DATA=embedded|real
 	$(BIN)/cchkd book --preset $(PRESET) --data $(DATA)
+
+pdf: $(ENV)  ## the book as one PDF, _build/book.pdf; needs chromium; PRESET, DATA as for book
+	$(BIN)/cchkd book --preset $(PRESET) --data $(DATA) --pdf
 
 publish:  ## copy the rendered book to any static host: DEST=user@host:/path or a folder
 	@$(PYTHON) -I cchkd_utils/book/publish.py "$(DEST)"

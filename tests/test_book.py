@@ -1,5 +1,7 @@
 """The book: staged names, run cards, launch buttons. `test_pages` opens it in a browser."""
 
+import html
+import json
 import os
 import re
 import shutil
@@ -36,6 +38,17 @@ def test_every_notebook_page_says_how_it_was_made(site):
         tables = re.search(r"Tables of this run: ([a-z ,]+)\.", text)[1].split(", ")
         for table in tables:
             assert list(site.glob(f"_downloads/*/{name}.{table}.csv"))
+
+
+def test_every_figure_of_a_run_is_on_its_page_with_its_own_alt_text(site):
+    for name in build.notebooks():
+        run = json.loads((site / "_sources" / "notebooks" / f"{name}.ipynb").read_text())
+        outputs = [output for cell in run["cells"] for output in cell.get("outputs", [])]
+        drawn = [output["metadata"].get("image/png", {}) for output in outputs
+                 if "image/png" in output.get("data", {})]  # fmt: skip
+        page = (site / "notebooks" / f"{name}.html").read_text()
+        shown = re.findall(r'<img alt="([^"]+)" src="\.\./_images/', page)
+        assert [html.unescape(alt) for alt in shown] == [figure["alt"] for figure in drawn], name
 
 
 def test_launch_buttons_point_at_files_of_the_repository(site):
@@ -75,6 +88,27 @@ def test_alt_text_is_lifted_to_where_the_renderer_looks():
     lifted = build._alt_text({"outputs": [{"name": "stdout"}, picture]})
     assert lifted == {"mystnb": {"image": {"alt": "a curve"}}}
     assert build._alt_text({"outputs": []}) == {}
+
+
+def test_each_of_several_figures_of_a_cell_keeps_its_own_alt_text():
+    def picture(alt):
+        return {"data": {"image/png": ""}, "metadata": {"image/png": {"alt": alt}}}
+
+    code = {
+        "cell_type": "code",
+        "id": "c",
+        "source": "draw()",
+        "metadata": {"tags": ["hide-input"]},
+    }
+    said = {"name": "stdout", "text": "a line"}
+    for outputs in ([], [said], [said, picture("one"), said]):
+        assert [*build._figures_apart(code | {"outputs": outputs})] == [code | {"outputs": outputs}]
+    cell = code | {"outputs": [said, picture("one"), picture("two"), said]}
+    first, second = build._figures_apart(cell)
+    assert first == code | {"outputs": [said, picture("one")]}
+    assert second["outputs"] == [picture("two"), said] and second["source"].startswith("#")
+    assert second["metadata"]["tags"] == ["remove-input"] and second["id"] != "c"
+    assert build._alt_text(second)["mystnb"]["image"]["alt"] == "two"
 
 
 def test_run_card_escapes_what_a_user_typed():

@@ -1,5 +1,6 @@
 """One fact, one place: files that must repeat a fact are compared with its source."""
 
+import json
 import re
 import tomllib
 
@@ -49,6 +50,33 @@ def test_version_and_public_address_are_the_same_everywhere():
     for path in [paths.ROOT / "README.md", *paths.NOTEBOOKS.glob("*.ipynb")]:
         addresses = set(re.findall(r"https://github\.com/[\w-]+/[\w-]+", path.read_text()))
         assert addresses <= {address}, path.name
+
+
+def test_those_who_cite_and_archive_are_told_the_same():
+    """`CITATION.cff` for readers, `codemeta.json` for indexes, `.zenodo.json` for the archive."""
+    citation = yaml.safe_load((paths.ROOT / "CITATION.cff").read_text())
+    codemeta, zenodo = (
+        json.loads((paths.ROOT / name).read_text()) for name in ("codemeta.json", ".zenodo.json")
+    )
+    (article,) = citation["references"]
+    (paper,) = (known["value"] for known in article["identifiers"])
+    links = [link["identifier"] for link in zenodo["related_identifiers"]]
+    authors = [person["name"] for person in citation["authors"]]
+    assert citation["title"] == codemeta["name"] == zenodo["title"]
+    assert citation["version"] == codemeta["version"] == zenodo["version"] == PROJECT["version"]
+    for others in (codemeta["author"], zenodo["creators"], PROJECT["authors"]):
+        assert [person["name"] for person in others] == authors == [CONFIG["author"]]
+    spdx = codemeta["license"].removeprefix("https://spdx.org/licenses/")
+    assert citation["license"] == spdx == zenodo["license"] == PROJECT["license"]
+    address = citation["repository-code"]
+    assert codemeta["codeRepository"] == PROJECT["urls"]["Repository"] == address
+    assert links == [address, paper] and codemeta["referencePublication"]["identifier"] == paper
+    assert codemeta["referencePublication"]["name"] == article["title"]
+    day = str(citation["date-released"])
+    assert codemeta["dateModified"] == zenodo["publication_date"] == day
+    assert codemeta["description"] == zenodo["description"] == PROJECT["description"]
+    assert codemeta["runtimePlatform"] == f"Python {PROJECT['requires-python']}"
+    assert codemeta["identifier"] == PROJECT["name"]
 
 
 def test_the_lock_is_one_solution_of_environment_yml():

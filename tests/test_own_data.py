@@ -38,9 +38,15 @@ def numbers(text):
 
 
 def same_text(shown, printed):
-    """Equal words; numbers within 0.05, since other machines round other sums."""
+    """Equal words; numbers within 0.05, since other machines round other sums.
+
+    The bias in simulation is the mean of a few draws: within 0.15.
+    """
     assert re.sub(r"[-+]?\d+\.\d+|\s+", " ", shown) == re.sub(r"[-+]?\d+\.\d+|\s+", " ", printed)
-    assert np.allclose(numbers(shown), numbers(printed), atol=0.05)
+    rough, bias = [0.05] * len(numbers(shown)), r"(bias in simulation.*?)\n"
+    for told in re.findall(bias, shown):
+        rough[len(numbers(shown.partition(told)[0]))] = 0.15
+    assert (abs(np.subtract(numbers(shown), numbers(printed))) <= rough).all()
 
 
 def test_the_hook_collects_what_enters_the_head_in_order(page):

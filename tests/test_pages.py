@@ -12,14 +12,16 @@ import os
 import re
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
+from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import numpy as np
 import pytest
 
 from cchkd_utils import criterion, results, runner
-from cchkd_utils.book import build, handouts
+from cchkd_utils.book import build, deck, handouts, pdf
 from cchkd_utils.sections import cells
 from cchkd_utils.sections.many_pairs import own, tables
 
@@ -310,7 +312,7 @@ def test_interactive_figures_are_light_and_have_no_serious_violation(site, brows
 
 
 @pytest.fixture(scope="module")
-def deck(tmp_path_factory):
+def small_slides(tmp_path_factory):
     """Slides of a small run with an equation, code, a picture and a wide table."""
     pixel = "R0lGODlhAQABAIAAAP8AAP///yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw=="
     shown = {"image/png": {"alt": "one red pixel"}}
@@ -323,7 +325,7 @@ def deck(tmp_path_factory):
         code | {"source": "x = 1", "outputs": [picture, wide]},
         {"cell_type": "markdown", "metadata": {}, "source": "## Answer\n\n[](../book/theory.md)"},
     ]
-    folder = tmp_path_factory.mktemp("deck")
+    folder = tmp_path_factory.mktemp("slides")
     content = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
     (folder / "notebook.ipynb").write_text(json.dumps(content))
     record = {"notebook": "01_deck", "preset": "smoke", "kind": "real"}
@@ -332,15 +334,15 @@ def deck(tmp_path_factory):
     return path
 
 
-def test_slides_need_nothing_but_their_file(browser, deck):
+def test_slides_need_nothing_but_their_file(browser, small_slides):
     tab = browser.new_page(viewport={"width": 1280, "height": 720})
     asked, errors = [], []
     tab.on("request", lambda request: asked.append(request.url))
     tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.goto(deck.as_uri(), wait_until="load")
+    tab.goto(small_slides.as_uri(), wait_until="load")
     tab.wait_for_selector("mjx-container svg")
-    assert [url for url in asked if not url.startswith("data:")] == [deck.as_uri()]
+    assert [url for url in asked if not url.startswith("data:")] == [small_slides.as_uri()]
     now = tab.locator("section.now")
     told = []
     for _ in range(6):  # one more than there are: the last one stays
@@ -358,6 +360,131 @@ def test_slides_need_nothing_but_their_file(browser, deck):
         assert tab.evaluate(RUN_AXE, []) == []
         tab.keyboard.press("ArrowRight")
     tab.close()
+
+
+@pytest.fixture(scope="module")
+def lectures(site, tmp_path_factory):
+    """The lecture, and the slides of one notebook, made of this site's executed notebooks."""
+    folder = tmp_path_factory.mktemp("lecture")
+    runs = {}
+    for name in build.notebooks():
+        own = folder / name
+        own.mkdir()
+        shutil.copy(site / "_sources" / "notebooks" / f"{name}.ipynb", own / "notebook.ipynb")
+        record = {"notebook": name, "preset": "smoke", "kind": "simulated"}
+        runs[name] = runner.Run(own, record, True)
+    (folder / "deck.html").write_text(deck.page(runs), encoding="utf-8")
+    slides = handouts.slides_page(runs["06_counterexamples"])
+    (folder / "slides.html").write_text(slides, encoding="utf-8")
+    return folder
+
+
+FITS = r"""() => {
+    const slide = document.querySelector("section.now"), body = slide.querySelector(".body");
+    const bottom = e => e.getBoundingClientRect().bottom, root = document.documentElement;
+    const high = e => e.scrollHeight > e.clientHeight + 1;
+    const wide = e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display != "inline";
+    const all = names => [...slide.querySelectorAll(names)], notes = slide.querySelector(".notes");
+    return {
+        heading: slide.querySelector("h1, h2, h3").innerText,
+        beyond: [root.scrollHeight - innerHeight, root.scrollWidth - innerWidth],
+        scrolls: high(body),
+        reachable: body.tabIndex === 0,
+        low: all("figure > *, .words").filter(e => bottom(e) > bottom(body) + 1).length,
+        wide: all(".words, .words *:not(mjx-container *)").filter(wide).length,
+        alts: all("figure img").map(i => [i.alt, i.naturalWidth]),
+        shown: all("figure > *, table").length,
+        foot: bottom(slide) - bottom(slide.querySelector("footer")),
+        notes: notes?.offsetHeight ? notes.innerText : "",
+        bad: all("mjx-merror").length,
+    }}"""
+
+
+def turn(browser, path, *, notes=False):
+    """Open slides on a projector, turn through them; return what each shows, and the tab."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 720})
+    tab.set_default_timeout(180_000)
+    asked, errors = [], []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(path.as_uri(), wait_until="load")
+    tab.evaluate("MathJax.startup.promise")
+    if notes:
+        tab.keyboard.press("n")
+    facts = []
+    for _ in range(tab.locator("section").count()):
+        facts.append(tab.evaluate(FITS))
+        tab.keyboard.press("PageDown")
+    assert errors == [] and not [u for u in asked if not u.startswith(("data:", path.as_uri()))]
+    return facts, tab
+
+
+def test_the_lecture_fits_the_projector_and_has_notes(browser, lectures):
+    facts, tab = turn(browser, lectures / "deck.html")
+    assert 12 <= len(facts) <= 16
+    for slide in facts:
+        assert slide["beyond"] == [0, 0] and not slide["scrolls"] and slide["foot"] >= 0, slide
+        assert (slide["low"], slide["wide"], slide["bad"]) == (0, 0, 0), slide
+        assert slide["shown"] and slide["notes"] == "", slide  # a figure or a table; notes hidden
+        assert all(len(alt) > 40 and width for alt, width in slide["alts"]), slide
+    assert sum(bool(slide["alts"]) for slide in facts) >= 12
+    tab.goto(f"{(lectures / 'deck.html').as_uri()}#4")
+    sliders = tab.frame_locator("iframe").locator("html")
+    sliders.locator("svg .mark-line path").wait_for()
+    assert sliders.evaluate("e => e.scrollHeight - e.clientHeight") <= 0
+    tab.keyboard.press("End")
+    tab.add_script_tag(content=AXE)
+    tab.keyboard.press("n")
+    rules = RUN_AXE.replace("[['mjx-container']]", "[['mjx-container'], ['iframe']]")
+    for _ in facts:
+        assert tab.evaluate(rules, []) == []
+        tab.keyboard.press("PageUp")
+    tab.emulate_media(media="print")
+    printed = tab.locator(".notes").evaluate_all("all => all.filter(n => n.offsetHeight > 20)")
+    assert len(printed) == len(facts)
+    with tab.expect_popup() as opened:
+        tab.keyboard.press("s")
+    first = opened.value.inner_text("body")
+    opened.value.keyboard.press("PageDown")  # both turn
+    assert tab.locator("section.now").get_attribute("aria-label").startswith("slide 2 ")
+    assert first.startswith("1 / ") and opened.value.inner_text("body").startswith("2 / ")
+    tab.close()
+    facts, tab = turn(browser, lectures / "deck.html", notes=True)
+    assert all(len(slide["notes"]) > 100 and slide["beyond"] == [0, 0] for slide in facts)
+    tab.close()
+
+
+def test_slides_of_a_notebook_keep_headings_and_scroll_inside(browser, lectures):
+    facts, tab = turn(browser, lectures / "slides.html")
+    assert len(facts) > 10
+    for slide in facts:
+        assert slide["heading"] and slide["beyond"] == [0, 0] and slide["foot"] >= 0, slide
+        assert slide["reachable"] or not slide["scrolls"], slide
+    assert sum(slide["scrolls"] for slide in facts) <= 2  # the rest is made to fit
+    tab.close()
+
+
+def test_the_book_prints_as_one_pdf(site, pages):
+    if not CHROMIUM:
+        pytest.skip("no chromium on this machine: install Debian's package of that name")
+    text = pdf.html(site, {})
+    ids, links = (re.findall(rf' {name}="([^"]+)"', text) for name in ("id", "href"))
+    inside = [link[1:] for link in links if link.startswith("#")]
+    assert len(inside) > 200 and set(inside) <= set(ids)
+    assert all(link.startswith(("#", "http", "mailto:")) for link in links)
+    numbers = [int(n) for n in re.findall(r">Fig\. (\d+) ", text)]
+    assert numbers == list(range(1, text.count("<img ") + 1)) and len(numbers) > 30
+    equations = re.findall(r'class="eqno">\((\d+)\)', text)
+    assert len(equations) == len(set(equations)) > 5  # no number twice in the book
+    assert "<iframe" not in text and "in the online book.]" in text
+    with ThreadPoolExecutor() as apart:  # Playwright is at work in this thread already
+        file = apart.submit(pdf.write, site).result()
+    content = file.read_bytes()
+    assert file.parent == site.parent and len(content) <= 25e6 and content.startswith(b"%PDF")
+    on = pdf.places(content)
+    chapters = [Path(page).stem for page in pages if page.startswith(("book/", "notebooks/"))]
+    assert set(chapters) <= set(on) and len({on[name] for name in chapters}) == len(chapters)
+    assert on["intro"] == 3 and max(on.values()) > 100
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from cchkd_utils import paths, runner
-from cchkd_utils.book import cli
+from cchkd_utils.book import cli, deck
 from cchkd_utils.book.explorer import SLIDERS
 from cchkd_utils.gaussian import JointGaussian, q_for_gap
 
@@ -75,3 +75,13 @@ def test_times_stand_with_every_plan_and_task():
     tasks = re.findall(r"^\*\*Task (\w)\. [^*]*\*\*(.*)$", PAGE, re.MULTILINE)
     assert [name for name, _ in tasks] == [*"ABCDEF"]
     assert all(re.match(r" \(\d+ minutes", said) for _, said in tasks)
+
+
+def test_the_plan_of_the_lecture_is_that_of_the_deck():
+    plan = PAGE.partition("## Plan 1")[2].partition("## Plan 2")[0]
+    rows = [row.split(" | ") for row in plan.splitlines() if re.match(r"\| \d", row)]
+    ranges = [[int(n) for n in re.findall(r"\d+", row[2])] for row in rows]
+    assert [n for first, *last in ranges for n in range(first, (last or [first])[0] + 1)] == list(
+        range(1, len(list(deck.parts(deck.SOURCE.read_text(encoding="utf-8")))) + 1)
+    )
+    assert sum(int(row[0].strip("| ")) for row in rows) == 45

@@ -12,8 +12,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ Preset **{preset}** · data: **{data}** · {seconds:.0f} s on {threads} · commi
 {finished}. [Run it again with other parameters](../book/rerun.md) ·
 [words and symbols](../book/glossary.md).
 Tables of this run: {tables}.
-To download: {more}.
+To download: {more} ([columns](../book/tables.md)).
 
 ```{{dropdown}} Parameters and versions
 | parameter | value |
@@ -91,7 +92,8 @@ def _sources() -> dict[str, bytes]:
     for path in (paths.ROOT / "book").rglob("*.*"):
         name = path.relative_to(paths.ROOT).as_posix()
         if path.is_file() and "/." not in name:
-            files[name] = path.read_bytes()
+            # recorded tables get an address that stays, not one that Sphinx makes of their content
+            files[name.replace("book/results/", "book/_static/results/")] = path.read_bytes()
     if b"No sweep has been named" in files.get("book/sweep.md", b""):  # an empty page is no chapter
         del files["book/sweep.md"]
         files["_toc.yml"] = re.sub(rb".*file: book/sweep\n", b"", files["_toc.yml"])
@@ -129,6 +131,7 @@ def _run_files(run: runner.Run) -> dict[str, bytes]:
     }
     notebook = json.loads(run.notebook.read_text(encoding="utf-8"))
     notebook["metadata"].pop("papermill", None)
+    notebook["cells"] = [part for cell in notebook["cells"] for part in _figures_apart(cell)]
     for cell in notebook["cells"]:
         cell["metadata"] = {"tags": cell["metadata"].get("tags", [])} | _alt_text(cell)
     card = {"cell_type": "markdown", "id": "run-card", "metadata": {}}
@@ -150,7 +153,8 @@ def run_card(record: Mapping[str, Any]) -> str:
     versions = record["versions"] | {"cchkd": record["version"]}
     tables = [f"{{download}}`{name} <{stem}.{name}.csv>`" for name in record["tables"]]
     more = [f"{{download}}`notebook <{stem}.ipynb>`"]
-    more += [f"{{download}}`{p.stem} <../book/results/{p.name}>`" for p in recorded_files(stem)]
+    at = "../_static/results/"
+    more += [f'<a href="{at}{path.name}">{path.stem}</a>' for path in recorded_files(stem)]
     made = record | {
         "threads": f"{record['threads']} thread{'s' * (record['threads'] > 1)}",
         "finished": record["finished"][:10],
@@ -161,6 +165,19 @@ def run_card(record: Mapping[str, Any]) -> str:
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
     return CARD.format(**made)
+
+
+def _figures_apart(cell: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Split a cell that shows several figures: MyST-NB takes one alt text for all of a cell."""
+    outputs = cell.get("outputs", [])
+    figures = [n for n, output in enumerate(outputs) if "image/png" in output.get("data", {})]
+    if len(figures) < 2:
+        yield dict(cell)
+        return
+    for start, end in pairwise([0, *figures[1:], len(outputs)]):
+        rest = {"id": f"{cell['id']}-{start}", "metadata": {"tags": ["remove-input"]}}
+        rest["source"] = "# goes on"  # MyST-NB leaves out cells without source
+        yield cell | {"outputs": outputs[start:end]} | (rest if start else {})
 
 
 def _alt_text(cell: Mapping[str, Any]) -> dict[str, Any]:

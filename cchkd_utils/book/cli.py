@@ -91,14 +91,17 @@ def _parser() -> argparse.ArgumentParser:
 
     book = command("book", _book, "run what is missing and render the book")
     book.add_argument("--data", choices=["embedded", "real"], default="embedded")
+    told = "also print it as one PDF (needs Chromium)"
+    book.add_argument("--pdf", action="store_true", help=told)
 
-    export = command("export", _export, "notebooks for a class, or slides")
+    export = command("export", _export, "notebooks for a class, slides, the lecture")
     export.add_argument("notebook", nargs="*", help="number, name, path or lab (default: all)")
     what = export.add_mutually_exclusive_group(required=True)
     what.add_argument("--student", metavar="DIR", help="notebooks without solutions")
     what.add_argument("--solutions", metavar="DIR", help="notebooks with solutions")
     what.add_argument("--nbgrader", metavar="DIR", help="a course folder of nbgrader")
     what.add_argument("--slides", metavar="DIR", help="slides of executed notebooks, HTML")
+    what.add_argument("--deck", metavar="DIR", help="one lecture's slides with notes, HTML")
     export.add_argument("--preset", default="book", help="of the runs that slides show")
     export.add_argument("--force", action="store_true", help="overwrite files that are there")
 
@@ -218,18 +221,28 @@ def _data(get: str | None) -> None:
             print(f"    {parameters.read_presets()['sources'].get(notebook, 'see the notebook')}")
 
 
-def _book(**options) -> None:
+def _book(pdf: bool, **options) -> None:
     from cchkd_utils.book import build
 
-    print(f"the book is at {build.build(**options)}")
+    index = build.build(**options)
+    print(f"the book is at {index}")
+    if pdf:
+        from cchkd_utils.book import pdf as printed
+
+        print(f"its PDF is at {printed.write(index.parent)}")
 
 
 def _export(notebook: list[str], preset: str, force: bool, **folders: str | None) -> None:
-    from cchkd_utils.book import handouts
+    from cchkd_utils.book import deck, handouts
 
     kind, folder = next((kind, given) for kind, given in folders.items() if given is not None)
-    options = {"preset": preset} if kind == "slides" else {}
-    written = getattr(handouts, kind)(notebook, folder, force=force, **options)
+    if kind == "deck":
+        if notebook:
+            raise ValueError("the deck is of the whole book: name no notebook")
+        written = deck.write(folder, preset=preset, force=force)
+    else:
+        options = {"preset": preset} if kind == "slides" else {}
+        written = getattr(handouts, kind)(notebook, folder, force=force, **options)
     print("\n".join(map(str, written)))
 
 

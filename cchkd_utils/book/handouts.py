@@ -8,8 +8,9 @@ The lab, ``notebooks/lab.py``, is no page and needs no module of the book. Its s
 tests stand between nbgrader's delimiters; its cells say what differs from `NBGRADER`.
 
 Slides show a notebook's run: one HTML file with everything in it, for use with the network off. A
-heading starts a slide, code and each of its outputs get their own, code hidden on the page stays
-hidden. JupyterLab's slide type of a cell (``slide``, ``skip``, ``-`` to go on) overrules.
+heading starts a slide, code and each of its outputs get their own under the same heading, code
+hidden on the page stays hidden. JupyterLab's slide type of a cell (``slide``, ``skip``, ``-`` to go
+on) overrules.
 """
 
 import os
@@ -87,10 +88,10 @@ def slides(
     Parameters and errors as in `student`; `runner.RunError` when a notebook fails.
     """
     notebooks = _chosen(names)
-    _check([f"{path.stem}.slides.html" for path in notebooks], folder, force)
+    check([f"{path.stem}.slides.html" for path in notebooks], folder, force)
     runs = {path.stem: runner.run(path.stem, preset=preset) for path in notebooks}
     pages = {f"{stem}.slides.html": slides_page(run) for stem, run in runs.items()}
-    return _write(pages, folder, force)
+    return write(pages, folder, force)
 
 
 def nbgrader(names: Iterable[str], folder: Path | str, *, force: bool = False) -> list[Path]:
@@ -101,7 +102,7 @@ def nbgrader(names: Iterable[str], folder: Path | str, *, force: bool = False) -
     """
     assignments = _notebooks(names, keep_solutions=True, graded=True)
     sources = {f"source/{Path(name).stem}/{name}": text for name, text in assignments.items()}
-    return _write({"nbgrader_config.py": CONFIG} | sources, folder, force)
+    return write({"nbgrader_config.py": CONFIG} | sources, folder, force)
 
 
 def _chosen(names: Iterable[str]) -> list[Path]:
@@ -111,7 +112,7 @@ def _chosen(names: Iterable[str]) -> list[Path]:
 def _write_notebooks(
     names: Iterable[str], folder: Path | str, force: bool, *, keep_solutions: bool
 ) -> list[Path]:
-    return _write(_notebooks(names, keep_solutions=keep_solutions), folder, force)
+    return write(_notebooks(names, keep_solutions=keep_solutions), folder, force)
 
 
 def _notebooks(
@@ -193,7 +194,7 @@ def _comment(text: str) -> str:
     return indent(text, "# ", lambda line: True)
 
 
-def _check(names: Iterable[str], folder: Path | str, force: bool) -> Path:
+def check(names: Iterable[str], folder: Path | str, force: bool) -> Path:
     """Return the folder when files of these names can be written there, else raise."""
     folder = Path(folder).expanduser()
     if os.path.lexists(folder) and not folder.is_dir():
@@ -204,9 +205,9 @@ def _check(names: Iterable[str], folder: Path | str, force: bool) -> Path:
     return folder
 
 
-def _write(contents: Mapping[str, str], folder: Path | str, force: bool) -> list[Path]:
+def write(contents: Mapping[str, str], folder: Path | str, force: bool) -> list[Path]:
     """Write texts by file name: all of them or, when one is there already, none."""
-    folder = _check(contents, folder, force)
+    folder = check(contents, folder, force)
     try:
         for parent in {(folder / name).parent for name in contents}:
             parent.mkdir(parents=True, exist_ok=True)
@@ -288,57 +289,86 @@ def _title(page: Path) -> str:
 
 
 def slides_page(run: runner.Run) -> str:
-    """Return the slides of a run as HTML; MathJax is that of sphinx-mathjax-offline."""
+    """Return the slides of a run as HTML."""
+    cells = nbformat.read(run.notebook, as_version=4).cells
+    deck, foot = [*split(cells)], "{notebook} · preset {preset} · {kind} data".format(**run.record)
+    title = deck[0][0]["source"].splitlines()[0].lstrip("# ")
+    return page(title, [(f'<div class="body">{html(cells)}</div>', foot) for cells in deck])
+
+
+def html(cells: list[dict[str, Any]]) -> str:
+    """Return cells as HTML."""
     from nbconvert import HTMLExporter
-    from pygments.formatters import HtmlFormatter
 
     exporter = HTMLExporter(
         template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
     )
-    deck = list(split(nbformat.read(run.notebook, as_version=4).cells))
-    foot = "{notebook} · preset {preset} · {kind} data".format(**run.record)
     plain = {"metadata": {}, "nbformat": 4, "nbformat_minor": 4}  # a format without random ids
-    notebooks = [nbformat.from_dict(plain | {"cells": cells}) for cells in deck]
+    return exporter.from_notebook_node(nbformat.from_dict(plain | {"cells": cells}))[0]
+
+
+def markdown(text: str) -> dict[str, Any]:
+    """Return text as a cell."""
+    return {"cell_type": "markdown", "metadata": {}, "source": text}
+
+
+def page(title: str, deck: list[tuple[str, str]]) -> str:
+    """Return slides, each its HTML and what its foot says, as a file that needs no other."""
+    from pygments.formatters import HtmlFormatter
+
     sections = [
-        f'<section aria-label="slide {n} of {len(deck)}">\n'
-        f"{exporter.from_notebook_node(notebook)[0]}\n"
+        f'<section aria-label="slide {n} of {len(deck)}">\n{slide}\n'
         f"<footer>{escape(foot)} · {n} / {len(deck)}</footer>\n</section>"
-        for n, notebook in enumerate(notebooks, 1)
+        for n, (slide, foot) in enumerate(deck, 1)
     ]
-    files = metadata.files("sphinx-mathjax-offline") or []
-    (mathjax,) = (file for file in files if file.name == "tex-svg-full.js")
     template = Template(Path(__file__).with_name("slides.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=escape(deck[0][0]["source"].splitlines()[0].lstrip("# ")),
+        title=escape(title),
         highlight=HtmlFormatter(style="friendly").get_style_defs(".highlight"),
         slides="\n".join(sections),
-        mathjax=mathjax.read_text().replace("</script", "<\\/script"),
+        mathjax=mathjax(),
     )
 
 
+def mathjax() -> str:
+    """Return MathJax, that of sphinx-mathjax-offline, as the text of a script."""
+    files = metadata.files("sphinx-mathjax-offline") or []
+    (script,) = (file for file in files if file.name == "tex-svg-full.js")
+    return script.read_text().replace("</script", "<\\/script")
+
+
 def split(cells: Iterable[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Split a run's cells into slides, each a list of cells to show."""
+    """Split a run's cells into slides, each a list of cells to show, under its heading."""
     now: list[dict[str, Any]] = []
+    heading = ""  # of the section; a slide without one of its own repeats it
     for cell in cells:
         kind = cell["metadata"].get("slideshow", {}).get("slide_type", "")
         if kind in ("skip", "notes") or SKIPPED & set(cell["metadata"].get("tags", [])):
             continue
         for starts, part in _parts(cell):
-            heading = len(now) == 1 and re.fullmatch("#.*", now[0]["source"].strip())
             forced = kind in ("slide", "subslide")
-            if now and (forced or (starts and kind != "-" and not heading)):
+            if now and (forced or (starts and kind != "-" and not _bare(now))):
                 yield now
                 now = []
+            words = part["source"] if part["cell_type"] == "markdown" else ""
+            if not (now or words.startswith("#")) and heading:
+                now.append(markdown(f"## {heading}"))
+            heading = [heading, *re.findall("(?m)^#+ (.*)", words)][-1]
             now.append(part)
-    if now:
+    if now and not _bare(now):
         yield now
+
+
+def _bare(slide: list[dict[str, Any]]) -> bool:
+    """Say whether a slide is a heading and nothing else."""
+    return len(slide) == 1 and bool(re.fullmatch("#.*", slide[0]["source"].strip()))
 
 
 def _parts(cell: Mapping[str, Any]) -> Iterator[tuple[bool, dict[str, Any]]]:
     """Split a cell into what fits a slide; say of each part whether it starts a new one."""
     if cell["cell_type"] == "markdown":
         for text in filter(str.strip, SECTION.split(plain_markdown(cell["source"]))):
-            yield text.startswith("#"), {"cell_type": "markdown", "metadata": {}, "source": text}
+            yield text.startswith("#"), markdown(text)
         return
     code = {"cell_type": "code", "metadata": {}, "execution_count": None}
     if not HIDDEN & set(cell["metadata"].get("tags", [])):

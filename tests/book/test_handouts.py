@@ -361,5 +361,8 @@ def test_slides_split_at_headings_and_pictures_and_hide_what_the_page_hides(exer
     assert told == [
         ["# Title\n\nQuestion.", "Prose.\n\n"],
         ["## Empty heading", "picture"],
-        ["x = 1"],
+        ["## Empty heading", "x = 1"],  # no slide without a heading, and no heading alone
+    ]
+    assert list(handouts.split([cell("markdown", "# A\n\nB.\n\n## Exercises")])) == [
+        [handouts.markdown("# A\n\nB.\n\n")]
     ]

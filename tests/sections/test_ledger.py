@@ -62,13 +62,13 @@ def test_the_page_names_every_headline_and_both_sources(recorded):
     text = page.page(recorded, {})
     for number, headline in enumerate(headlines.HEADLINES, 1):
         assert f"## {number}. {headline.claim}\n" in text
-        assert f"<results/{headlines.SECTION[headline.notebook].table}.csv>" in text
-    assert text.count("{download}") == 2 * len(headlines.HEADLINES)
+        assert f"_static/results/{headlines.SECTION[headline.notebook].table}.csv" in text
+    assert text.count("{download}") == len(headlines.HEADLINES)
 
 
 def test_every_recorded_table_says_how_it_was_made():
     names = {path.stem.removesuffix("_verdicts") for path in paths.RECORDED.glob("*.csv")}
     assert names - {"calibration_trials"} == set(runs.COMMANDS)
     text = runs.page()
-    assert all(f"(results/{name}.csv)" in text for name in runs.COMMANDS)
+    assert all(f"_static/results/{name}.csv" in text for name in runs.COMMANDS)
     assert "| `cchkd run 04" in text and re.search(r"\| \d+\.\d \| `[0-9a-f]{7}`", text)

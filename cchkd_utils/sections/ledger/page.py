@@ -32,7 +32,7 @@ def page(recorded: Mapping[str, Tables], build: Mapping[str, Tables]) -> str:
         blocks.append(
             f"## {number}. {claim}\n\n"
             f":::{{admonition}} {ours.grade}\n:class: ledger {ours.grade.replace(' ', '-')}\n\n"
-            f"**Recorded.** {ours.text} {{download}}`table <results/{table}.csv>`\n\n"
+            f'**Recorded.** {ours.text} <a href="../_static/results/{table}.csv">table</a>\n\n'
             f"**This build.** {fresh.text} "
             f"{{download}}`table <../notebooks/{notebook}.results.csv>`\n\n"
             f"**Why.** {result.why} [](../notebooks/{notebook}.ipynb)\n:::\n"

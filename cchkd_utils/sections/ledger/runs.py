@@ -41,7 +41,6 @@ def page() -> str:
         runs = rows.drop_duplicates("hash") if "hash" in rows else rows[:0]
         hours = f"{runs['seconds'].sum() / 3600:.1f}" if len(runs) else ""
         machine = OTHERWISE.get(name, MACHINE)
-        lines.append(
-            f"| [{name}](results/{name}.csv) | `{command}` | {machine} | {hours} | {commits} |"
-        )
+        link = f'<a href="../_static/results/{name}.csv">{name}</a>'
+        lines.append(f"| {link} | `{command}` | {machine} | {hours} | {commits} |")
     return "\n".join(lines)
