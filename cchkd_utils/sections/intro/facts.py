@@ -10,7 +10,7 @@ from cchkd_utils.plots import OUTCOMES
 from cchkd_utils.results.readable import minus
 from cchkd_utils.sections import cells as joined
 from cchkd_utils.sections.cells import SECTIONS, Tables, resolved, same_sign
-from cchkd_utils.sections.intro.page import collect, signs
+from cchkd_utils.sections.intro.page import collect
 from cchkd_utils.sections.ledger.headlines import GRADES
 from cchkd_utils.sections.ledger.page import HEADLINES, measure
 
@@ -25,11 +25,11 @@ def staged(build: Mapping[str, Tables]) -> dict[str, bytes]:
 def facts(recorded: Mapping[str, Tables]) -> dict[str, str]:
     """Return numbers as text, by "section: what"; "all" stands for the sections together.
 
-    Counts are of the first page's pairs (λ nearest ½, T nearest 2, by `auto`); *most* and *least*
+    Counts are of the first page's pairs (the teacher's share nearest ½, T nearest 2, by `auto`); *most* and *least*
     are ends of the mean gain over all λ and T, in points (synthetic: per cent of the error).
     """
     table, ksg = (collect(recorded, {}, estimator) for estimator in ("auto", "ksg"))
-    told = {"all: right by ksg": signs(ksg)}
+    told = {"all: right by ksg": f"{same_sign(ksg).sum()} of {len(resolved(ksg))}"}
     for title, group in [("all", table), *table.groupby("title", sort=False)]:
         told |= {f"{title}: {name}": str(count) for name, count in _counts(group).items()}
     for section in SECTIONS:
