@@ -26,7 +26,8 @@ def facts(recorded: Mapping[str, Tables]) -> dict[str, str]:
     """Return numbers as text, by "section: what"; "all" stands for the sections together.
 
     Counts are of the first page's pairs (teacher's share nearest ½, T nearest 2, by `auto`);
-    *most* and *least* are ends of the mean gain over all λ and T, in points (synthetic: per cent of the error).
+    *most* and *least* are ends of the mean gain over all λ and T, in points (synthetic: per cent
+    of the error).
     """
     table, ksg = (collect(recorded, {}, estimator) for estimator in ("auto", "ksg"))
     told = {"all: right by ksg": f"{same_sign(ksg).sum()} of {len(resolved(ksg))}"}
