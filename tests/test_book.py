@@ -47,7 +47,7 @@ def test_every_figure_of_a_run_is_on_its_page_with_its_own_alt_text(site):
         drawn = [output["metadata"].get("image/png", {}) for output in outputs
                  if "image/png" in output.get("data", {})]  # fmt: skip
         page = (site / "notebooks" / f"{name}.html").read_text()
-        shown = re.findall(r'<img alt="([^"]+)" src="\.\./_images/', page)
+        shown = re.findall(r'<img alt="([^"]+)" src="\.\./_images/[^"]+\.png"', page)
         assert [html.unescape(alt) for alt in shown] == [figure["alt"] for figure in drawn], name
 
 

@@ -99,6 +99,7 @@ gap
 <i
 title="a nat">
 
+In <b>x</b> <a href="x">a nat</a>.
 Teachers teach students. Gaps are many, and a gap: KD-like, KD.
 The gap again.
 """
@@ -114,9 +115,9 @@ def test_the_first_use_of_a_word_is_linked_where_a_link_can_stand():
     out = terms.link(files | {"n.ipynb": notebook})
     assert out["book/glossary.md"] == files["book/glossary.md"]
     before, after = PAGE_OF_A_WORD.split("\n"), out["x.md"].decode().split("\n")
-    assert before[:9] + before[10:] == after[:9] + after[10:]
+    assert before[:10] + before[11:] == after[:10] + after[11:]
     kd = "{term}`KD <knowledge distillation (KD)>`"
     told = f"{{term}}`Gaps <gap>` are many, and a gap: KD-like, {kd}."
-    assert after[9] == "{term}`Teachers <teacher>` teach students. " + told
+    assert after[10] == "{term}`Teachers <teacher>` teach students. " + told
     sources = [cell["source"] for cell in json.loads(out["n.ipynb"])["cells"]]
     assert sources == ["The {term}`gap <gap>`", "a nat", "the gap, a {term}`nat <nat>`"]

@@ -146,6 +146,8 @@ def visit(browser, base, name):
         tab.evaluate("t => { document.documentElement.dataset.theme = t }", theme)
         facts["axe"][theme] = tab.evaluate(RUN_AXE, rules)
     facts["over"] = {WIDE[0]: tab.evaluate(OVER)}
+    tab.set_viewport_size({"width": 1280, "height": WIDE[1]})
+    facts["cut"] = tab.evaluate(CUT)
     tab.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     facts["over"][PHONE[0]] = tab.evaluate(OVER)
     tab.close()
@@ -153,6 +155,8 @@ def visit(browser, base, name):
 
 
 AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+CUT = """[...document.querySelectorAll('.bd-article table')].filter(
+    e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText.slice(0, 60))"""
 OVER = "document.documentElement.scrollWidth - innerWidth"
 RUN_AXE = """async rules => {
     const options = {resultTypes: ['violations'], preload: false};
@@ -194,6 +198,10 @@ def test_nothing_scrolls_sideways(visits):
     assert {k: v["over"] for k, v in visits.items() if max(v["over"].values()) > 0} == {}
 
 
+def test_no_table_is_wider_than_the_page(visits):
+    assert {k: v["cut"] for k, v in visits.items() if v["cut"]} == {}
+
+
 def test_the_first_page_is_light(site, browser, address):
     """At most 1.5 MB gzipped, of which at most 300 kB are not the theme's or MathJax's."""
     page = browser.new_page()
@@ -211,12 +219,13 @@ def test_the_first_page_is_light(site, browser, address):
     assert sum(sizes.values()) <= 1.5e6 and own <= 300e3, sizes
 
 
-def test_the_finding_is_on_the_first_screen(browser, address):
+def test_the_idea_and_what_was_found_are_on_the_first_screen(browser, address):
     page = browser.new_page(viewport={"width": WIDE[0], "height": WIDE[1]})
     page.goto(address + FIRST, wait_until="load")
-    figure = page.locator("#fig-finding img")
-    assert figure.bounding_box()["y"] + 200 < WIDE[1]
-    assert "distil" in figure.get_attribute("alt")
+    for what in ("#fig-idea img", "text=What we found."):
+        box = page.locator(what).first.bounding_box()
+        assert box["y"] + box["height"] < WIDE[1], what
+    assert "never distil" in page.locator("#fig-finding img").get_attribute("alt")
     page.close()
 
 

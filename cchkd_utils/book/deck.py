@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 
-from cchkd_utils import paths, runner
+from cchkd_utils import paths, plots, runner
 from cchkd_utils.book import explorer, handouts
 from cchkd_utils.runner.parameters import named, read_presets
 
@@ -72,7 +72,9 @@ def _slide(text: str, runs: Mapping[str, runner.Run], staged: Mapping[str, bytes
         elif shown["target"].endswith(".html"):
             foot = "exact"
             fits = "body { zoom: .94; }</style>"  # all sliders, at 1280 × 720
-            page = escape(explorer.page().replace("</style>", fits, 1))
+            page = explorer.page().decode().replace("</style>", fits, 1)
+            vega = f"<script>{plots.vega().decode()}</script>"  # the deck is one file
+            page = escape(page.replace('<script src="vega.js"></script>', vega, 1))
             figure = f'<iframe title="{escape(shown["alt"])}" srcdoc="{page}"></iframe>'
         else:
             svg = base64.b64encode(staged[f"book/{shown['target']}"]).decode()

@@ -8,7 +8,7 @@ WORDS = re.compile(r"```\{glossary\}\n(.*?)\n```", re.DOTALL)
 FENCE = re.compile(r"\s*(`{3,}|\$\$)")
 UNLINKED = re.compile(r"\s*([#|%<:({]|```)")  # titles, tables, comments, HTML, options, labels
 KEPT = re.compile(
-    r"(\{[\w:-]+\}`[^`]*`|`[^`]*`|\$[^$]*\$|!?\[[^\]]*\]\([^)]*\)|<[^>]*>|\*\*[^*]*\*\*)"
+    r"(\{[\w:-]+\}`[^`]*`|`[^`]*`|\$[^$]*\$|!?\[[^\]]*\]\([^)]*\)|<a .*?</a>|<[^>]*>|\*\*[^*]*\*\*)"
 )
 EVERYDAY = {"cell"}  # notebooks have others
 SOLVED = {"exercise", "solution"}

@@ -128,12 +128,12 @@ def gaps(verdicts: pd.DataFrame, n: int) -> pd.DataFrame:
 
 
 def both_sides(estimated: pd.DataFrame, estimators: Sequence[str]) -> pd.DataFrame:
-    """Return `gaps` as a table to read: both sides and the gap, nats, by estimator."""
+    """Return `gaps` as a table to read: both sides and the gap, nats; a column a true gap."""
     sides = {"mi_teacher_student": "I(H1;H2)", "mi_student_label": "I(H2;Y)", "gap": "gap"}
     wide = estimated.pivot(index="knob", columns="estimator", values=[*sides]).rename(columns=sides)
     order = [(side, name) for name in estimators for side in sides.values()]
-    wide = wide[order].swaplevel(axis=1).round(2) + 0.0  # no minus zero
-    return wide.rename_axis("true gap (nats)").rename_axis([None, None], axis=1)
+    wide = wide[order].T.swaplevel().round(2) + 0.0  # no minus zero
+    return wide.rename_axis("true gap (nats)", axis=1).rename_axis(["estimator", None])
 
 
 def beside_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
