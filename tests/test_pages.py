@@ -439,7 +439,7 @@ def test_the_lecture_fits_the_projector_and_has_notes(browser, lectures):
     assert sum(bool(slide["alts"]) for slide in facts) >= 12
     tab.goto(f"{(lectures / 'deck.html').as_uri()}#4")
     sliders = tab.frame_locator("iframe").locator("html")
-    sliders.locator("svg .mark-line path").wait_for()
+    sliders.locator("svg .mark-line path").first.wait_for()
     assert sliders.evaluate("e => e.scrollHeight - e.clientHeight") <= 0
     tab.keyboard.press("End")
     tab.add_script_tag(content=AXE)
