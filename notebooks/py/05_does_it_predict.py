@@ -76,8 +76,9 @@ sizes = {
     for name, pool in pools.items()
     for section, table in pool.items()
 }
-for _, verdicts in sources["recorded"].values():
-    print(f"{verdicts['dataset'].iloc[0]}, recorded: {readable.judged_by(verdicts)}")
+for section in cells.SECTIONS:
+    verdicts = sources["recorded"][section.notebook][1]
+    print(f"{section.title}, recorded: {readable.judged_by(verdicts)}")
 pd.DataFrame(sizes).T.rename_axis(["source", "section"])
 
 # %% [markdown]
