@@ -143,6 +143,7 @@ def _cluster(plans: Sequence[Plan], workers: int | None, scheduler: str | None) 
     quiet = {
         "distributed.nanny.pre-spawn-environ": {},  # notebooks get the environment of the caller
         "distributed.scheduler.allowed-failures": TRIES,
+        "distributed.scheduler.no-workers-timeout": "60s",  # if none comes back, points end
         "distributed.comm.timeouts.connect": f"{PATIENCE}s",
         "distributed.client.security-loader": None,
         # Dask watches itself some fifty times a second; a worker that waits for its kernel has
