@@ -238,6 +238,15 @@ def test_search_finds_a_word_with_the_network_off(browser, address):
     assert (page.errors, page.away) == ([], [])
 
 
+def test_search_finds_a_chapter_by_its_number(browser, address):
+    page = Page(browser, address, "search.html?q=02")
+    link = page.tab.locator("#chapter-by-number a")
+    link.wait_for(timeout=10000)
+    assert link.get_attribute("href").endswith("notebooks/02_mnist_m.html")
+    page.tab.close()
+    assert (page.errors, page.away) == ([], [])
+
+
 def test_sliders_move_the_exact_curve_with_the_network_off(browser, address):
     """The theory page's figure, by mouse-free means: the keyboard."""
     page = Page(browser, address, "book/theory.html", PHONE)

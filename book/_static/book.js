@@ -8,3 +8,19 @@ function mend() {
 }
 addEventListener("load", mend);
 addEventListener("resize", mend);
+
+// Sphinx skips numbers in a search: chapters are found by theirs, from the links beside the page.
+addEventListener("load", () => {
+  const asked = (new URLSearchParams(location.search).get("q") || "").trim();
+  const results = document.getElementById("search-results");
+  if (!results || !/^\d\d$/.test(asked)) return;
+  const list = document.createElement("ul");
+  list.id = "chapter-by-number";
+  for (const link of document.querySelectorAll(".bd-sidebar-primary nav a")) {
+    if (link.textContent.trim().startsWith(`${asked} ·`)) {
+      list.append(document.createElement("li"));
+      list.lastChild.append(link.cloneNode(true));
+    }
+  }
+  results.before(list);
+});
