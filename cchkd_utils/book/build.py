@@ -25,6 +25,7 @@ from cchkd_utils.book import explorer, terms
 from cchkd_utils.runner.parameters import named, read_presets
 from cchkd_utils.runner.runs import digest, recorded_files
 
+SWEEP = "book/sweep.md"
 CARD = """\
 :::{{admonition}} This page is a run
 :class: note run-card
@@ -81,22 +82,29 @@ def build(
 
 def notebooks() -> list[str]:
     """List the notebooks of ``_toc.yml``, in reading order."""
-    toc = yaml.safe_load((paths.ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    chapters = [chapter["file"] for part in toc()["parts"] for chapter in part["chapters"]]
     return [Path(file).stem for file in chapters if file.startswith("notebooks/")]
+
+
+def toc() -> dict[str, Any]:
+    """Return ``_toc.yml``, without the page of a sweep while it shows none."""
+    content = (paths.ROOT / "_toc.yml").read_text(encoding="utf-8")
+    if "No sweep has been named" in (paths.ROOT / SWEEP).read_text(encoding="utf-8"):
+        content = re.sub(r".*file: book/sweep\n", "", content)
+    return yaml.safe_load(content)
 
 
 def _sources() -> dict[str, bytes]:
     """Read the book's own files: name in the repository to content."""
-    files = {name: (paths.ROOT / name).read_bytes() for name in ("_config.yml", "_toc.yml")}
+    files = {"_config.yml": (paths.ROOT / "_config.yml").read_bytes()}
+    files["_toc.yml"] = yaml.safe_dump(toc(), sort_keys=False).encode()
     for path in (paths.ROOT / "book").rglob("*.*"):
         name = path.relative_to(paths.ROOT).as_posix()
         if path.is_file() and "/." not in name:
             # recorded tables get an address that stays, not one that Sphinx makes of their content
             files[name.replace("book/results/", "book/_static/results/")] = path.read_bytes()
-    if b"No sweep has been named" in files.get("book/sweep.md", b""):  # an empty page is no chapter
-        del files["book/sweep.md"]
-        files["_toc.yml"] = re.sub(rb".*file: book/sweep\n", b"", files["_toc.yml"])
+    if b"book/sweep" not in files["_toc.yml"]:
+        del files[SWEEP]
     files |= {"book/_static/explorer.html": explorer.page(), "book/_static/vega.js": plots.vega()}
     files["book/cite.txt"] = f"```bibtex\n{bibtex()}\n```\n".encode()
     return files

@@ -71,7 +71,7 @@ def _slide(text: str, runs: Mapping[str, runner.Run], staged: Mapping[str, bytes
             figure = _image(*_figure(runs[name[1]], shown["alt"]))
         elif shown["target"].endswith(".html"):
             foot = "exact"
-            fits = "body { zoom: .94; }</style>"  # all sliders, at 1280 × 720
+            fits = "body { zoom: .8; }</style>"  # all sliders, at 1280 × 720
             page = explorer.page().decode().replace("</style>", fits, 1)
             vega = f"<script>{plots.vega().decode()}</script>"  # the deck is one file
             page = escape(page.replace('<script src="vega.js"></script>', vega, 1))

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import yaml
 
 from cchkd_utils import paths
-from cchkd_utils.book import handouts
+from cchkd_utils.book import build, handouts
 from cchkd_utils.book.build import BuildError
 
 NAME = "book.pdf"
@@ -57,7 +57,7 @@ def places(pdf: bytes) -> dict[str, int]:
 
 def html(site: Path, pages: Mapping[str, int]) -> str:
     """Return the book as one HTML page to print; `pages` are those of its chapters, by name."""
-    toc = yaml.safe_load((paths.ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    toc = build.toc()
     config = yaml.safe_load((paths.ROOT / "_config.yml").read_text(encoding="utf-8"))
     parts = [("", [toc["root"]])]
     parts += [(p["caption"], [c["file"] for c in p["chapters"]]) for p in toc["parts"]]
