@@ -82,6 +82,7 @@ def tiny(tmp_path, monkeypatch) -> Path:
 BOOK = {"test_book", "test_notebooks", "test_pages"}  # they share the smoke runs
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Tests of one file, which share fixtures, go to one worker of ``pytest -n``."""
     for item in items:
