@@ -32,7 +32,7 @@ figure: $(ENV)  ## draw the README's figure from the recorded results
 	$(BIN)/python -m cchkd_utils.sections.intro.page
 
 test: $(ENV)  ## run the tests, a worker a core
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 lab: $(ENV)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

@@ -79,18 +79,6 @@ def tiny(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-BOOK = {"test_book", "test_notebooks", "test_pages"}  # they share the smoke runs
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Tests of one file, which share fixtures, go to one worker of ``pytest -n``."""
-    for item in items:
-        stem = item.path.stem
-        group = "book" if stem in BOOK else item.path.relative_to(paths.ROOT).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def smoke_runs(tmp_path_factory) -> Path:
     """The notebooks' runs at preset smoke, each made once: `CCHKD_RUNS` of all that need them."""
