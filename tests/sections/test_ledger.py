@@ -72,3 +72,18 @@ def test_every_recorded_table_says_how_it_was_made():
     text = runs.page()
     assert all(f"_static/results/{name}.csv" in text for name in runs.COMMANDS)
     assert "| `cchkd run 04" in text and re.search(r"\| \d+\.\d \| `[0-9a-f]{7}`", text)
+
+
+def test_noise_that_turns_help_to_harm_is_reproduced():
+    rows = [
+        results.result(
+            experiment="pool", dataset="CMU-MOSEI", kind="simulated", teacher="text",
+            student=student,
+            condition=f"text, cross-fitted, noise {noise:g}", knob=noise, n_train=9, seed=seed,
+            lam=0.5, weight=0.5, temperature=2.0, metric="accuracy", baseline=0.5,
+            distilled=0.5 + (0.05 if noise == 0 else -0.05) + 0.001 * seed,
+        )
+        for student in ("audio", "vision") for noise in (0.0, 4.0) for seed in range(4)
+    ]  # fmt: skip
+    cell = headlines.noise_crossing(results.check(rows), None)
+    assert cell.grade == headlines.REPRODUCED, cell.text

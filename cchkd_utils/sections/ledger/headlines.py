@@ -170,7 +170,8 @@ def noise_crossing(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
             noisy = f"{_points(last)} at noise {last['knob']:g}"
             parts.append(f"text → {student}: {_points(first)} without, {noisy}")
             helps = first["outcome"] == "helps" and 100 * first["gain"] >= POINTS
-            holds.append(helps + (last["outcome"] == "hurts" and 100 * last["gain"] <= -POINTS))
+            hurts = last["outcome"] == "hurts" and 100 * last["gain"] <= -POINTS
+            holds.append(int(helps) + int(hurts))  # numpy's booleans do not add up
     grade = [NOT_TESTABLE, PARTLY, REPRODUCED][min(holds, default=0)]
     return Cell("; ".join(parts) + f" points, λ = {largest:g}, T = 2", grade)
 
