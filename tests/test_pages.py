@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from cchkd_utils import criterion, results, runner
-from cchkd_utils.book import build, deck, handouts, pdf
+from cchkd_utils.book import build, deck, pdf, slides
 from cchkd_utils.sections import cells
 from cchkd_utils.sections.many_pairs import own, tables
 
@@ -348,7 +348,7 @@ def small_slides(tmp_path_factory):
     (folder / "notebook.ipynb").write_text(json.dumps(content))
     record = {"notebook": "01_deck", "preset": "smoke", "kind": "real"}
     path = folder / "deck.html"
-    path.write_text(handouts.slides_page(runner.Run(folder, record, True)), encoding="utf-8")
+    path.write_text(slides.slides_page(runner.Run(folder, record, True)), encoding="utf-8")
     return path
 
 
@@ -392,8 +392,8 @@ def lectures(site, tmp_path_factory):
         record = {"notebook": name, "preset": "smoke", "kind": "simulated"}
         runs[name] = runner.Run(own, record, True)
     (folder / "deck.html").write_text(deck.page(runs), encoding="utf-8")
-    slides = handouts.slides_page(runs["06_counterexamples"])
-    (folder / "slides.html").write_text(slides, encoding="utf-8")
+    shown = slides.slides_page(runs["06_counterexamples"])
+    (folder / "slides.html").write_text(shown, encoding="utf-8")
     return folder
 
 

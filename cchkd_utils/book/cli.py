@@ -233,16 +233,17 @@ def _book(pdf: bool, **options) -> None:
 
 
 def _export(notebook: list[str], preset: str, force: bool, **folders: str | None) -> None:
-    from cchkd_utils.book import deck, handouts
+    from cchkd_utils.book import deck, handouts, slides
 
     kind, folder = next((kind, given) for kind, given in folders.items() if given is not None)
     if kind == "deck":
         if notebook:
             raise ValueError("the deck is of the whole book: name no notebook")
         written = deck.write(folder, preset=preset, force=force)
+    elif kind == "slides":
+        written = slides.write(notebook, folder, preset=preset, force=force)
     else:
-        options = {"preset": preset} if kind == "slides" else {}
-        written = getattr(handouts, kind)(notebook, folder, force=force, **options)
+        written = getattr(handouts, kind)(notebook, folder, force=force)
     print("\n".join(map(str, written)))
 
 

@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 
 from cchkd_utils import paths, plots, runner
-from cchkd_utils.book import explorer, handouts
+from cchkd_utils.book import explorer, handouts, slides
 from cchkd_utils.runner.parameters import named, read_presets
 
 NAME = "deck.html"
@@ -45,7 +45,7 @@ def page(runs: Mapping[str, runner.Run]) -> str:
     text = SOURCE.read_text(encoding="utf-8")
     text = fill(text, json.loads(staged["book/facts.json"]))
     deck = [_slide(part, runs, staged) for part in parts(text)]
-    return handouts.page(text.strip().splitlines()[0].lstrip("# "), deck)
+    return slides.page(text.strip().splitlines()[0].lstrip("# "), deck)
 
 
 def fill(text: str, facts: Mapping[str, str]) -> str:
@@ -57,12 +57,12 @@ def fill(text: str, facts: Mapping[str, str]) -> str:
 
 def parts(text: str) -> Iterator[str]:
     """Split the source into slides."""
-    return filter(str.strip, handouts.SECTION.split(text))
+    return filter(str.strip, slides.SECTION.split(text))
 
 
 def _slide(text: str, runs: Mapping[str, runner.Run], staged: Mapping[str, bytes]) -> tuple:
     """Return a slide's HTML, and what its foot says."""
-    notes = handouts.html([handouts.markdown("".join(NOTES.findall(text)))])
+    notes = slides.html([slides.markdown("".join(NOTES.findall(text)))])
     text, foot, figure = NOTES.sub("", text), "recorded tables", ""
     if shown := PICTURE.search(text):
         text = PICTURE.sub("", text)
@@ -80,7 +80,7 @@ def _slide(text: str, runs: Mapping[str, runner.Run], staged: Mapping[str, bytes
             svg = base64.b64encode(staged[f"book/{shown['target']}"]).decode()
             figure = _image(shown["alt"], f"svg+xml;base64,{svg}")
     title, _, words = text.strip().partition("\n")
-    title, words = (handouts.html([handouts.markdown(part)]) for part in (title, words))
+    title, words = (slides.html([slides.markdown(part)]) for part in (title, words))
     body = f'<div class="words">{words}</div>' + (figure and f"<figure>{figure}</figure>")
     kind = "body beside" if figure else "body"
     return (

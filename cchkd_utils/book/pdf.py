@@ -16,7 +16,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import yaml
 
 from cchkd_utils import paths
-from cchkd_utils.book import build, handouts
+from cchkd_utils.book import build, slides
 from cchkd_utils.book.build import BuildError
 
 NAME = "book.pdf"
@@ -74,7 +74,7 @@ def html(site: Path, pages: Mapping[str, int]) -> str:
     template = Template(Path(__file__).with_name("print.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=config["title"], author=config["author"], contents="\n".join(contents),
-        body="\n".join(body), mathjax=handouts.mathjax(),
+        body="\n".join(body), mathjax=slides.mathjax(),
         highlight=(site / "_static" / "pygments.css").read_text(encoding="utf-8"),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ import jupytext
 import pytest
 
 from cchkd_utils import paths, runner
-from cchkd_utils.book import cli, handouts
+from cchkd_utils.book import cli, handouts, myst, slides
 
 NOTEBOOKS = runner.notebooks()
 EXERCISE = """\
@@ -157,15 +157,13 @@ def test_a_solution_without_the_tag_is_noticed(exercise, tmp_path):
     ],
 )
 def test_myst_becomes_plain_markdown(source, wanted):
-    assert handouts.plain_markdown(source) == wanted
+    assert myst.plain_markdown(source) == wanted
 
 
 def test_every_entry_of_the_bibliography_can_be_cited():
     entries = (paths.ROOT / "book" / "references.bib").read_text(encoding="utf-8")
     for key in re.findall(r"^@\w+\{(\S+),", entries, re.MULTILINE):
-        assert re.fullmatch(
-            r"\D+ (et al\. )?\d{4}", handouts.plain_markdown(f"{{cite:t}}`{key}`")
-        ), key
+        assert re.fullmatch(r"\D+ (et al\. )?\d{4}", myst.plain_markdown(f"{{cite:t}}`{key}`")), key
 
 
 # The book's own notebooks.
@@ -356,13 +354,13 @@ def test_slides_split_at_headings_and_pictures_and_hide_what_the_page_hides(exer
         cell("markdown", EXERCISE, "exercise"),
         cell("code", SECRET, "solution"),
     ]
-    deck = list(handouts.split(cells))
+    deck = list(slides.split(cells))
     told = [[c["source"] or "picture" for c in cells] for cells in deck]
     assert told == [
         ["# Title\n\nQuestion.", "Prose.\n\n"],
         ["## Empty heading", "picture"],
         ["## Empty heading", "x = 1"],  # no slide without a heading, and no heading alone
     ]
-    assert list(handouts.split([cell("markdown", "# A\n\nB.\n\n## Exercises")])) == [
-        [handouts.markdown("# A\n\nB.\n\n")]
+    assert list(slides.split([cell("markdown", "# A\n\nB.\n\n## Exercises")])) == [
+        [slides.markdown("# A\n\nB.\n\n")]
     ]
