@@ -266,12 +266,12 @@ def estimators():
     low, high = binomtest(hits, n).proportion_ci()
     yield f"in {100 * hits / n:.0f} % of the trials [{100 * low:.0f}, {100 * high:.0f}]"
     yield f"of hidden layers in {' and '.join(f'{100 * c:.0f}' for c in wide['coverage'])} %"
-    said, found = (
+    of_clean, of_layers = (
         {part: 100 * own[f"wrong_sign_{part}"] for part in ("said", "found")}
         for own in (clean, wide)
     )
-    for own, words in ((said, "says {} to {} % in the clean cells, where {} to {} % of the signs are wrong"),
-                       (found, "{} to {} % of hidden layers, where {} to {} % are")):  # fmt: skip
+    for own, words in ((of_clean, "says {} to {} % in the clean cells, where {} to {} % of the signs are wrong"),
+                       (of_layers, "{} to {} % of hidden layers, where {} to {} % are")):  # fmt: skip
         yield words.format(
             *(f"{v:.1f}" for part in ("said", "found") for v in (own[part].min(), own[part].max()))
         )

@@ -88,8 +88,8 @@ def notebooks() -> list[str]:
 
 def toc() -> dict[str, Any]:
     """Return ``_toc.yml``, without the page of a sweep while it shows none."""
-    content = (paths.ROOT / "_toc.yml").read_text(encoding="utf-8")
-    if "No sweep has been named" in (paths.ROOT / SWEEP).read_text(encoding="utf-8"):
+    content, page = (paths.ROOT / "_toc.yml").read_text(encoding="utf-8"), paths.ROOT / SWEEP
+    if page.is_file() and "No sweep has been named" in page.read_text(encoding="utf-8"):
         content = re.sub(r".*file: book/sweep\n", "", content)
     return yaml.safe_load(content)
 
@@ -104,7 +104,7 @@ def _sources() -> dict[str, bytes]:
             # recorded tables get an address that stays, not one that Sphinx makes of their content
             files[name.replace("book/results/", "book/_static/results/")] = path.read_bytes()
     if b"book/sweep" not in files["_toc.yml"]:
-        del files[SWEEP]
+        files.pop(SWEEP, None)
     files |= {"book/_static/explorer.html": explorer.page(), "book/_static/vega.js": plots.vega()}
     files["book/cite.txt"] = f"```bibtex\n{bibtex()}\n```\n".encode()
     return files

@@ -1,8 +1,8 @@
 """The lecture: slides from ``book/deck.md``, with figures of runs and numbers of recorded tables.
 
 A heading starts a slide. ``![start of its alternative text](../notebooks/NN_name.ipynb)`` shows a
-figure of that notebook's run, ``{{ name }}`` a number or text that a computed page gives under that
-name (``pages`` in ``presets.yml``), ``:::{notes}`` what the speaker says. No picture and no number
+figure of that notebook's run, ``{{ name }}`` a number or text of the recorded tables under that
+name (``facts`` in ``presets.yml``), ``:::{notes}`` what the speaker says. No picture and no number
 is kept in the source.
 """
 
@@ -39,12 +39,8 @@ def write(folder: Path | str, *, preset: str = "book", force: bool = False) -> l
 
 def page(runs: Mapping[str, runner.Run]) -> str:
     """Return the lecture as HTML, with figures of `runs`, by notebook."""
-    staged: dict[str, bytes] = {}
-    for function in read_presets()["pages"]:
-        staged |= named(function)({})
-    text = SOURCE.read_text(encoding="utf-8")
-    text = fill(text, json.loads(staged["book/facts.json"]))
-    deck = [_slide(part, runs, staged) for part in parts(text)]
+    text = fill(SOURCE.read_text(encoding="utf-8"), named(read_presets()["facts"])())
+    deck = [_slide(part, runs) for part in parts(text)]
     return slides.page(text.strip().splitlines()[0].lstrip("# "), deck)
 
 
@@ -60,7 +56,7 @@ def parts(text: str) -> Iterator[str]:
     return filter(str.strip, slides.SECTION.split(text))
 
 
-def _slide(text: str, runs: Mapping[str, runner.Run], staged: Mapping[str, bytes]) -> tuple:
+def _slide(text: str, runs: Mapping[str, runner.Run]) -> tuple:
     """Return a slide's HTML, and what its foot says."""
     notes = slides.html([slides.markdown("".join(NOTES.findall(text)))])
     text, foot, figure = NOTES.sub("", text), "recorded tables", ""
@@ -77,7 +73,7 @@ def _slide(text: str, runs: Mapping[str, runner.Run], staged: Mapping[str, bytes
             page = escape(page.replace('<script src="vega.js"></script>', vega, 1))
             figure = f'<iframe title="{escape(shown["alt"])}" srcdoc="{page}"></iframe>'
         else:
-            svg = base64.b64encode(staged[f"book/{shown['target']}"]).decode()
+            svg = base64.b64encode((SOURCE.parent / shown["target"]).read_bytes()).decode()
             figure = _image(shown["alt"], f"svg+xml;base64,{svg}")
     title, _, words = text.strip().partition("\n")
     title, words = (slides.html([slides.markdown(part)]) for part in (title, words))

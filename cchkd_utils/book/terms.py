@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 WORDS = re.compile(r"```\{glossary\}\n(.*?)\n```", re.DOTALL)
 FENCE = re.compile(r"\s*(`{3,}|\$\$)")
-UNLINKED = re.compile(r"\s*([#|%<:({]|```)")  # titles, tables, comments, HTML, options, labels
+UNLINKED = re.compile(r"\s*[#|%<:({]")  # titles, tables, comments, HTML, options, labels
 KEPT = re.compile(
     r"(\{[\w:-]+\}`[^`]*`|`[^`]*`|\$[^$]*\$|!?\[[^\]]*\]\([^)]*\)|<a .*?</a>|<[^>]*>|\*\*[^*]*\*\*)"
 )

@@ -195,7 +195,7 @@ def scored(table: pd.DataFrame) -> pd.DataFrame:
         helps = clear["outcome"] == "helps"
         decided = clear["decision"] != "undecided"
         right = (clear["decision"] == "distil") == helps
-        answers = {"decision": (right, decided), "sign": (same_sign(own), decided | True)}
+        answers = {"decision": (right, decided), "sign": (same_sign(own), slice(None))}
         rows[estimator] = {("", "undecided"): _of(own["decision"] == "undecided")} | {
             (name, answer): _of(flags[kept])
             for name, (hit, kept) in answers.items()

@@ -323,11 +323,11 @@ def both_layers(view: str, seed: int) -> tuple[np.ndarray, ...]:
 
 
 h1, h2, labels = both_layers("whole digit", seed)
-for name, terms, other, discrete in [
+for name, terms, partner, discrete in [
     ("I(H1;H2)", ksg(h2, h1), h1, False),
     ("I(H2;Y)", ksg_label(h2, labels), labels, True),
 ]:
-    theirs = mi.estimate(h2, other, "ksg", discrete_y=discrete, scores=False).nats
+    theirs = mi.estimate(h2, partner, "ksg", discrete_y=discrete, scores=False).nats
     print(f"{name}: by hand {terms.mean():.4f}, package {theirs:.4f} nats")
     assert abs(terms.mean() - theirs) < 0.01
 

@@ -225,7 +225,7 @@ def calibration(cells: pd.DataFrame) -> pd.DataFrame:
     table = cells.assign(**{
         "population": cells["part"].map(PARTS).where(~layers, "hidden layers, any gap"),
         "covered (%)": [f"{c:.0f} [{low:.0f}, {high:.0f}]" for c, low, high in bounds],
-        "wrong": [f"{found:.3f} ({said:.3f})" for found, said in
+        "wrong": [f"{wrong:.3f} ({said:.3f})" for wrong, said in
                   zip(cells["wrong_sign_found"], cells["wrong_sign_said"])],
         "right": _of(cells["decided_rightly"], cells["decided"]),
         "distils": _of(cells["distil"], cells["trials"]),

@@ -1,6 +1,5 @@
 """The numbers that the lecture's words take in (``book/deck.md``), from the recorded tables."""
 
-import json
 from collections.abc import Mapping
 
 import pandas as pd
@@ -14,12 +13,10 @@ from cchkd_utils.sections.intro.page import collect
 from cchkd_utils.sections.ledger.headlines import GRADES
 from cchkd_utils.sections.ledger.page import HEADLINES, measure
 
-NAME = "book/facts.json"
 
-
-def staged(build: Mapping[str, Tables]) -> dict[str, bytes]:
-    """Return the numbers, by their name in the book's sources."""
-    return {NAME: json.dumps(facts(joined.recorded()), indent=1, ensure_ascii=False).encode()}
+def of_recorded() -> dict[str, str]:
+    """Return the `facts` of the recorded tables."""
+    return facts(joined.recorded())
 
 
 def facts(recorded: Mapping[str, Tables]) -> dict[str, str]:

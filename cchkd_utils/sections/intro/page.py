@@ -136,9 +136,9 @@ def counts(judged: Mapping[str, pd.DataFrame], crossed: Mapping[str, pd.DataFram
 def _line(title: str, tables: Mapping[str, pd.DataFrame]) -> list:
     own = tables["auto"]
     labels = " and ".join(sorted(filter(None, own["labels"].unique())))
-    helps = (resolved(own)["outcome"] == "helps").sum()
+    helps = resolved(own)["outcome"] == "helps"
     signs = [same_sign(table).sum() for table in tables.values()]
-    return [title, labels, len(resolved(own)), *signs, len(resolved(own)) - helps, helps]
+    return [title, labels, len(helps), *signs, (~helps).sum(), helps.sum()]
 
 
 def svg(table: pd.DataFrame, digest: str) -> bytes:

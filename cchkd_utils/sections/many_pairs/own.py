@@ -89,12 +89,12 @@ def run(own: Study, out: Path | str, progress=None) -> tuple[pd.DataFrame, pd.Da
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*constant column")
                 cv = study.splits(own.data, own.n_train, Recipe(device="auto"), own.seeds)
-                for pair, found in zip(todo, study.judge(cv, ["auto"], 1, todo)):
-                    lines = [_without_time(row) | _foretold(row) for row in found]
+                for pair, judged in zip(todo, study.judge(cv, ["auto"], 1, todo)):
+                    lines = [_without_time(row) | _foretold(row) for row in judged]
                     verdicts = _add(verdicts, lines, out, "verdicts")
                     clock.tick("judged", pair)
-                for pair, found in zip(again, study.distil(cv, LAM, TEMPERATURE, pairs=again)):
-                    rows = _add(rows, found, out, "results")
+                for pair, measured in zip(again, study.distil(cv, LAM, TEMPERATURE, pairs=again)):
+                    rows = _add(rows, measured, out, "results")
                     clock.tick("distilled", pair)
     finally:
         if len(rows):
