@@ -9,7 +9,7 @@ import contextlib
 import io
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,8 @@ figcaption { color: #333; font-size: .9rem; padding: .25rem .5rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .95rem; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line);
   vertical-align: top; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+h2 + .wide caption { display: none; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .note { background: var(--soft); padding: .6rem .9rem; border-radius: 6px; }
 @media (max-width: 40rem) { th, td { padding: .3rem; font-size: .85rem; } }
 code { background: var(--soft); padding: 0 .25em; }
@@ -65,15 +66,20 @@ def page(title: str, body: str) -> str:
     )
 
 
-def table(header: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
-    """Return an HTML table; cells that are numbers are set to the right."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+def table(header: Sequence[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
+    """Return an HTML table; columns that hold numbers are set to the right."""
+    rows = [list(row) for row in rows]
+    kinds = [
+        ' class="number"' if any(_is_number(row[i]) for row in rows) else ""
+        for i in range(len(header))
+    ]
+    columns = zip(header, kinds, strict=True)
+    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in columns)
     lines = []
     for first, *rest in rows:
         cells = "".join(
-            f'<td class="number">{escape(cell)}</td>' if _is_number(cell)
-            else f"<td>{escape(cell)}</td>" for cell in rest
-        )  # fmt: skip
+            f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(rest, kinds[1:], strict=True)
+        )
         lines.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
     told = f"<caption>{escape(caption)}</caption>" if caption else ""
     name = escape(caption or "table")
