@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from cchkd_utils import paths
 
@@ -80,20 +81,27 @@ def tiny(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def smoke_runs(tmp_path_factory) -> Path:
-    """The notebooks' runs at preset smoke, each made once: `CCHKD_RUNS` of all that need them."""
-    return tmp_path_factory.mktemp("runs")
+def common(tmp_path_factory) -> Path:
+    """A folder that all workers of this session share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory, smoke_runs) -> Path:
-    """Build the smoke book in a folder of its own, or take the one that CCHKD_SITE names."""
+def smoke_runs(common) -> Path:
+    """The notebooks' runs at preset smoke, each made once: `CCHKD_RUNS` of all that need them."""
+    return common / "runs"
+
+
+@pytest.fixture(scope="session")
+def site(common, smoke_runs) -> Path:
+    """Build the smoke book once, or take the one that CCHKD_SITE names."""
     if ready := os.environ.get("CCHKD_SITE"):
         return Path(ready).resolve()
     from cchkd_utils.book import build
 
-    output = tmp_path_factory.mktemp("book")
-    with pytest.MonkeyPatch.context() as patch:
+    output = common / "book"
+    with FileLock(common / "book.lock"), pytest.MonkeyPatch.context() as patch:
         patch.setenv("CCHKD_RUNS", str(smoke_runs))
         index = build.build("smoke", threads=1, output=output)
         stamp = index.stat().st_mtime_ns

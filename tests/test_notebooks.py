@@ -22,8 +22,8 @@ TRAINING = [path for path in NOTEBOOKS if path.stem not in OTHERS]
 
 
 @pytest.fixture(scope="session")
-def smoke(smoke_runs):
-    """Run a notebook at preset smoke, once for all tests."""
+def smoke(site, smoke_runs):
+    """A notebook's run at preset smoke: that of the site, where this session built it."""
     done = {}
 
     def run(path):

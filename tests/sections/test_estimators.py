@@ -139,7 +139,7 @@ def test_what_is_recorded_meets_its_own_counts():
     np.testing.assert_allclose(
         share[list(zip(*(cells[k] for k in keys)))], cells["coverage"], atol=1e-4
     )
-    signs = study.reliability_of_signs(trials)
+    signs = study.reliability_of_signs()
     kept = trials[(trials["part"] == "coverage") & (trials["d"] <= 16)]
     assert signs["trials"].sum() == (kept["estimator"] == "auto").sum() > 0
     accuracy = study.recorded("estimators")

@@ -237,10 +237,21 @@ def _of(parts: pd.Series, wholes: pd.Series) -> list[str]:
     return [f"{part} of {whole}" for part, whole in zip(parts, wholes)]
 
 
-def reliability_of_signs(trials: pd.DataFrame) -> pd.DataFrame:
-    """`reliability` of auto over the recorded trials with a gap anywhere in ±0.3, d <= 16."""
-    kept = trials.query("part == 'coverage' and d <= 16 and estimator == 'auto'")
-    return reliability(kept.rename(columns={"gap_nats": "gap", "true_gap_nats": "knob"}))
+def recorded_trials() -> pd.DataFrame:
+    """The recorded verdicts on gaps anywhere in ±0.3, with the columns of `judge_populations`."""
+    trials = recorded("calibration_trials").query("part == 'coverage'")
+    names = {"true_gap_nats": "knob"} | {
+        f"{name}_nats": name for name in ("gap", "gap_lo", "gap_hi")
+    }
+    dims = trials["d"].map("{} dimensions".format)
+    return trials.rename(columns=names).assign(
+        dataset=trials["labels"] + " labels", condition=dims + trials["n"].map(", n = {:,}".format)
+    )
+
+
+def reliability_of_signs() -> pd.DataFrame:
+    """`reliability` of auto over the recorded trials of clean populations, d <= 16."""
+    return reliability(recorded_trials().query("d <= 16 and estimator == 'auto'"))
 
 
 def alarms(rows: pd.DataFrame) -> pd.DataFrame:
