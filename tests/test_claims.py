@@ -8,6 +8,7 @@ In the watched passages every number must be part of a phrase, or stand in `CONS
 import re
 from functools import cache
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
@@ -19,13 +20,15 @@ from cchkd_utils.sections import cells
 from cchkd_utils.sections.cells import resolved, same_sign
 from cchkd_utils.sections.does_it_predict import study
 from cchkd_utils.sections.many_pairs import forecasting, tables
+from cchkd_utils.sections.mosei import tables as mosei
+from cchkd_utils.sections.mosei.study import FOLDS
 from cchkd_utils.sections.tcga import tables as tcga
 
 ESTIMATORS = ("auto", "ksg", "mine", "lmi")
 REAL = "MNIST-M, real", "MOSI/MOSEI, real", "TCGA, real", "many pairs, real"
 CONSTANTS = [  # what is no measurement
     r"95 %", r"λ = 0\.5", r"\$T\$ = 2\b", r"λ = 0\.2 to 0\.8", r"\$T\$ = 1 to 2", r"`?[a-z_0-9]+\.(md|ipynb)",
-    r"\(\.\./book/[a-z_]+\.md\)", r"10 splits", r"100 to 300", r"H_\d", r"1 nat is 1\.44 bits", r"confuses 6 and 9",
+    r"\(\.\./book/[a-z_]+\.md\)", r"layer of 64 units", r"50 repetitions", r"10 splits", r"100 to 300", r"H_\d", r"1 nat is 1\.44 bits", r"confuses 6 and 9",
 ]  # fmt: skip
 
 
@@ -224,6 +227,82 @@ def many_pairs():
         yield words.format(((own["advantage"] > 0) == helps).sum(), len(own), (~helps).sum())
 
 
+def synthetic():
+    rows, verdicts = results.recorded("synthetic")
+    table = intervals.summarise(rows, ["experiment", "n_train", "knob", "lam"])
+    table["percent"] = 100 * table["gain"] / table["baseline"]
+    n, small = table["n_train"].max(), table["n_train"].min()
+    assert (table["repeats"] == 50).all()
+    yield f"($n = {n}$, $p = 100$, 50 seeds)"
+    size = table[table["n_train"] == n]
+    assert (size[size["knob"] > 0]["outcome"] == "helps").all()
+    assert not (size[size["knob"] < 0]["outcome"] == "helps").any()
+    most = size[size["knob"] > 0].groupby("experiment")["percent"].max()
+    yield f"Linear students gain at most {most['linear']:.1f} % of their error, networks at most {most['mlp']:.1f} %"
+    worst = -size[size["knob"] == -0.2]["percent"].min()
+    yield f"At a gap of −0.2 they lose up to {worst:.0f} %"
+    yield f"where distillation costs {worst:.0f} %"
+    few = table[table["n_train"] == small].set_index("experiment")
+    near, far = (few[few["knob"] == gap] for gap in (-0.05, -0.1))
+    assert (near["outcome"] == "helps").all() and (far.loc["linear", "outcome"] == "helps").all()
+    by_lam = far.loc["mlp"].set_index("lam")["outcome"] == "helps"
+    assert by_lam[0.2] and not by_lam[0.8]
+    yield f"With {small} rows (recorded) distillation helps at a gap of −0.05 too, linear students by up to {near.loc['linear', 'percent'].max():.0f} %. At −0.1 it helps linear students at every λ, networks where λ is small"
+    judged = verdicts[(verdicts["student"] == "x2 mlp") & (verdicts["estimator"] != "exact")]
+    mean = judged.groupby(["estimator", "knob"])[["gap", "mi_student_label"]].mean()
+    exact = verdicts[verdicts["estimator"] == "exact"]["mi_student_label"].mean()
+    yield f"({mean.loc['ksg', 'mi_student_label'].max():.2f} nats; the truth of $s$ and $y$ is {exact:.2f})"
+    assert (mean.loc["ksg", "gap"] > 0).all()
+    zero = {}
+    for name in ("mine", "auto", "lmi"):
+        gap = mean.loc[name, "gap"].sort_index()
+        assert gap.is_monotonic_increasing  # else it changes sign more than once, or by chance
+        zero[name] = np.interp(0.0, gap, gap.index)
+    assert abs(zero["mine"]) < 0.05
+    yield f"MINE changes sign within 0.05 nats of the truth, `auto` at about {number(zero['auto'])}, `lmi` at {zero['lmi']:.1f}"
+    decisions = judged[judged["estimator"] == "auto"].groupby("knob")["decision"]
+    sure, unsure = (decisions.agg(lambda d, w=w: (d == w).mean()) for w in ("distil", "undecided"))
+    first = sure[sure == 1.0].index.min()
+    assert (sure[sure.index >= first] == 1.0).all() and (unsure[unsure.index < first] > 0.5).all()
+    yield f"`auto` says *distil* from {first} on, and is undecided on most seeds below"
+
+
+def sentiment():
+    rows, verdicts = results.recorded("mosi")
+    clean = mosei.points(rows, verdicts, 0.5, 2.0, 1 / FOLDS).query("knob == 0")
+    own = clean[clean["estimator"] == "auto"]
+    text = own[own["student"] == "text"]
+    words = dict(enumerate("none one two three four five six".split()))
+    assert (text["gain"] < 0).all() and text["gain"].between(-5.5, -1.4).all()
+    yield f"{words[(text['outcome'] == 'hurts').sum()]} of the {words[len(text)]} for certain"
+    grid = mosei.over_the_grid(rows)
+    harmed = grid[grid.index.get_level_values("student") == "text"]
+    assert harmed["helps"].sum() == 0
+    counts = harmed[["helps", "hurts", "unresolved"]].sum()
+    yield f"in {counts['hurts']} of {counts.sum()} cells for certain, and nowhere does one help"
+    keys = ["condition", "teacher", "student", "lam", "temperature"]
+    scored = rows[(rows["metric"] == "accuracy") & (rows["knob"] == 0)]
+    gain = 100 * scored.groupby(keys)["gain"].mean()
+    gain = gain[gain.index.get_level_values("student") != "text"]
+    assert grid[grid.index.get_level_values("student") != "text"]["helps"].sum() == 0
+    yield f"positive in {(gain > 0).sum()} of {len(gain)} cells, up to {gain.max():.1f} points, and in none for certain"
+    taught = own[own["teacher"] == "text"]
+    reach = (taught["gain_hi"] - taught["gain_lo"]) / 2
+    assert reach.min() > 2.9 and reach.max() < 6
+    yield f"at {taught['gain'].min():+.1f} to {taught['gain'].max():+.1f} points with intervals of three to six points"
+    clear = resolved(own)
+    assert (clear["outcome"] == "hurts").all()
+    assert all(same_sign(of).sum() == len(clear) for _, of in clean.groupby("estimator"))
+    yield f"Of {len(own)} cases {words[len(clear)]} have a clear outcome, both losses. The sign of the gap is right in both by every estimator"
+    undecided = (clean["decision"] == "undecided").groupby(clean["estimator"]).sum()
+    yield f"{ends(undecided)} of {len(own)} verdicts are *undecided*"
+
+
+def nothing():
+    """An answer in words alone."""
+    return ()
+
+
 def digits():
     own, n, never, always = signs(REAL[0])
     assert own["ksg"] == own["mine"] == own["lmi"]
@@ -296,10 +375,13 @@ def first_page():
 QUOTED = {
     "book/intro.md": first_page,
     "notebooks/py/02_mnist_m.py": digits,
+    "notebooks/py/03_mosei.py": sentiment,
     "notebooks/py/04_tcga.py": cancer,
     "notebooks/py/07_estimators.py": estimators,
 }
 PAGES = {
+    "notebooks/py/01_synthetic.py": synthetic,
+    "notebooks/py/06_counterexamples.py": nothing,
     "notebooks/py/05_does_it_predict.py": does_it_predict,
     "notebooks/py/08_many_pairs.py": many_pairs,
 }
@@ -308,7 +390,7 @@ PAGES = {
 def watched(page):
     text = text_of(page)
     start = text.index("## Answer")
-    return text[start : text.index("## Exercises", start)]
+    return text[start : text.index("## Check yourself", start)]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -279,7 +279,7 @@ plots.show(
 #
 # *Zero is not the threshold in general.* With 500 rows (recorded) distillation helps at a gap of −0.05 too, linear students by up to 5 %. At −0.1 it helps linear students at
 # every λ, networks where λ is small. With more rows the crossing moves right, and the gain goes to nothing. With fewer it moves further left for linear students, as the
-# exact theory foretells; networks with 150 rows have learned too little to follow. The gap alone can foretell none of this: it contains neither $n$ nor λ. So in this model the criterion is **sufficient for small λ, not necessary** ([](../book/theory.md) proves it, under a condition on the teacher's scale).
+# exact theory foretells; networks with few rows have learned too little to follow. The gap alone can foretell none of this: it contains neither $n$ nor λ. So in this model the criterion is **sufficient for small λ, not necessary** ([](../book/theory.md) proves it, under a condition on the teacher's scale).
 #
 # *Estimators.* On the recorded representations all four rank the worlds nearly alike, and differ in value, as the paper says of its three. But the sign is what
 # the criterion uses. KSG finds nothing between a hidden layer of 64 units and one label (0.00 nats; the truth of $s$ and $y$ is 0.22). So its gap is positive in every world, also where
