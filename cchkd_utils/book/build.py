@@ -58,8 +58,9 @@ def build(
     `data` is for the notebooks that take it. `runner.RunError` when a notebook fails, `BuildError`
     when rendering gives a warning or an error; they are printed above the message.
     """
-    plans = []
-    for name in notebooks():
+    declared, plans = read_presets(), []
+    longest = declared.get("first", [])
+    for name in sorted(notebooks(), key=[*longest, *notebooks()].index):
         given = {"data": data} if "data" in runner.declared(runner.find_notebook(name)) else {}
         plans.append(runner.plan(name, given, preset=preset, threads=threads))
     files, tables, started = _sources(), {}, time.monotonic()
@@ -74,7 +75,7 @@ def build(
             tables[stem] = tuple(
                 results.read(done.folder / f"{name}.csv", name) for name in ("results", "verdicts")
             )
-    for page in read_presets().get("pages", []):
+    for page in declared.get("pages", []):
         files |= named(page)(tables)
     files, staged = terms.link(files), output / "_build" / "src"
     return _render(staged, output, stage(files, staged) + digest(paths.LOCK))

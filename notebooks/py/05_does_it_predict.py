@@ -43,7 +43,7 @@ preset: str = "book"  # preset these values belong to; one of: smoke, book, pape
 data: str = "embedded"  # data of this build's own runs; one of: embedded, real
 estimator: str = "auto"  # whose verdicts are judged first; one of: auto, ksg, mine, lmi
 gap: list[float] = [-0.2, 0.0, 0.4]  # Gaussian worlds for the choice of λ, nats; in [-2, 2]
-blur: list[float] = [0.0, 2.0, 4.0]  # teachers of digits for the choice of λ, pixels; in [0, 100]
+blur: list[float] = [0.0, 4.0]  # teachers of digits for the choice of λ, pixels; in [0, 100]
 n_seeds: int = 4  # repetitions of the choice of λ; in [2, 1000]
 seed: int = 0  # base of the seeds; in [0, 1000000]
 

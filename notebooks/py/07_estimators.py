@@ -41,7 +41,7 @@ if "google.colab" in sys.modules:  # Colab has the packages, and lacks the book'
 
 # %% tags=["parameters"]
 preset: str = "book"  # preset these values belong to; one of: smoke, book, paper
-n: list[int] = [300, 1000, 3000]  # rows; in [50, 1000000]
+n: list[int] = [300, 2000]  # rows; in [50, 1000000]
 dim: list[int] = [1, 4, 16, 64]  # dimensions of each side; in [1, 1000]
 n_rows: int = 1000  # rows of each further experiment; in [100, 1000000]
 n_seeds: int = 2  # independent repetitions of each estimate; in [1, 1000]
