@@ -6,10 +6,10 @@ BIN := .venv/bin
 ENV := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env book pdf publish figure test lab run sweep bench lint lock clean
+.PHONY: help env book pdf publish figure test test-fast lab run sweep bench lint lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 9
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 11
 
 env: $(ENV)  ## create .venv from requirements.lock
 $(ENV): requirements.lock pyproject.toml
@@ -34,6 +34,9 @@ figure: $(ENV)  ## draw the README's figure from the recorded results
 test: $(ENV)  ## run the tests, a worker a core
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
+test-fast: $(ENV)  ## the tests that need neither kernel nor browser: a minute, for the inner loop
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow"
+
 lab: $(ENV)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
@@ -43,8 +46,8 @@ run: $(ENV)  ## run one notebook: NB=02 PRESET=smoke ARGS="-p lam=0.5"
 sweep: $(ENV)  ## run one notebook over a grid: NB=02 PRESET=smoke ARGS="-p lam=0.2,0.5 -p seed=0..4"
 	$(BIN)/cchkd sweep $(NB) --preset $(PRESET) $(ARGS)
 
-bench: $(ENV) .peers/.ready  ## time ours against plain ways and peers (tests/benchmarks); half an hour
-	$(BIN)/python -m pytest -q -s -o addopts= -o 'python_files=bench_*.py' tests/benchmarks
+bench: $(ENV) .peers/.ready  ## time ours against plain ways and peers, into book/results/benchmarks.csv; half an hour
+	BENCH_OUT=book/results/benchmarks.csv $(BIN)/python -m pytest -q -s -o addopts= -o 'python_files=bench_*.py' tests/benchmarks
 
 .peers/.ready: tests/benchmarks/peers.txt
 	$(PYTHON) -m venv .peers

@@ -230,9 +230,15 @@ def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str], label: st
     return fig
 
 
-def share_limits(axes: Sequence[Axes]) -> None:
+def same_axes(*figures: Figure, names: Sequence[str] = ("xlim", "ylim")) -> None:
+    """Give figures of one design the same limits, panel by panel."""
+    for axes in zip(*(fig.axes for fig in figures)):
+        share_limits(axes, names)
+
+
+def share_limits(axes: Sequence[Axes], names: Sequence[str] = ("xlim", "ylim")) -> None:
     """Give all axes the limits that hold everything on any of them, to be compared by eye."""
-    for name in ("xlim", "ylim"):
+    for name in names:
         limits = np.array([getattr(ax, f"get_{name}")() for ax in axes])
         for ax in axes:
             getattr(ax, f"set_{name}")(limits[:, 0].min(), limits[:, 1].max())

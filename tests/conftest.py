@@ -13,6 +13,16 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that meet slow each other down
 
 
+SLOW = {"site", "smoke", "tiny"}  # fixtures of tests that start kernels or build the book
+
+
+def pytest_collection_modifyitems(items):
+    """`make test-fast` leaves out what is marked, and all that runs notebooks."""
+    for item in items:
+        if SLOW & set(item.fixturenames):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real data, or a skip with the reason."""

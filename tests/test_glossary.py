@@ -22,7 +22,7 @@ NAMED = {  # what is named on a page must be cited there
     "04_tcga": "xie2025cch weinstein2013cancer nadeau2003inference",
     "06_counterexamples": "xue2023modality",
     "07_estimators": "kraskov2004estimating ross2014mutual belghazi2018mine "
-    "gowri2024approximating czyz2023beyond",
+    "gowri2024approximating czyz2023beyond abdelaleem2025accurate",
     "08_many_pairs": "alpaydin1998optical street1993nuclear wah2011birds sen2008collective "
     "brbic2016landscape wang2021mogonet woellmer2013youtube duin1998multiple "
     "weinstein2013cancer zadeh2016mosi",

@@ -10,6 +10,7 @@ import torch
 from cchkd_utils import paths
 from cchkd_utils.book import cli
 
+pytestmark = pytest.mark.slow
 PAGE = (paths.ROOT / "book" / "own_data.md").read_text(encoding="utf-8")
 
 

@@ -443,7 +443,7 @@ print(f"the package's ksg decides as we did by hand in {agree} of {len(verdicts)
 #   and the gain 0.9 [−0.2, 1.9]. At λ = 0.2 the harm of the upper half is 0.9 [−0.6, 2.3], too little to tell from none; at λ = 0.8 it is 8.7 [6.7, 10.8]. And a teacher that names the digits in a wrong order
 #   passes ([exercise 1](ex-scratch-1)).
 #
-# How often the test is right where nobody chose the case: [](08_many_pairs.ipynb). What is exactly true of it: [](../book/theory.md).
+# How often the test is right over every pair of thirteen sets: [](08_many_pairs.ipynb). What is exactly true of it: [](../book/theory.md).
 #
 # ## Check yourself
 #

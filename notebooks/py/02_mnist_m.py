@@ -23,8 +23,8 @@
 # :::{admonition} In short
 # :class: tip
 # - A sharp teacher helps the student a little; one that sees a smear costs many points, the more the larger λ.
-# - The gap orders the teachers. Every estimator still says *distil* where the harm has begun.
-# - What two images of one digit share is not only the digit: slant and thickness count in the gap, and teach nothing.
+# - The gap is low for the worst teachers; it does not order the rest. Every estimator still says *distil* where the harm has begun.
+# - What two images of one digit share is not only the digit. All of it counts in the gap, whether it helps or not.
 # :::
 
 # %% tags=["remove-cell"]
@@ -161,8 +161,14 @@ recorded = tables.in_points(kept)
 real = tables.paired(recorded)
 real_verdicts = tables.paired(recorded_verdicts)
 real_points = tables.points(real, real_verdicts, 2.0)
+table = tables.in_points(results.check(rows))
+main = tables.paired(table, pairing)
+judged_here = tables.paired(results.check(verdict_rows, "verdicts"), pairing)
+points = tables.points(main, judged_here, temperature_control)
+real_fig, fig = figures.gap_panels(real_points), figures.gap_panels(points)
+plots.share_limits([*real_fig.axes, *fig.axes])
 plots.show(
-    figures.gap_panels(real_points),
+    real_fig,
     "Recorded on MNIST and MNIST-M: accuracy gained against the gap, one panel for each of the "
     "four estimators, one colour per weight, at temperature 2.",
 )
@@ -210,8 +216,12 @@ tables.rank_correlations(real, real_verdicts).round(2).set_index("predictor")
 
 # %% tags=["hide-input"]
 real_contrast = tables.contrasts(recorded, 0.5, 2.0)
+real_fig = figures.control_lines(real_contrast)
+if set(controls):
+    contrast_fig = figures.control_lines(tables.contrasts(table, *at))
+    plots.same_axes(real_fig, contrast_fig, names=["ylim"])
 plots.show(
-    figures.control_lines(real_contrast),
+    real_fig,
     "Recorded on MNIST and MNIST-M: accuracy gained against blur with the answer to the same "
     "image, to another image of its class, to a random image, and with label smoothing.",
 )
@@ -231,14 +241,9 @@ pd.DataFrame(gaps).unstack("estimator").round(2).rename_axis("blur (px)")
 #
 # Each point is the mean over seeds with its 95 % interval; across, the mean 90 % interval of the gap. The panels differ only in the estimator of
 # mutual information. On the embedded digits all seeds share the same images: the intervals cover patches, initial weights and batch order, not
-# a new sample of digits.
+# a new sample of digits. The axes are those of the recorded figure.
 
-# %%
-table = tables.in_points(results.check(rows))
-main = tables.paired(table, pairing)
-judged_here = tables.paired(results.check(verdict_rows, "verdicts"), pairing)
-points = tables.points(main, judged_here, temperature_control)
-fig = figures.gap_panels(points)
+# %% tags=["hide-input"]
 plots.mark_simulated(fig, kind)
 plots.show(
     fig,
@@ -292,9 +297,8 @@ plots.show(
 
 # %%
 if set(controls):
-    contrast = tables.contrasts(table, *at)
     plots.show(
-        figures.control_lines(contrast),
+        contrast_fig,
         "Accuracy gained against the blur of the teacher's images: with the answer to the same "
         "image, to another image of its class, to a random image, and with label smoothing.",
     )
@@ -348,12 +352,12 @@ beside.rename(columns={True: "gap > 0: CCH says distil", False: "gap < 0: it doe
 #   $I(H_2;Y)$ cannot exceed $\ln 10 = 2.3$ nats, while $I(H_1;H_2)$ also counts what two images of one digit share besides its class: slant, thickness, size. `auto`, which is the more accurate where the
 #   truth is known ([](07_estimators.ipynb)), finds more of it, and so says *distil* longer. With 10 000 training images, as we recorded before, the paper's three estimators were contradicted in 3 cells only: what
 #   changed is the student, which needs the teacher less.
-# - *λ is not in the gap.* At λ = 0.2 even the teacher that sees next to nothing, at 12 px, does no harm, and helps a little at one $T$.
+# - *λ is not in the gap.* At λ = 0.2 even the teacher that is right on half of the digits, at 12 px, does no harm, and helps a little at one $T$.
 # - *How much of the gain is about this image cannot be told.* The answer to another image of the same digit brings 0.4 points [0.1, 0.6] when the teacher is sharp, that to the same
 #   image 0.6 [−0.1, 1.3], although under pairing by class the gap cannot be positive and no estimator says it is. Plain label smoothing at λ = 0.5
 #   brings 0.7 [0.3, 1.2], at its best λ 1.0 [0.8, 1.3], without any teacher. A random image's answer costs nine points: it is wrong, and confident.
 #
-# Criteria that cost less rank the teachers better than the gap does: over blurs and seeds the teacher's accuracy has a rank correlation of 0.96 [0.66, 0.99] with the gain, the gap 0.49 to 0.81 by
+# Teacher accuracy costs less, and is not shown to rank the teachers worse than the gap does: over blurs and seeds it has a rank correlation of 0.96 [0.66, 0.99] with the gain, the gap 0.49 to 0.81 by
 # estimator, with intervals that reach below zero for three of the four. (Residual alignment, made for small λ in linear regression, ranks them the wrong way round.) Which of them *predicts* is a question for data sets
 # that differ in more than blur ([](05_does_it_predict.ipynb)). Three seeds settle a difference of about a point, not less.
 #

@@ -1,26 +1,24 @@
 """Time and memory of a verdict against the number of rows: 64 units, ten classes. Minutes.
 
-    python tests/benchmarks/bench_growth.py --rows 1000 10000 100000 1000000 --out growth.csv
-
-Each number of rows in a process of its own, whose peak memory counts the interpreter and the data.
-Not collected by default.
+Each in a process of its own, whose peak memory counts the interpreter and the data. The median of
+three, and one measurement of a million rows.
 """
 
-from __future__ import annotations
-
-import argparse
 import json
-import resource
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
-from record import write
+import pytest
+from record import timed
 
 from cchkd_utils.criterion import assess
 from cchkd_utils.mi.tasks import Representations
 
 UNITS, CLASSES = 64, 10
+MOST_SECONDS, MOST_MB = 60, 4000  # at 100 000 rows, on two cores
 
 
 def measure(rows: int) -> dict:
@@ -30,28 +28,27 @@ def measure(rows: int) -> dict:
     z1, z2, y = Representations(*means, 2, 0.7).latents(rows, rng)
     h1, h2 = (np.hstack([z, rng.standard_normal((rows, UNITS - z.shape[1]))]) for z in (z1, z2))
     verdict = assess(h1, h2, y)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"n": rows, "d": UNITS, "classes": CLASSES, "seconds": verdict.seconds, "mb": peak}
+    return {"seconds": verdict.seconds, "mb": peak()}
 
 
-def main():
-    """Print a line per number of rows; write the table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000, 100_000, 1_000_000])
-    parser.add_argument("--out", help="CSV")
-    parser.add_argument("--single", type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.single:
-        print(json.dumps(measure(args.single)))
-        return
-    table = []
-    for rows in args.rows:
-        command = [sys.executable, __file__, "--single", str(rows)]
+def peak() -> float:
+    """Peak megabytes of this process; `ru_maxrss` would count those of its parent as well."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+
+
+@pytest.mark.parametrize(("rows", "repeats"), [(10**3, 3), (10**4, 3), (10**5, 3), (10**6, 1)])
+def test_growth(rows, repeats):
+    for repeat in range(repeats):
+        command = [sys.executable, __file__, str(rows)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        table.append(json.loads(done.stdout.splitlines()[-1]))
-        print(*(f"{key}={value:.3g}" for key, value in table[-1].items()), flush=True)
-        write(table, args.out)
+        took = json.loads(done.stdout.splitlines()[-1])
+        timed("growth", "a verdict", "", took["seconds"], None, n=rows, d=UNITS, repeat=repeat,
+              mb=took["mb"])  # fmt: skip
+        print(f"\n{rows} rows: {took['seconds']:.1f} s, {took['mb']:.0f} MB", flush=True)
+        if rows <= 10**5:
+            assert took["seconds"] < MOST_SECONDS and took["mb"] < MOST_MB
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(measure(int(sys.argv[1]))))

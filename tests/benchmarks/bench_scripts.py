@@ -25,11 +25,6 @@ def test_calibration_script(tmp_path):
     assert (trials.gap_lo_nats < trials.gap_hi_nats).all()
 
 
-def test_growth_script(tmp_path):
-    rows = table("bench_growth.py", tmp_path / "rows.csv", "--rows", 500, 1000)
-    assert list(rows.n) == [500, 1000] and (rows.seconds > 0).all() and (rows.mb < 4000).all()
-
-
 def test_accuracy_script(tmp_path):
     sizes = "--methods", "ksg", "--n", 300, "--seeds", 5, "--tasks", 3, "--layers", 1
     rows = table("bench_mi_accuracy.py", tmp_path / "rows.csv", *sizes)

@@ -1,9 +1,9 @@
 """Throughput of a sweep: one worker against two, and what a point costs beyond its own work.
 
-Run with ``pytest -o addopts="" -s tests/benchmarks/bench_sweep.py``: 32 points of 01 at preset
-smoke for each number of workers. The overhead of a point is the time a worker spends on it less
-the time its cells compute; the imports of the cells count as overhead, and so does a worker's
-first point, for which the libraries are imported.
+Run with ``pytest -o addopts="" -s tests/benchmarks/bench_sweep.py``: 16 points of 01 at preset
+smoke for each number of workers, three times. The overhead of a point is the time a worker spends
+on it less the time its cells compute; the imports of the cells count as overhead, and so does a
+worker's first point, for which the libraries are imported.
 """
 
 import json
@@ -11,11 +11,14 @@ import os
 import re
 import time
 
+import numpy as np
 import pytest
+from record import timed
 
 from cchkd_utils import runner
 
-POINTS = int(os.environ.get("CCHKD_BENCH_POINTS", 32))
+POINTS = int(os.environ.get("CCHKD_BENCH_POINTS", 16))
+REPEATS = 3
 IMPORT = re.compile(r"^(import|from) ", flags=re.MULTILINE)
 
 
@@ -27,7 +30,7 @@ def computing(run):
     return sum(cell["metadata"]["papermill"]["duration"] for cell in own)
 
 
-def timed(folder, workers):
+def timed_sweep(folder, workers):
     """Sweep, and return the wall time, the time of steady work and each point's overhead."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CCHKD_RUNS", str(folder))
@@ -46,15 +49,20 @@ def timed(folder, workers):
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="the target is for two cores")
 def test_two_workers_against_one(tmp_path, record_property):
+    taken = {
+        workers: [timed_sweep(tmp_path / f"{workers}-{i}", workers) for i in range(REPEATS)]
+        for workers in (1, 2)
+    }
     figures = {}
-    for workers in (1, 2):
-        wall, overhead, warm = timed(tmp_path / str(workers), workers)
+    for workers, sweeps in taken.items():
+        wall, overhead, warm = np.median(sweeps, axis=0)
         figures[f"{workers}: wall, s"] = wall
         figures[f"{workers}: overhead of a point, all counted, s"] = overhead
         figures[f"{workers}: overhead of a point, warm, s"] = warm
-        print(f"\n{workers} workers, {POINTS} points: {wall:.1f} s", flush=True)
-    ratio = figures["1: wall, s"] / figures["2: wall, s"]
-    figures["throughput of 2 over 1"] = ratio
+    walls = {workers: [sweep[0] for sweep in sweeps] for workers, sweeps in taken.items()}
+    for repeat, (alone, together) in enumerate(zip(walls[1], walls[2], strict=True)):
+        timed("sweep", "2 workers", "1 worker", together, alone, n=POINTS, repeat=repeat)
+    ratio = figures["throughput of 2 over 1"] = figures["1: wall, s"] / figures["2: wall, s"]
     for name, value in figures.items():
         record_property(name, round(value, 2))
         print(f"{name}: {value:.2f}")

@@ -20,7 +20,7 @@ RECIPE = study.Recipe(epochs=EPOCHS, device="cpu")
 
 def plain_loop(x, y, soft, lam, temperature, batch_size):
     """Train one student as in a textbook: DataLoader, loss, step."""
-    network = MLP(x.shape[1], 3, RECIPE.hidden)
+    network = MLP(x.shape[1], soft.shape[1], RECIPE.hidden)
     adam = torch.optim.AdamW(network.parameters(), lr=RECIPE.lr, weight_decay=RECIPE.weight_decay)
     loader = DataLoader(TensorDataset(x, y, soft), batch_size=batch_size, shuffle=True)
     for _ in range(EPOCHS):
@@ -44,7 +44,7 @@ def test_folds_by_repeats_by_weights(record_property):
     cv = study.repeated(cohort, RECIPE, range(4))
     soft = cv.soft("mrna", "in-sample")
     grid = [(lam, 2.0) for lam in LAM]
-    together = min(seconds(lambda: study._students(cv, cv.x["cnv"], soft, grid)) for _ in range(3))
+    together = min(seconds(lambda: cv.students(cv.x["cnv"], soft, grid)) for _ in range(3))
     x, y = torch.as_tensor(cv.rows(cv.x["cnv"])), torch.as_tensor(cohort.labels[cv.train])
     soft = torch.as_tensor(soft)
 

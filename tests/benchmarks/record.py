@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import os
+import platform
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +13,26 @@ from cchkd_utils import __version__
 from cchkd_utils.runner.execute import git_sha
 
 COMMIT = git_sha()  # at the start: of the code that is measured
+MEASURED = ["part", "what", "beside", "n", "d", "repeat"]
+
+
+def timed(part: str, what: str, beside: str, seconds: float, beside_seconds: float, **more) -> None:
+    """Add a measurement to the table that BENCH_OUT names: ours and the other's, of one run.
+
+    `more` may be n, d, repeat, error_nats, beside_error_nats and mb.
+    """
+    row = {"part": part, "what": what, "beside": beside, "n": 0, "d": 0, "repeat": 0}
+    row |= {"seconds": seconds, "beside_seconds": beside_seconds}
+    row |= dict.fromkeys(("error_nats", "beside_error_nats", "mb"))
+    renew([row | more | {"machine": machine()}], os.environ.get("BENCH_OUT"), MEASURED)
+
+
+def machine() -> str:
+    """Name the processor and count its cores."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{os.cpu_count()} cores, {names[0] if names else platform.machine()}"
 
 
 def write(rows: list[dict], path: str | Path | None) -> None:

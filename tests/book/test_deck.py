@@ -36,6 +36,7 @@ def test_no_number_is_typed(slide):
     assert re.findall(r"\S*\d\S*", words) == []
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_the_first_page_and_the_ledger():
     told = facts.facts(cells.recorded())
     assert set(deck.FACT.findall(TEXT)) <= set(told)

@@ -71,6 +71,7 @@ def test_teachers_get_the_solution_in_readable_form(exercise, tmp_path):
     assert not any(":::" in text or "```{" in text for text in shown)
 
 
+@pytest.mark.slow
 def test_what_students_get_runs_as_it_is(exercise, tmp_path, monkeypatch):
     import papermill
 
@@ -329,6 +330,7 @@ def test_checks_of_the_lab_need_only_names_that_are_there_and_give_hints():
         assert asserts and all(node.msg for node in asserts), c.metadata["nbgrader"]["grade_id"]
 
 
+@pytest.mark.slow
 def test_the_solved_lab_passes_its_own_checks(tmp_path):
     """Half a minute, without the book's module; `.ci/teach` marks it with nbgrader."""
     code = "\n".join(c.source for c in LAB if c.cell_type == "code")

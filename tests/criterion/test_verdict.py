@@ -21,6 +21,7 @@ def normal_triple(mi_ts, mi_sy, n=1500, d=3, seed=0):
     return h1, h2, y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["auto", "gaussian", "ksg"])
 def test_clear_gaps_are_called(estimator):
     up = assess(*normal_triple(0.9, 0.3), estimator=estimator, **QUICK)
@@ -78,6 +79,7 @@ def test_full_verdict_is_readable_and_serialisable():
     assert verdict.mi_student_label <= np.log(2)
 
 
+@pytest.mark.slow
 def test_a_simulation_finds_the_bias_of_ksg_in_many_dimensions():
     h1, h2, y = normal_triple(1.0, 0.5, n=600, d=20)
     verdict = assess(h1, h2, y, estimator="ksg", rivals=False)

@@ -224,6 +224,7 @@ def test_real_images_are_mnist_blended_with_bsds(real_root):
     np.testing.assert_allclose(data.take("train")[0]["mnist_m"], slow, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_colours_are_those_reported_for_the_published_set(real_root):
     """Mean and spread per channel of its 59001 training images, as its users normalise them."""
@@ -232,6 +233,7 @@ def test_colours_are_those_reported_for_the_published_set(real_root):
     np.testing.assert_allclose(images.std((0, 2, 3)), [0.2519, 0.2368, 0.2587], atol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_a_student_does_as_well_over_photographs_nobody_used(real_root, monkeypatch):
     """Our stand-in for the published images: the same recipe over the 200 BSDS500 test pictures."""

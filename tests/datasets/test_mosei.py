@@ -324,6 +324,7 @@ def test_the_stand_in_has_moseis_shapes_and_says_it_is_simulated(stand_in):
     assert not set(mosei.videos(stand_in)[:1500]) & set(mosei.videos(stand_in)[1500:])
 
 
+@pytest.mark.slow
 def test_the_stand_in_repeats_and_varies_with_its_seed(stand_in):
     again, redrawn = (mosei.load(n_train=1500, n_test=1500, seed=s) for s in (3, 4))
     for name, x in stand_in.modalities.items():

@@ -195,6 +195,7 @@ def test_published_mfeat_is_found_in_the_installed_package(tmp_path, monkeypatch
     assert data.provenance["licence"] == "MIT" and "UCI" in data.provenance["source"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the published files")
 @pytest.mark.parametrize("name", ["cub", "prokaryotic", "citeseer"])
 def test_published_files_give_the_same_sets(name, tmp_path):

@@ -46,6 +46,7 @@ def test_transforms_of_one_side_change_nothing():
     assert estimate(np.exp(x), y**3, "auto").nats == pytest.approx(a, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "n"), [(64, 4000), (256, 2000)])
 def test_hidden_layers(width, n):
     for seed in (21, 24):

@@ -163,6 +163,7 @@ def test_a_shift_changes_nothing():
         assert estimate(x + 1e6, **given).nats == pytest.approx(here, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["auto", "gaussian", "ksg"])
 def test_given_labels_leaves_what_is_not_about_them(method):
     rng = np.random.default_rng(0)
@@ -184,6 +185,7 @@ def test_given_labels_nothing_is_left_of_what_the_labels_explain():
     assert estimate(x, z, given=y).nats < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 4])
 def test_given_labels_hidden_layers_keep_their_shared_nuisance(seed):
     known = tasks.representations(seed)

@@ -7,6 +7,7 @@ import pytest
 from cchkd_utils.results import intervals
 
 
+@pytest.mark.slow
 def test_interval_over_units_covers_and_the_naive_one_does_not():
     rng = np.random.default_rng(0)
     units = np.repeat(np.arange(40), 10)
@@ -21,6 +22,7 @@ def test_interval_over_units_covers_and_the_naive_one_does_not():
     assert covered["units"] >= 175 and covered["rows"] <= 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("units", "least"), [(5, 0.88), (8, 0.91), (30, 0.91)])
 def test_few_units_have_wide_intervals(units, least):
     """The plain percentile interval covers .78 at 4 and .89 at 8 units."""

@@ -120,13 +120,25 @@ def test_accuracy_by_quantity():
     assert table.loc["I(H2;Y)", "bias"] == pytest.approx(0.2 / 3)
 
 
-def test_ratios_are_of_mean_seconds():
-    same = {"method": "ksg", "peer": "p", "n": 9, "d": 1, "true_nats": 1.0}
-    runs = [{"our_seconds": 1.0, "peer_seconds": 6.0}, {"our_seconds": 2.0, "peer_seconds": 3.0}]
-    table = pd.DataFrame([same | run | {"our_nats": 0.9, "peer_nats": 1.3} for run in runs])
-    (row,) = study.ratios(table).to_dict("records")
-    assert row["times faster"] == pytest.approx(3.0) and row["runs"] == 2
-    assert row["our error"] == pytest.approx(0.1) and row["peer error"] == pytest.approx(0.3)
+MEASURED = {"part": "estimator", "what": "ksg", "beside": "p", "n": 9, "d": 1, "mb": None}
+
+
+def test_ratios_are_of_median_seconds():
+    runs = [(1.0, 6.0), (2.0, 3.0), (9.0, 9.0)]
+    rows = [MEASURED | {"seconds": ours, "beside_seconds": its, "error_nats": 0.1,
+                        "beside_error_nats": 0.3} for ours, its in runs]  # fmt: skip
+    (row,) = study.ratios(pd.DataFrame(rows)).to_dict("records")
+    assert row["times faster"] == pytest.approx(3.0) and row["runs"] == 3
+    assert (row["least"], row["most"]) == (1.0, 6.0)
+    assert row["error"] == pytest.approx(0.1) and row["its error"] == pytest.approx(0.3)
+
+
+def test_the_exponent_of_growth_is_that_of_a_power():
+    rows = [MEASURED | {"part": "growth", "n": n, "seconds": n**0.5 + off, "mb": 3.0 * n}
+            for n in (100, 10_000) for off in (0.0, 0.0, 5.0)]  # fmt: skip
+    table = study.growth(pd.DataFrame(rows)).set_index("rows")
+    assert table.loc[10_000, "exponent of time"] == 0.5
+    assert table.loc[10_000, "exponent of memory"] == 1.0
 
 
 def test_what_is_recorded_meets_its_own_counts():

@@ -189,6 +189,7 @@ def file(tmp_path):
 QUICK = ["--seeds", "2", "--n-train", "100"]
 
 
+@pytest.mark.slow
 def test_a_study_is_the_same_again_and_goes_on_where_it_was(file, tmp_path, capsys, monkeypatch):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert cli.main(["study", str(file), "--out", str(whole), *QUICK]) == 0

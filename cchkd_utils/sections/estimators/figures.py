@@ -110,6 +110,32 @@ def wrong_against_said(ax: Axes, classes: Mapping[str, pd.DataFrame]) -> None:
     ax.set(xlim=(-0.02, 0.52), ylim=(-0.02, 1.02))
 
 
+def times_faster(ax: Axes, ratios: pd.DataFrame) -> None:
+    """Draw `study.ratios`: a dot for the median, a line from the least to the most of the runs."""
+    at = np.arange(len(ratios))
+    looks = {"estimator": (plots.BLUE, "o"), "training": (plots.ORANGE, "s"), "sweep": ("0.3", "D")}
+    for part, own in ratios.groupby("part"):
+        colour, marker = looks[part]
+        ax.hlines(at[own.index], own["least"], own["most"], color=colour, lw=2)
+        ax.plot(own["times faster"], at[own.index], ls="", color=colour, marker=marker, ms=7)
+    ax.axvline(1.0, **TRUTH)
+    size = [f"{n} rows, {d} + {d}" if d else "" for n, d in zip(ratios["n"], ratios["d"])]
+    names = ratios["what"] + ", beside " + ratios["beside"]
+    ax.set_yticks(at, [f"{name}\n{text}".strip() for name, text in zip(names, size)])
+    ax.set(xscale="log", ylim=(len(at) - 0.5, -0.5), xlabel="times faster (logarithmic)")
+    ax.xaxis.set_major_formatter("{x:g}")
+
+
+def growth(axes: Sequence[Axes], table: pd.DataFrame) -> None:
+    """Draw `study.growth`: seconds, then memory, against rows."""
+    for ax, name, unit in zip(axes, ("seconds", "peak (MB)"), ("seconds", "megabytes")):
+        ax.plot(table["rows"], table[name], marker="o", color=plots.BLUE)
+        ax.set(
+            xscale="log", yscale="log", xlabel="rows (logarithmic)", ylabel=f"{unit} (logarithmic)"
+        )
+        ax.yaxis.set_major_formatter("{x:g}")
+
+
 def bits_and_nats(ax: Axes, verdicts: pd.DataFrame, flips: np.ndarray) -> None:
     """Draw pairs of informations, and the band where bits on one side turn the sign (`flips`)."""
     label, shared = verdicts["mi_student_label"], verdicts["mi_teacher_student"]

@@ -269,8 +269,9 @@ def alarms(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def growth(rows: pd.DataFrame) -> pd.DataFrame:
-    """Seconds and peak megabytes of a verdict by rows, and the exponents of their growth."""
-    steps = np.log(rows[["n", "seconds", "mb"]]).diff()
+    """Median seconds and peak megabytes of a verdict by rows, and the exponents of their growth."""
+    rows = rows[rows["part"] == "growth"].groupby("n")[["seconds", "mb"]].median().reset_index()
+    steps = np.log(rows).diff()
     return pd.DataFrame({
         "rows": rows["n"], "seconds": rows["seconds"].round(1), "peak (MB)": rows["mb"].round(),
         "exponent of time": (steps["seconds"] / steps["n"]).round(2),
@@ -279,11 +280,15 @@ def growth(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratios(rows: pd.DataFrame) -> pd.DataFrame:
-    """Seconds and mean errors beside the peers', by method and size; times faster than the peer."""
-    truth = rows["true_nats"]
-    errors = {f"{who}_error": (rows[f"{who}_nats"] - truth).abs() for who in ("our", "peer")}
-    groups = rows.assign(**errors).groupby(["method", "peer", "n", "d"])
-    columns = ["our_seconds", "peer_seconds", "our_error", "peer_error"]
-    table = groups[columns].mean().assign(runs=groups.size())
-    table["times faster"] = table["peer_seconds"] / table["our_seconds"]
-    return table.rename(columns=lambda c: c.replace("_", " ")).reset_index()
+    """How many times faster than what is beside: median, smallest and largest of the runs.
+
+    With the median seconds of both and, for estimators, the mean errors in nats.
+    """
+    rows = rows[rows["part"] != "growth"].assign(times=rows["beside_seconds"] / rows["seconds"])
+    groups = rows.groupby(["part", "what", "beside", "n", "d"], sort=False)
+    table = groups[["seconds", "beside_seconds"]].median()
+    table["times faster"] = table["beside_seconds"] / table["seconds"]
+    table["least"], table["most"] = groups["times"].min(), groups["times"].max()
+    table["runs"] = groups.size()
+    table[["error", "its error"]] = groups[["error_nats", "beside_error_nats"]].mean()
+    return table.rename(columns={"beside_seconds": "its seconds"}).reset_index()

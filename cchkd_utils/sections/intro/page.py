@@ -87,9 +87,9 @@ def page(table: pd.DataFrame) -> str:
 :width: 760px
 :name: fig-finding
 
-Each point is one teacher with one student. Across: the gap, estimated by `auto`, with its 90 % interval. Up: what
+Each point is a teacher and a student under one condition. Across: the gap, estimated by `auto`, with its 90 % interval. Up: what
 distillation gains, in points of accuracy (synthetic data: per cent of the squared error), with its 95 % interval; the
-teacher's share of the loss nearest ½, $T$ nearest 2. In the shaded half the criterion says *distil*. Marks are hollow in
+teacher's share of the loss nearest ½, $T$ nearest 2. In the shaded half the gap is above zero. Marks are hollow in
 {few} cases of fewer than {FEW_ROWS} held-out rows per unit, whose gaps are not to be trusted. Sources: {sources}.
 ```
 """  # noqa: E501

@@ -22,7 +22,7 @@ FEWEST = 3  # sources, that an interval over them needs
 
 @headline(
     "08_many_pairs",
-    "Beyond the paper: on pairs that nobody chose, the sign of the gap is that of the effect",
+    "Beyond the paper: on every pair of many sets, the sign of the gap is that of the effect",
     "What two modalities share need not be about the label, and a student may gain nothing from "
     "what it shares.",
 )
@@ -52,7 +52,7 @@ def sign_on_many_pairs(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
 
 @headline(
     "08_many_pairs",
-    "Beyond the paper: on pairs that nobody chose, the gap ranks the pairs of a set by their gain",
+    "Beyond the paper: on every pair of many sets, the gap ranks the pairs of a set by their gain",
     "How much more accurate the teacher is orders the pairs no worse, for nothing; with soft "
     "labels from teachers that have not seen the rows it is ahead.",
 )

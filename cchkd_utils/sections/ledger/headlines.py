@@ -31,6 +31,7 @@ POINTS = 0.5  # of accuracy, that an effect which the paper gives no size needs
 BENT = 0.02  # of the variance, that a curve explains beyond a line
 FLOOR = 0.8  # share of right signs, from which on one speaks of agreement
 APART = 0.1  # nats, by which values of two estimators differ
+FEWEST_CONDITIONS = 10  # that tell a bend from a line
 FALL = 0.05  # by which the share of right signs falls from the smallest λ to the largest
 SECTION = {section.notebook: section for section in SECTIONS}
 
@@ -70,19 +71,22 @@ def headline(notebook: str, claim: str, why: str) -> Callable:
     "otherwise; the same at every λ",
     "The effect is small at this number of rows: the undistilled network's whole error beyond the "
     "noise is less than 5 %, so that *markedly* is out of reach. Its sign also depends on λ and on "
-    "the number of rows, which the gap does not contain ([](theory.md)).",
+    "the number of rows, which the gap does not contain ([](theory.md)): with fewer rows networks "
+    "gain below zero too.",
 )
 def gaussian_sign(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     cells = _cells("01_synthetic", rows, verdicts, [_main(verdicts)])
     above, below = cells[cells["knob"] > 0], cells[cells["knob"] < 0]
-    text = f"gap > 0: {_range_of(above)}; gap < 0: {_range_of(below)}"
+    judged = sorted(set(rows[rows["condition"].isin(cells["condition"])]["n_train"]))
+    text = f"with {', '.join(map(str, judged))} rows, gap > 0: {_range_of(above)}"
+    text += f"; gap < 0: {_range_of(below)}"
     helps = above["outcome"] == "helps"
     clear = helps | (above["outcome"] == "hurts")
     if below.empty or not clear.any() or cells["lam"].nunique() < 2:
         return Cell(text, NOT_TESTABLE)
     marked = helps & (above["percent"] >= MARKED)
     text += f"; by {MARKED:g} % and more in {marked.sum()} of {len(above)}"
-    if (below["outcome"] == "helps").any() or helps.mean() <= 0.5:
+    if (below["outcome"] == "helps").any() or helps.mean() < 0.5:
         return Cell(text, NOT_REPRODUCED)
     return Cell(text, REPRODUCED if marked.all() else PARTLY)
 
@@ -90,7 +94,7 @@ def gaussian_sign(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
 @headline(
     "02_mnist_m",
     "MNIST → MNIST-M: +1.0 … +3.5 points where CCH holds, −12 … −46 where it is violated",
-    "Where the gap changes sign depends on the estimator.",
+    "Students lose at blurs where every estimator still finds the gap positive.",
 )
 def digits_sign(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     parts, right = [], []
@@ -139,7 +143,8 @@ def modality_ranking(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
 
 @headline(
     "03_mosei", "CMU-MOSEI: text → vision +1.1 %, text → audio +2.3 % accuracy",
-    "On MOSI audio and vision carry next to nothing about the label.",
+    "On MOSI audio and vision predict no better than the larger class, though their layers are "
+    "estimated to know up to half of what text does.",
 )  # fmt: skip
 def text_teaches(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     taught = _taught_by_text(rows)
@@ -248,7 +253,7 @@ def ablations(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
 
 @headline(
     "02_mnist_m", "The three estimators differ in value and agree in ranking",
-    "The ranking is what survives the estimators' bias; the sign is not.",
+    "On these blurs they agree in sign too; `auto` differs from them at one.",
 )  # fmt: skip
 def estimators_rank(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     judged = verdicts[verdicts["estimator"].isin(PAPERS)]
@@ -277,11 +282,12 @@ def bent_response(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     shapes = {name: shape_of_response(own) for name, own in cells.groupby("estimator", sort=False)}
     if any(np.isnan(shape["line"]) for shape in shapes.values()):
         return Cell("fewer than 4 conditions", NOT_TESTABLE)
+    conditions = cells["knob"].nunique()
     text = "variance explained on left-out blurs, by a line and by a monotone curve: " + ", ".join(
         f"{name} {shape['line']:.2f} and {shape['monotone']:.2f}" for name, shape in shapes.items()
     )
     bent = [shape["monotone"] > max(shape["line"], 0) + BENT for shape in shapes.values()]
-    return Cell(text, _grade(np.mean(bent)))
+    return Cell(text, _grade(np.mean(bent)) if conditions >= FEWEST_CONDITIONS else NOT_TESTABLE)
 
 
 def _main(verdicts: pd.DataFrame) -> str:
@@ -303,8 +309,8 @@ def _taught_by_text(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _grade(share: float) -> str:
-    """Grade a share of statements that hold: all of them, more than half, or fewer."""
-    return REPRODUCED if share == 1 else PARTLY if share > 0.5 else NOT_REPRODUCED
+    """Grade a share of statements that hold: all of them, at least half, or fewer."""
+    return REPRODUCED if share == 1 else PARTLY if share >= 0.5 else NOT_REPRODUCED
 
 
 def _constants(clear: pd.DataFrame) -> str:
@@ -324,7 +330,7 @@ def _grade_effects(gains: pd.DataFrame, points: ArrayLike) -> str:
     large = helps & (100 * gains["gain"] >= points)
     if large.all():
         return REPRODUCED
-    return PARTLY if large.mean() > 0.5 else NOT_REPRODUCED
+    return PARTLY if large.mean() >= 0.5 else NOT_REPRODUCED
 
 
 def _range_of(cells: pd.DataFrame) -> str:

@@ -16,12 +16,11 @@ COMMANDS = {  # table: command
     "mirna (then KIPAN; LIHC without mirna)",
     "many_pairs": "cchkd run 08 --preset paper -p data=real -p name=cub (then each other set)",
     "counterexamples": "cchkd run 06 --preset paper",
-    "benchmarks_mi": f"{BENCH}mi.py",
+    "benchmarks": "make bench",
     "calibration": f"{BENCH}criterion_calibration.py",
     "checks": f"{BENCH}checks.py",
     "estimators": f"{BENCH}mi_accuracy.py --seeds 4712 --layers 12",
     "gain_intervals": f"{BENCH}gain_intervals.py",
-    "growth": f"{BENCH}growth.py",
 }
 MACHINE = "2 CPU cores"
 OTHERWISE = {"synthetic": "one GPU for the students, 2 CPU cores for the verdicts"}
