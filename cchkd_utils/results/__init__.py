@@ -5,6 +5,7 @@ predicted. They join on `JOIN`. Gain is positive when distillation helped, whate
 ``estimates`` holds estimated informations beside the true ones, nats.
 """
 
+import functools
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -178,7 +179,14 @@ def recorded(section: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     For the errors see `recorded_file`.
     """
     files = [recorded_file(f"{section}{end}") for end in ("", "_verdicts")]
-    return read(files[0]), read(files[1], "verdicts")
+    tables = zip(files, ("results", "verdicts"), strict=True)
+    return tuple(_once(path, of, path.stat().st_mtime_ns).copy(deep=False) for path, of in tables)
+
+
+@functools.cache
+def _once(path: Path, table: str, _changed: int) -> pd.DataFrame:
+    """Read a file that stays as it is."""
+    return read(path, table)
 
 
 def recorded_file(name: str) -> Path:

@@ -125,7 +125,8 @@ def cells(
     scale = out["baseline"] if results.SIGNS[section.metric] < 0 else 1.0
     for end in ("", "_lo", "_hi"):
         out[f"percent{end}"] = 100 * out[f"gain{end}"] / scale
-    pair = out[CLUSTER].agg(" | ".join, axis=1)
+    first, *rest = (out[name] for name in CLUSTER)
+    pair = first.str.cat(rest, sep=" | ")
     cluster = out["dataset"].map(source) if section.by_source else pair
     return out.assign(cluster=cluster, pair=pair, estimator=estimator)
 
@@ -146,19 +147,16 @@ def resolved(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["outcome"] != "unresolved"]
 
 
-def majority(decisions: pd.Series) -> str:
-    """Return what more than half of the repeats decided, else undecided."""
-    shares = decisions.value_counts(normalize=True)
-    return str(shares.index[0]) if shares.iloc[0] > 0.5 else "undecided"
-
-
 def pooled(verdicts: pd.DataFrame, by: list[str], numbers: list[str]) -> pd.DataFrame:
-    """Return, indexed `by`, the means of `numbers` over repeats, and the `majority` decision.
+    """Return, indexed `by`, means of `numbers` over repeats, and what more than half decided.
 
     Repeats may share rows: the mean of an interval's ends is not narrower for being of many.
     """
     grouped = verdicts.groupby(by, sort=False)
-    return grouped[numbers].mean().assign(decision=grouped["decision"].agg(majority))
+    flags = {said: verdicts["decision"] == said for said in ("distil", "do not distil")}
+    shares = verdicts[by].assign(**flags).groupby(by, sort=False).mean()
+    decision = np.select([shares[said] > 0.5 for said in flags], list(flags), "undecided")
+    return grouped[numbers].mean().assign(decision=decision)
 
 
 def agreement(decisions: ArrayLike, outcomes: ArrayLike) -> NDArray[np.str_]:

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cchkd_utils.sections.cells import agreement, majority, pooled, tally
+from cchkd_utils.sections.cells import agreement, pooled, tally
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,9 @@ def test_verdict_and_outcome(decision, outcome, answer):
 
 
 def test_a_tie_is_undecided():
-    assert majority(pd.Series(["distil", "do not distil"])) == "undecided"
-    assert majority(pd.Series(["distil", "distil", "undecided"])) == "distil"
+    said = ["distil", "do not distil"], ["distil", "distil", "undecided"]
+    rows = [{"pair": i, "decision": decision} for i, own in enumerate(said) for decision in own]
+    assert pooled(pd.DataFrame(rows), ["pair"], [])["decision"].tolist() == ["undecided", "distil"]
 
 
 def test_tally_keeps_the_order_of_estimators_and_every_answer():

@@ -13,7 +13,7 @@ from cchkd_utils.distill import networks
 from cchkd_utils.distill.losses import teacher_share
 from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.results import intervals
-from cchkd_utils.sections.cells import majority
+from cchkd_utils.sections.cells import pooled
 
 OPTIONS = {"task": "regression", "lr": 0.003, "batch_size": 50}
 FOLDS = 5
@@ -136,13 +136,11 @@ class Cases:
         """One line per condition: both predictions, the smallest weight's outcome, who won."""
         gains = self.gains()
         verdicts = results.check(self.verdicts, "verdicts")
-        of_condition = verdicts.groupby("condition")
         aligned = intervals.summarise(verdicts, ["condition"], ALIGNMENT).set_index("condition")
         # both criteria speak about small weights
         first = gains[gains["lam"] == gains["lam"].min()].set_index("condition")
         out = first[["experiment", "knob", "gain", "gain_lo", "gain_hi", "outcome"]].copy()
-        out["gap"] = of_condition["gap"].mean()
-        out["decision"] = of_condition["decision"].agg(majority)
+        out[["gap", "decision"]] = pooled(verdicts, ["condition"], ["gap"])
         said = verdicts["decision"] == verdicts["condition"].map(out["decision"])
         out["agree"] = said.groupby(verdicts["condition"]).mean()
         columns = [ALIGNMENT, f"{ALIGNMENT}_lo", f"{ALIGNMENT}_hi"]
