@@ -67,6 +67,14 @@ def test_presets_fit_the_parameters(notebook):
     assert notebook.stem in presets["smoke"] and notebook.stem in presets["paper"]
 
 
+def test_what_is_started_first_is_there_and_needs_nothing_that_comes_later():
+    declared = yaml.safe_load(paths.PRESETS.read_text())
+    first = declared["first"]
+    assert set(first) <= set(IDS) and len(set(first)) == len(first)
+    for name, needed in declared["needs"].items():
+        assert name not in first or set(needed) <= set(first[: first.index(name)])
+
+
 @each
 def test_papermill_can_explain_the_parameters(notebook):
     """`papermill --help-notebook` must understand the cell as well as we do."""
