@@ -14,6 +14,8 @@ import yaml
 from cchkd_utils import paths
 from cchkd_utils.book import build
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_front_door_leads_to_the_first_page(site):
     assert 'url=book/intro.html"' in (site / "index.html").read_text()

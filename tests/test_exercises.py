@@ -8,6 +8,8 @@ import pytest
 from cchkd_utils import paths
 from cchkd_utils.book import build
 
+pytestmark = pytest.mark.slow
+
 ASKED = ":::{{exercise}} Title {0}\n:label: ex-throwaway-{0}\n\nWhat is ${0} + {0}$?\n:::"
 START = "```{{solution-start}} ex-throwaway-{0}\n:class: dropdown\n```"
 END = "```{solution-end}\n```"

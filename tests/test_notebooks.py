@@ -14,6 +14,8 @@ from cchkd_utils import paths, results, runner
 from cchkd_utils.mi import METHODS
 from cchkd_utils.sections.cells import SECTIONS
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOKS = runner.notebooks()
 IDS = [path.stem for path in NOTEBOOKS]
 each = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=IDS)

@@ -25,6 +25,8 @@ from cchkd_utils.book import build, deck, pdf, slides
 from cchkd_utils.sections import cells
 from cchkd_utils.sections.many_pairs import own, tables
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
 FLAGS += ["--no-sandbox"] if os.geteuid() == 0 else []

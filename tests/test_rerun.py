@@ -11,6 +11,8 @@ from cchkd_utils import paths, results, runner
 from cchkd_utils.book import cli
 from cchkd_utils.runner.parameters import read_grid
 
+pytestmark = pytest.mark.slow
+
 PAGES = [paths.ROOT / "book" / name for name in ("rerun.md", "sweep.md")]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"^```console\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)

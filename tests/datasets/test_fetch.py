@@ -10,6 +10,8 @@ import pytest
 
 from cchkd_utils.datasets.fetch import DownloadError, fetch
 
+pytestmark = pytest.mark.slow
+
 CONTENT = np.random.default_rng(0).bytes(300_000)
 HALF = 2 * 65536  # whole blocks: what came is kept block by block
 SHA = "sha256:" + hashlib.sha256(CONTENT).hexdigest()

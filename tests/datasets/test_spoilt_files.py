@@ -11,6 +11,8 @@ import pytest
 from cchkd_utils.datasets import mosei, tcga
 from cchkd_utils.datasets.tcga import layouts
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = [f"TCGA-A{i % 3}-{i:04d}" for i in range(24)]
 TYPES = [("LumA", "Basal")[i % 2] for i in range(24)]
 GENES = ("TP53", "EGFR", "MYC", "GATA3")

@@ -10,6 +10,8 @@ from cchkd_utils.mi.codes import nonlinear_codes
 from cchkd_utils.mi.normal import held_out_bias, wishart_bias
 from cchkd_utils.mi.tasks import beyond_normal, representations, student
 
+pytestmark = pytest.mark.slow
+
 TASKS = {task.name: task for task in beyond_normal()}
 FAMILIES = [
     ("Normal 1x1", 0.05),
@@ -46,7 +48,6 @@ def test_transforms_of_one_side_change_nothing():
     assert estimate(np.exp(x), y**3, "auto").nats == pytest.approx(a, abs=0.05)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("width", "n"), [(64, 4000), (256, 2000)])
 def test_hidden_layers(width, n):
     for seed in (21, 24):

@@ -15,6 +15,8 @@ from cchkd_utils.mi import estimate
 from cchkd_utils.mi.atoms import atoms
 from cchkd_utils.mi.factors import factors
 
+pytestmark = pytest.mark.slow
+
 N = 500
 FEW = settings(max_examples=10, deadline=None, derandomize=True, database=None,
                suppress_health_check=list(HealthCheck))  # fmt: skip
@@ -73,7 +75,6 @@ def mapped(z, name, rng):
     return INCREASING[name]((z - z.mean(0)) / z.std(0), rng)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("method", ["auto", "ksg", "gaussian"])
 def test_increasing_maps_of_units_change_nothing(method, labelled):
@@ -103,7 +104,6 @@ def test_scales_and_shifts_change_nothing_for_networks(method):
     assert any("outliers" in note for note in plain.notes)
 
 
-@pytest.mark.slow
 def test_half_precision_and_a_few_wild_cells_change_little():
     @FEW
     @given(seed=st.integers(0, 2**31), data=st.sampled_from((pairs, clustered, layer)),
@@ -261,7 +261,6 @@ def test_ksg_says_that_it_is_low_in_many_dimensions():
     assert ksg.nats < 1.2 and any("low" in n and "32 dimensions" in n for n in ksg.notes)
 
 
-@pytest.mark.slow
 def test_no_warning_on_any_of_these():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -16,6 +16,8 @@ from cchkd_utils import paths, results, runner
 from cchkd_utils.book import cli
 from cchkd_utils.runner import cluster
 
+pytestmark = pytest.mark.slow
+
 SWEEP = ["sweep", "01", "--preset", "smoke", "-p", "n_seeds=1..6", "-p", "seconds=0.7"]
 START = """
 import signal

@@ -8,6 +8,8 @@ from cchkd_utils import paths, runner
 from cchkd_utils.book import cli
 from cchkd_utils.runner.parameters import grid_points, read_grid
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_grid_has_every_combination_once(tiny):
     points = grid_points("01", {"lam": "0.2,0.5", "n_seeds": "1..3"})

@@ -12,6 +12,8 @@ from cchkd_utils.book import cli
 from cchkd_utils.results import intervals
 from cchkd_utils.runner import report
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def book(tmp_path):

@@ -10,6 +10,8 @@ from cchkd_utils import results
 from cchkd_utils.sections import cells as cellular
 from cchkd_utils.sections.does_it_predict import study
 
+pytestmark = pytest.mark.slow
+
 LAMS = (0.2, 0.5)
 SEEDS = cellular.Section("s", "00_x", "x", "accuracy", "experiment == 'x'", 16)
 

@@ -8,6 +8,8 @@ from cchkd_utils import results
 from cchkd_utils.gaussian import block_mi
 from cchkd_utils.sections.estimators import study
 
+pytestmark = pytest.mark.slow
+
 
 def sample_information(*blocks):
     """I of two blocks of jointly normal columns, from their sample covariance."""

@@ -12,6 +12,8 @@ from cchkd_utils.sections.many_pairs import page as pairs_page
 from cchkd_utils.sections.many_pairs import tables as pairs_tables
 from cchkd_utils.sections.mnist_m import page, tables
 
+pytestmark = pytest.mark.slow
+
 
 def drawn(chart, **chosen):
     """Draw a figure as it is when readers have chosen; return its marks' labels and its texts."""

@@ -9,6 +9,8 @@ from cchkd_utils import paths, results
 from cchkd_utils.sections import cells
 from cchkd_utils.sections.ledger import headlines, page, runs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def recorded():

@@ -15,6 +15,8 @@ from cchkd_utils.datasets import pairs
 from cchkd_utils.sections.many_pairs import figures, own, study, tables
 from cchkd_utils.sections.modalities import Recipe
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(n_features=10, hidden=(8, 6), epochs=20, device="cpu")
 
 
@@ -189,7 +191,6 @@ def file(tmp_path):
 QUICK = ["--seeds", "2", "--n-train", "100"]
 
 
-@pytest.mark.slow
 def test_a_study_is_the_same_again_and_goes_on_where_it_was(file, tmp_path, capsys, monkeypatch):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert cli.main(["study", str(file), "--out", str(whole), *QUICK]) == 0

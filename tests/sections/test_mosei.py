@@ -14,7 +14,8 @@ from cchkd_utils.sections import cells
 from cchkd_utils.sections.mosei import study, tables
 from cchkd_utils.sections.quantities import regression_scores, scores
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*constant column")  # units that never fire
+# units that never fire
+pytestmark = [pytest.mark.filterwarnings("ignore:.*constant column"), pytest.mark.slow]
 OPTIONS = {"epochs": 2, "lr": 3e-3, "batch_size": 64, "device": "cpu"}
 
 

@@ -9,6 +9,8 @@ from cchkd_utils.mi import estimate
 from cchkd_utils.sections.estimators import populations
 from cchkd_utils.sections.estimators.populations import POPULATIONS
 
+pytestmark = pytest.mark.slow
+
 
 def sample_information(a, b):
     """I of two blocks of jointly normal columns, from their sample covariance."""

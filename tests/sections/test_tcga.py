@@ -12,7 +12,7 @@ from cchkd_utils.sections.quantities import scores
 from cchkd_utils.sections.tcga import study, tables
 
 RECIPE = study.Recipe(n_features=20, hidden=(16, 8), epochs=40)
-pytestmark = pytest.mark.filterwarnings("ignore:.*constant column")
+pytestmark = [pytest.mark.filterwarnings("ignore:.*constant column"), pytest.mark.slow]
 
 
 def cohort(n=120, p=60, signal=2.0, seed=0, k=2):
