@@ -86,8 +86,9 @@ def figure(columns: int = 1, rows: int = 1, *, width: float = 7.0, height: float
 
 def headline(fig: Figure, finding: str) -> None:
     """Write above the axes what the figure shows, computed from what it draws."""
-    lines = textwrap.fill(minus(finding), int(11.5 * fig.get_figwidth()))
-    fig.suptitle(lines, x=0.01, ha="left", fontsize=12)
+    text, most = minus(finding), int(12 * fig.get_figwidth())
+    even = -(-len(text) // max(1, len(textwrap.wrap(text, most))))  # no last line of one word
+    fig.suptitle(textwrap.fill(text, min(even + 8, most)), x=0.01, ha="left", fontsize=12)
 
 
 def helped(points: pd.DataFrame) -> str:
@@ -230,15 +231,9 @@ def gain_by_estimator(points: pd.DataFrame, estimators: Sequence[str], label: st
     return fig
 
 
-def same_axes(*figures: Figure, names: Sequence[str] = ("xlim", "ylim")) -> None:
-    """Give figures of one design the same limits, panel by panel."""
-    for axes in zip(*(fig.axes for fig in figures)):
-        share_limits(axes, names)
-
-
-def share_limits(axes: Sequence[Axes], names: Sequence[str] = ("xlim", "ylim")) -> None:
+def share_limits(axes: Sequence[Axes]) -> None:
     """Give all axes the limits that hold everything on any of them, to be compared by eye."""
-    for name in names:
+    for name in ("xlim", "ylim"):
         limits = np.array([getattr(ax, f"get_{name}")() for ax in axes])
         for ax in axes:
             getattr(ax, f"set_{name}")(limits[:, 0].min(), limits[:, 1].max())

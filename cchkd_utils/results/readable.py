@@ -56,7 +56,7 @@ def _short(label):
 def judged_by(verdicts: pd.DataFrame) -> str:
     """Say which version's verdict judged recorded tables: later ones may decide otherwise."""
     versions = sorted({version.rpartition(".")[0] for version in verdicts["version"]})
-    return f"Judged by the verdict of {' and '.join(versions)}."
+    return f"Judged by version {' and '.join(versions)} of the verdict."
 
 
 def pair_names(table: pd.DataFrame) -> pd.Series:

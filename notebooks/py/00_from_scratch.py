@@ -410,7 +410,7 @@ answers = distilled.predict(x2[held_out])[0].argmax(1)
 print(f"distilled student: {np.mean(answers == y[held_out].numpy()):.3f} right")
 
 # %% [markdown]
-# The tables of this page, to download above, hold all gains, and for each seed the package's verdict by `ksg`. It ranks the values of each unit first, so that its numbers
+# The tables of this page, to download above, hold all gains, and for each seed the package's verdict by `ksg`. It ranks the values of each unit first (`scores=True`, its default), so that its numbers
 # differ from those by hand.
 
 

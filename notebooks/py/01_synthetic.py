@@ -201,7 +201,7 @@ plots.show(
 
 # %% [markdown]
 # A *cell* is one gap and one λ; it helps or hurts when the 95 % interval of its mean gain leaves out zero. The range is that of the mean gains, in per cent of the undistilled error.
-# This build has fewer rows, dimensions and seeds; the comparison takes its largest number of rows.
+# The figure shows three of the five λ, the table all. This build has fewer rows, dimensions and seeds; the comparison takes its largest number of rows.
 
 # %% tags=["hide-input"]
 study.beside_paper({"recorded": kept, "this build": table})
@@ -251,7 +251,7 @@ plots.show(
 )
 
 # %% [markdown]
-# The marker is the verdict by the last of the estimators.
+# The marker is the verdict by `auto`.
 #
 # ## This build: the gap of learned representations
 #
@@ -275,7 +275,7 @@ study.both_sides(of_networks, estimator)
 study.against_truth(of_networks).round(2)
 
 # %% [markdown]
-# Across, intervals are those of the mean over seeds. The first table gives both sides and their difference, the gap, in nats. The second says whether an estimator ranks the worlds as the true gap
+# Across, intervals are those of the mean over seeds. Of the two folded tables the first gives both sides and their difference, the gap, in nats. The second says whether an estimator ranks the worlds as the true gap
 # does (Spearman), at which true gap its estimate changes sign, and how far the two are apart at most. They need not be equal: $H_1$ and $H_2$ hold more than $t$ and $s$, and a network
 # with few rows learns neither perfectly.
 #

@@ -78,8 +78,8 @@ readable.typeset()
 # %% [markdown]
 # ## Data
 #
-# CMU-MOSEI holds 23 000 such utterances, each with its words, its sound and the face of the speaker in up to 50 steps, and a sentiment from −3 to 3
-# {cite}`zadeh2018mosei`. It must be asked for, so this build uses a **simulated stand-in** with its shapes: text of 300 features, audio of 74, vision
+# CMU-MOSEI holds 23 000 utterances from film reviews and vlogs, each with its words, its sound and the face of the speaker in up to 50 steps, and a sentiment from −3 to 3
+# {cite}`zadeh2018mosei`. It is given out on request only, so this build uses a **simulated stand-in** with its shapes: text of 300 features, audio of 74, vision
 # of 35. Every utterance has a sentiment and three style factors that all modalities share; text shows them with little noise, audio with
 # more, vision with most ({py:mod}`cchkd_utils.datasets.mosei.simulated`). Each repeat is a new data set. `data="real"` reads your own files of
 # CMU-MOSEI, in the layouts of MMSA, MulT or the CMU-MultimodalSDK, or with `dataset="mosi"` those of the smaller CMU-**MOSI**.
@@ -177,8 +177,9 @@ drawn = {
               figures.pairs(clean, f"λ = {middle:g}, T = {first_temperature:g}")],
     "noise": [figures.noise_sweep(mosi_sweep), figures.noise_sweep(sweep)],
 }  # fmt: skip
-for pair in drawn.values() if metric == "accuracy" else ():
-    plots.same_axes(*pair)
+for recorded_fig, fig in drawn.values() if metric == "accuracy" else ():
+    for panels in zip(recorded_fig.axes, fig.axes):
+        plots.share_limits(panels)
 plots.show(
     drawn["ranking"][0],
     "CMU-MOSI: mutual information of the hidden layer and the label, with a 95 % interval and one "
@@ -200,7 +201,7 @@ cells.scored(mosi_clean)
 tables.over_the_grid(mosi)
 
 # %% [markdown]
-# The table counts the outcomes over five λ and four $T$. And the noise (of which the recorded tables keep three λ at $T$ = 2):
+# The folded table counts the outcomes over five λ and four $T$. And the noise (of which the recorded tables keep three λ at $T$ = 2):
 
 # %% tags=["hide-input"]
 plots.show(
@@ -226,8 +227,7 @@ plots.show(
 # %% [markdown]
 # ## This build: who teaches whom?
 #
-# Gain in accuracy at one λ and $T$, with its 95 % interval over repeats. On the right, what each estimator says: *distil* where the 95 % interval of the
-# mean gap $I(H_1;H_2) - I(H_2;Y)$ lies above zero, *do not* where it lies below. The last three rows have two teachers.
+# As in the recorded figure: gain at one λ and $T$ with its 95 % interval over repeats, and what each estimator says.
 
 # %% tags=["hide-input"]
 fig = drawn["pairs"][1]
@@ -249,7 +249,7 @@ both = both.set_index(["estimator", "teacher", "student"])[[*sides]].rename(colu
 both.round(3).unstack("estimator").swaplevel(axis=1).sort_index(axis=1)
 
 # %% [markdown]
-# The three metrics side by side, points, for the cleanest comparison (cross-fitted soft labels where there are some):
+# The three metrics side by side, points, for the cleanest comparison (cross-fitted soft labels where there are some), in a folded table.
 
 # %% tags=["hide-cell"]
 honest = "cross-fitted" if "cross-fitted" in soft else soft[0]
@@ -301,14 +301,6 @@ pd.DataFrame(
 # %% [markdown]
 # ## Answer
 #
-# *In this build, simulated, at the preset* `book`*:* $I(H;Y)$ falls from text to audio to vision, as it was built to. A text teacher helps both weaker
-# students by half a point to two points; the reverse pairs lose about a point, mostly within their intervals. With cross-fitted soft labels, noise
-# on the text teacher turns the audio student's gain into a loss between one and four standard deviations, and the gap passes zero in the same range;
-# the vision student goes the same way, its last interval just reaching zero. With in-sample soft labels the gain does **not** turn: even a teacher that
-# reads mostly noise leaves the audio student better than no teacher, while both estimators say *do not distil*: verdict and outcome disagree. Such
-# a teacher repeats the labels it has learned by heart, softened ([first exercise](#ex-sentiment-1)): that is regularisation, which the criterion does
-# not see. So the boundary shows where soft labels are honest, and not where the teacher has seen the answers.
-#
 # *Recorded, real, CMU-MOSI:* all four estimators give $I(H;Y)$ the paper's order, text, audio, vision. `auto` and MINE are sure of the first step; of the second none is. Alone,
 # audio and vision predict no better than the larger class does (62 %). At λ = 0.5, $T$ = 2 all three kinds of teachers harm the text student, by one and a half to five points, two of
 # the six for certain; over all λ and $T$ in 51 of 120 cells for certain, and nowhere does one help. The verdicts there are *do not distil* or *undecided*. The
@@ -317,6 +309,14 @@ pd.DataFrame(
 # zero: **no crossing can be shown**. Of 18 cases two have a clear outcome, both losses. The sign of the gap is right in both by every estimator, and so is *never*. Decided was only
 # `auto`, in one of the two, rightly; 8 to 18 of 18 verdicts are *undecided*. (In-sample and cross-fitted cases of a pair share their verdict, so these are nine verdicts per estimator, not 18.) On 31 videos the criterion can
 # hardly be refuted, and hardly be confirmed.
+#
+# *In this build, simulated, at the preset* `book`*:* $I(H;Y)$ falls from text to audio to vision, as it was built to. A text teacher helps both weaker
+# students by half a point to two points; the reverse pairs lose about a point, mostly within their intervals. With cross-fitted soft labels, noise
+# on the text teacher turns the audio student's gain into a loss between one and four standard deviations, and the gap passes zero in the same range;
+# the vision student goes the same way, its last interval just reaching zero. With in-sample soft labels the gain does **not** turn: even a teacher that
+# reads mostly noise leaves the audio student better than no teacher, while both estimators say *do not distil*: verdict and outcome disagree. Such
+# a teacher repeats the labels it has learned by heart, softened ([first exercise](#ex-sentiment-1)): that is regularisation, which the criterion does
+# not see. So the boundary shows where soft labels are honest, and not where the teacher has seen the answers.
 #
 # *Two teachers* give no more than text alone on the stand-in, within the intervals. On MOSI they give no sure gain at any λ and $T$.
 #

@@ -151,13 +151,13 @@ results.save(rows, verdict_rows, "04_tcga")
 #
 # What is the interval of a gain? It should hold the mean gain on *new patients*, of networks trained on *another sample* as large as a training fold. What varies is how much each
 # patient moves the gain of the folds that hold him or her out, and the repeats among each other; the interval adds the two, and is widened where units are few (by 10 % at 144, 40 % at 31). The more cautious one of Nadeau and Bengio
-# {cite}`nadeau2003inference`, for folds that share training patients, stands beside it in the tables. In simulated studies of these sizes, whose true gain is known:
+# {cite}`nadeau2003inference`, for folds that share training patients, stands beside it in the tables. A folded table has simulated studies of these sizes, whose true gain is known.
 
 # %% tags=["hide-cell"]
 tables.coverage(pd.read_csv(results.recorded_file("gain_intervals")))
 
 # %% [markdown]
-# *Covers* is the share of 500 studies whose 95 % interval holds the true gain. The verdict of a pair is what more than half of the repeats say, and the interval of its gap the mean
+# *Covers* in it is the share of 500 studies whose 95 % interval holds the true gain. The verdict of a pair is what more than half of the repeats say, and the interval of its gap the mean
 # over repeats, not narrower for their number.
 
 # %% tags=["hide-input"]
@@ -181,26 +181,17 @@ def shown(table: pd.DataFrame, experiments: list[str], weight: float, t: float) 
 #   RTCGA. **Beware:** the table `LIHC.RPPA` of some editions of RTCGA in truth holds mesothelioma; that of release 20160128 is right.
 #
 # Antibodies with missing values are not in these files; which ones, the sources do not say. `cchkd run 04 --preset paper -p data=real` makes the joined tables and all that
-# follows from them; [the ledger](../book/ledger.md) says how long it takes.
+# follows from them; [the ledger](../book/ledger.md) says how long it takes. Intervals in the figures: 90 % on the left, 95 % on the right.
 
 # %% tags=["hide-input"]
 recorded, recorded_verdicts = results.recorded("tcga")
 print(readable.judged_by(recorded_verdicts))
 real_gains = shown(recorded, alone, 0.5, 2.0)
 real_pooled = tables.pool_verdicts(recorded_verdicts)
-lam_shown = 0.5 if 0.5 in lam else lam[0]
-gains = shown(results.check(rows), alone, lam_shown, main)
-pooled = tables.pool_verdicts(results.check(verdict_rows, "verdicts"))
-by_cohort = dict(list(real_gains.groupby("dataset")))
-real_figs = [
-    figures.verdicts_and_gains(real_pooled[real_pooled["dataset"] == dataset], own)
-    for dataset, own in by_cohort.items()
-]
-fig = figures.verdicts_and_gains(pooled, gains)
-plots.same_axes(*real_figs, fig, names=["xlim"])
-for (dataset, own), real_fig in zip(by_cohort.items(), real_figs):
+for dataset, own in real_gains.groupby("dataset"):
+    said = real_pooled[real_pooled["dataset"] == dataset]
     plots.show(
-        real_fig,
+        figures.verdicts_and_gains(said, own),
         f"Recorded {dataset}, a row for each of {len(own) // 2} ordered pairs. Left, the gap of "
         "mutual information by each estimator, shaded where the criterion says distil; right, the "
         "accuracy gained at λ = 0.5 and T = 2, by kind of soft label.",
@@ -210,7 +201,7 @@ for (dataset, own), real_fig in zip(by_cohort.items(), real_figs):
 tables.overview(real_gains, real_pooled)
 
 # %% [markdown]
-# Gains in percentage points with their 95 % interval, λ = 0.5, $T$ = 2 (*cautious*: what the interval of Nadeau and Bengio leaves of the cross-fitted outcome); an outcome is named where it is clear.
+# The folded table has gains in percentage points with their 95 % interval, λ = 0.5, $T$ = 2 (*cautious*: what the interval of Nadeau and Bengio leaves of the cross-fitted outcome); an outcome is named where it is clear.
 # Then who says *yes* (distil) or *no*; blank is *undecided*.
 #
 # **Does the verdict agree with the outcome?** Only a clear effect can be foretold. *Decision* counts where the verdict was decided, *sign* takes the bare sign of the gap, however sure. Beside
@@ -222,7 +213,7 @@ counts = {name: tables.pair_agreement(group, real_pooled) for name, group in by_
 pd.concat(counts, names=["soft labels"])
 
 # %% [markdown]
-# All pairs at every λ and $T$ of the paper, cross-fitted soft labels, accuracy: how many gain / stay unresolved / lose.
+# Folded: all pairs at every λ and $T$ of the paper, cross-fitted soft labels, accuracy: how many gain / stay unresolved / lose.
 
 # %% tags=["hide-cell"]
 cross_fitted = recorded.query("experiment == 'cross-fitted' and metric == 'accuracy'")
@@ -230,7 +221,7 @@ grid = tables.outcomes(cross_fitted, ["temperature", "lam"]).astype(str)
 grid.agg(" / ".join, axis=1).unstack("temperature")
 
 # %% [markdown]
-# Accuracy is coarse. All pairs at all recorded λ and $T$, by metric:
+# Accuracy is coarse. Folded, too, are all pairs at all recorded λ and $T$, by metric.
 
 # %% tags=["hide-cell"]
 tables.outcomes(recorded, ["experiment", "metric"])
@@ -238,9 +229,13 @@ tables.outcomes(recorded, ["experiment", "metric"])
 # %% [markdown]
 # ## This build
 #
-# The same figure on the same axes for the cohorts of this build, at λ = 0.5 if this run has it. Intervals: 90 % on the left, 95 % on the right.
+# The same figure for the cohorts of this build, at λ = 0.5 if this run has it. Its axes are longer: the simulated LIHC has effects of many points.
 
 # %% tags=["hide-input"]
+lam_shown = 0.5 if 0.5 in lam else lam[0]
+gains = shown(results.check(rows), alone, lam_shown, main)
+pooled = tables.pool_verdicts(results.check(verdict_rows, "verdicts"))
+fig = figures.verdicts_and_gains(pooled, gains)
 plots.mark_simulated(fig, kind)
 plots.show(
     fig,
@@ -250,9 +245,9 @@ plots.show(
 )
 
 # %% [markdown]
-# ## Which teacher?
+# ## This build: which teacher?
 #
-# `rank_teachers` orders the candidates by their gap. Does the first one also give the better gain?
+# `criterion.rank_teachers` orders the candidates for a student by their gap. Does the first one also give the better gain?
 
 # %% tags=["hide-input"]
 chosen = []
@@ -266,9 +261,9 @@ for s, half in zip(sets, halved):
 pd.DataFrame(chosen)
 
 # %% [markdown]
-# ## Fusion
+# ## Recorded: fusion
 #
-# Where both modalities are measured, the question is what distillation adds to their fusion.
+# Where both modalities are measured, the question is what distillation adds to their fusion, here at λ = 0.5 and $T$ = 2.
 
 # %% tags=["hide-input"]
 fused = shown(recorded, ["late fusion", "early fusion"], 0.5, 2.0)
@@ -281,7 +276,7 @@ text = fused.assign(pair=readable.pair_names(fused), text=tables.report(fused))
 text.pivot(index="pair", columns="experiment", values="text").rename_axis(None, axis=1)
 
 # %% [markdown]
-# Does fusion gain where the criterion says *distil*? All pairs, λ and $T$ = 2, by estimator:
+# Does fusion gain where the criterion says *distil*? A folded table has all pairs and λ at $T$ = 2, by estimator.
 
 # %% tags=["hide-cell"]
 tables.fusion_by_verdict(recorded, real_pooled, 2.0)

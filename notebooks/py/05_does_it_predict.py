@@ -186,6 +186,9 @@ for ax in np.ravel(axes)[len(recorded) :]:
     ax.set_visible(False)
 for row in np.atleast_2d(axes):
     row[0].set_ylabel("gain (points, or % of error)")
+plots.headline(
+    fig, "A dot is a cell: blue helps, orange hurts, grey neither; line: best monotone curve"
+)
 plots.show(
     fig,
     "Gain against MI gap, one panel per section and one dot per cell, blue where distillation "

@@ -87,7 +87,7 @@ assess = partial(assess_each, estimator=estimator)
 #
 # Gains are per cent of the undistilled student's loss, or percentage points of accuracy. Above zero means that distillation helped. The ± is half a 95 %
 # interval over repetitions. The outcome is read at the smallest λ, because both criteria speak about small weights. An interval
-# that holds zero and lies within ±0.5 counts as *no effect*. Who is undecided foretells nothing. CCH strictly promises only a gain where it holds; we judge it as it is used, as a rule that
+# that holds zero and lies within ±0.5 counts as *no effect*. In brackets beside a verdict stands the share of repetitions that gave it. Who is undecided foretells nothing. CCH strictly promises only a gain where it holds; we judge it as it is used, as a rule that
 # also says when not to distil.
 #
 # ## Two cases for the linear student

@@ -73,7 +73,7 @@ readable.typeset()
 # ## Data
 #
 # A set is an array per modality, and the class of each row ([which files](../book/files.md)). Two come with scikit-learn and need no download: handwritten digits {cite}`alpaydin1998optical` as four half-images, and
-# a tumour's nuclei by three kinds of measurement {cite}`street1993nuclear`. These are **views of one thing** rather than modalities. With `data="real"` all sets are taken that are there: published ones
+# a tumour's nuclei by three kinds of measurement {cite}`street1993nuclear`. These are **views of one thing** rather than modalities, and so is `mfeat` below. With `data="real"` all sets are taken that are there: published ones
 # (`cchkd data --get 08` fetches them), that is birds with their descriptions (`cub` {cite}`wah2011birds`), papers by words and links (`citeseer` {cite}`sen2008collective`), microbes by texts and genes
 # (`prokaryotic` {cite}`brbic2016landscape`), brains (`rosmap` {cite}`wang2021mogonet`), film reviews (`mmmo` {cite}`woellmer2013youtube`), handwriting by six kinds of features (`mfeat` {cite}`duin1998multiple`);
 # the cohorts of [](04_tcga.ipynb) with a table of many cancers (`pancan` {cite}`weinstein2013cancer`), the test videos of CMU-MOSI {cite}`zadeh2016mosi`, and any file of yours in `pairs/`. Nobody chose them with this criterion in mind,
@@ -308,7 +308,7 @@ plots.show(
 # :::{exercise} Leave the views out
 # :label: ex-pairs-1
 #
-# Digits and breast-cancer are views of one thing. Is the criterion better than *never distil* on the clear effects of the other sets?
+# Digits, breast-cancer and mfeat are views of one thing. Is the criterion better than *never distil* on the clear effects of the other sets?
 # :::
 
 # %% [markdown] tags=["solution"]

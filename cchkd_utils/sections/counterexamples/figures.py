@@ -55,7 +55,7 @@ def verdicts_and_outcomes(table: pd.DataFrame, lam: float) -> Figure:
         ax.set_xscale("symlog", linthresh=0.1 if column == "gap" else 1.0)
         ax.xaxis.set_major_formatter("{x:g}")
         ax.set(
-            xlabel=f"{label}; logarithmic beyond ±{0.1 if column == 'gap' else 1:g}",
+            xlabel=f"{label}\nlogarithmic beyond ±{0.1 if column == 'gap' else 1:g}",
             ylim=(-0.6, len(table) - 0.4),
         )
         ax.grid(False, axis="y")

@@ -12,7 +12,7 @@ from cchkd_utils import plots
 
 PAIR = {"I(X;Y)": ("0.4", "^"), "I(H1;H2)": ("black", "o"), "I(H2;Y)": (plots.ORANGE, "s")}
 BAR = 1.645  # standard errors of a 90 % interval
-TRUTH = {"color": "0.2", "lw": 1.0, "ls": "--", "zorder": 1}
+TRUTH = {"color": "0.2", "lw": 1.0, "ls": "--", "zorder": 1.8}  # above the grid
 
 
 def titled(title: str, columns: int = 1, **size) -> tuple[Figure, np.ndarray]:
@@ -107,7 +107,7 @@ def wrong_against_said(ax: Axes, classes: Mapping[str, pd.DataFrame]) -> None:
         ax.errorbar(table["said"], table["wrong"], bars, color=colour, marker=marker, ms=6, lw=1.2)
     ax.plot([0, 0.5], [0, 0.5], **TRUTH)
     ax.set(xlabel="p_wrong, as the verdict says", ylabel="share of signs that were wrong")
-    ax.set(xlim=(-0.02, 0.52), ylim=(-0.02, 1.02))
+    ax.set(xlim=(-0.02, 0.52), ylim=(-0.02, 0.77))
 
 
 def times_faster(ax: Axes, ratios: pd.DataFrame) -> None:
@@ -117,13 +117,14 @@ def times_faster(ax: Axes, ratios: pd.DataFrame) -> None:
     for part, own in ratios.groupby("part"):
         colour, marker = looks[part]
         ax.hlines(at[own.index], own["least"], own["most"], color=colour, lw=2)
-        ax.plot(own["times faster"], at[own.index], ls="", color=colour, marker=marker, ms=7)
+        ax.plot(own["times faster"], at[own.index], ls="", color=colour, marker=marker, ms=7,
+                label=part)  # fmt: skip
     ax.axvline(1.0, **TRUTH)
-    size = [f"{n} rows, {d} + {d}" if d else "" for n, d in zip(ratios["n"], ratios["d"])]
-    names = ratios["what"] + ", beside " + ratios["beside"]
-    ax.set_yticks(at, [f"{name}\n{text}".strip() for name, text in zip(names, size)])
+    size = [f", {n} rows, {d} + {d}" if d else "" for n, d in zip(ratios["n"], ratios["d"])]
+    ax.set_yticks(at, ratios["what"] + "\nbeside " + ratios["beside"] + size, fontsize=8.5)
     ax.set(xscale="log", ylim=(len(at) - 0.5, -0.5), xlabel="times faster (logarithmic)")
     ax.xaxis.set_major_formatter("{x:g}")
+    ax.legend(loc="lower right", fontsize=9)
 
 
 def growth(axes: Sequence[Axes], table: pd.DataFrame) -> None:
@@ -133,7 +134,8 @@ def growth(axes: Sequence[Axes], table: pd.DataFrame) -> None:
         ax.set(
             xscale="log", yscale="log", xlabel="rows (logarithmic)", ylabel=f"{unit} (logarithmic)"
         )
-        ax.yaxis.set_major_formatter("{x:g}")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter("{x:,.0f}")
 
 
 def bits_and_nats(ax: Axes, verdicts: pd.DataFrame, flips: np.ndarray) -> None:

@@ -31,19 +31,21 @@ def sign_on_many_pairs(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     if clear["source"].nunique() < FEWEST:
         return Cell("clear effects in fewer than three sources", NOT_TESTABLE)
     helps = clear.drop_duplicates(tables.POINT)["outcome"] == "helps"
-    parts, apart, shares = [], [], []
+    parts, apart, shares, names = [], [], [], []
     for estimator, own in clear.groupby("estimator", sort=False):
         same, never = same_sign(own).to_numpy(), (own["outcome"] == "hurts").to_numpy()
         constant = never if never.mean() >= 0.5 else ~never
         parts.append(f"{estimator} {same.sum()} of {len(same)}")
         shares.append(same.mean())
         ahead = same.astype(float) - constant
-        apart.append(intervals.cluster_interval(lambda r, a=ahead: a[r].mean(), own["source"])[1:])
+        apart.append(intervals.cluster_interval(lambda r, a=ahead: a[r].mean(), own["source"]))
+        names.append(estimator)
     text = f"sign right: {', '.join(parts)}; *always* in {helps.sum()}, *never* in {(~helps).sum()}"
-    text += "; less the better of these, by estimator, points over sources: " + ", ".join(
-        f"[{100 * low:+.0f}, {100 * high:+.0f}]" for low, high in apart
+    text += "; less the better of these, points over sources: " + ", ".join(
+        f"{name} " + "{:+.0f} [{:+.0f}, {:+.0f}]".format(*(100 * v for v in told))
+        for name, told in zip(names, apart, strict=True)
     )
-    better, worse = [low > 0 for low, _ in apart], [high < 0 for _, high in apart]
+    better, worse = [low > 0 for _, low, _ in apart], [high < 0 for _, _, high in apart]
     if not any(better) and not all(worse):
         return Cell(text, NOT_TESTABLE)
     sure = all(better) and min(shares) >= FLOOR

@@ -240,8 +240,8 @@ def ablations(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     right = same_sign(table)
     by_lam, by_temperature = (right.groupby(table[name]).mean() for name in ("lam", "temperature"))
     text = "; ".join(
-        f"{name}: " + ", ".join(f"{key:g} {value:.0%}" for key, value in shares.items())
-        for name, shares in (("agreement by λ", by_lam), ("by T", by_temperature))
+        "agreement " + ", ".join(f"at {name} = {key:g}: {v:.0%}" for key, v in shares.items())
+        for name, shares in (("λ", by_lam), ("T", by_temperature))
     )
     text += f"; {_constants(table)}"
     helps = (table["outcome"] == "helps").groupby(table["lam"]).mean()
@@ -260,7 +260,7 @@ def estimators_rank(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     judged = judged[judged["condition"].str.endswith("by index")]
     wide = judged.groupby(["condition", "estimator"])["gap"].mean().unstack().dropna()
     if set(PAPERS) != set(wide) or len(wide) < 3:
-        return Cell("one of the paper's estimators or too few conditions", NOT_TESTABLE)
+        return Cell("not all of the paper's three estimators, or too few conditions", NOT_TESTABLE)
     ranks = wide.corr(method="spearman").to_numpy()
     lowest = ranks[np.triu_indices(len(ranks), 1)].min()
     apart = (wide.max(axis=1) - wide.min(axis=1)).median()
@@ -339,7 +339,7 @@ def _range_of(cells: pd.DataFrame) -> str:
 
 def _span(cells: pd.DataFrame) -> str:
     ends = cells["percent"].agg(["min", "max"])
-    return "never" if cells.empty else "{min:+.1f} … {max:+.1f}".format(**ends)
+    return "no such cell" if cells.empty else "{min:+.1f} … {max:+.1f}".format(**ends)
 
 
 def _points(row: pd.Series) -> str:

@@ -191,7 +191,8 @@ def change(table: pd.DataFrame, by: str) -> pd.Series:
     both = low.join(high[["percent"]], rsuffix="_high", how="inner").reset_index()
     both["percent"] = both["percent_high"] - both["percent"]
     parts = {"gap > 0": both[both["gap"] > 0], "gap < 0": both[both["gap"] < 0], "all": both}
-    title = f"{by}: {ends[1]:g} less {ends[0]:g}"
+    names = {"lam": "λ", "temperature": "T", "n_train": "training rows"}
+    title = f"{names[by]}: {ends[1]:g} less {ends[0]:g}"
     return pd.Series({name: _mean(own) for name, own in parts.items()}, name=title)
 
 
@@ -214,10 +215,11 @@ def failures(table: pd.DataFrame, verdicts: pd.DataFrame, estimator: str) -> pd.
 
 
 def failed(table: pd.DataFrame, verdicts: pd.DataFrame, most: int = 8) -> pd.DataFrame:
-    """`failures` by every estimator at their worst λ, for readers."""
+    """`failures` by every estimator at their worst λ, for readers: at most two of a set."""
     parts = [failures(table, verdicts, estimator) for estimator in table["estimator"].unique()]
     wrong = pd.concat(parts).sort_values("percent", key=abs, ascending=False)
-    wrong = wrong.drop_duplicates([*CLUSTER, "estimator"]).head(most)
+    wrong = wrong.drop_duplicates(CLUSTER)  # by the estimator that comes first
+    wrong = wrong.groupby("dataset", sort=False).head(2).head(most)
     pair = wrong["dataset"] + ": " + wrong["teacher"] + " → " + wrong["student"]
     pair += ", " + wrong["condition"]
     gap, gain = (

@@ -38,7 +38,7 @@ def _name_blurs(ax: Axes, points: pd.DataFrame) -> None:
     ax.set_ylim(bottom - 0.08 * (top - bottom), top)  # room for the lowest label
     margin = 0.07 * (right - left)
     for _, group in columns.groupby((columns["gap"].diff() > 0.05 * (right - left)).cumsum()):
-        names = "–".join(f"{blur:g}" for blur in sorted({group.index.min(), group.index.max()}))
+        names = ", ".join(f"{blur:g}" for blur in sorted(group.index))
         at = np.clip(group["gap"].mean(), left + margin, right - margin)
         ax.annotate(f"{names} px", (at, group["low"].min()), (0, -4), va="top",
                     textcoords="offset points", ha="center", fontsize=9)  # fmt: skip
