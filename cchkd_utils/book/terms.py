@@ -10,7 +10,7 @@ UNLINKED = re.compile(r"\s*[#|%<:({]")  # titles, tables, comments, HTML, option
 KEPT = re.compile(
     r"(\{[\w:-]+\}`[^`]*`|`[^`]*`|\$[^$]*\$|!?\[[^\]]*\]\([^)]*\)|<a .*?</a>|<[^>]*>|\*\*[^*]*\*\*)"
 )
-EVERYDAY = {"cell"}  # notebooks have others
+EVERYDAY = {"cell", "source"}  # pages have others
 SOLVED = {"exercise", "solution"}
 
 

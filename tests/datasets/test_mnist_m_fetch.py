@@ -123,7 +123,11 @@ def test_an_archive_with_too_few_photographs_is_named(server, tmp_path, monkeypa
     assert not list(tmp_path.rglob("*.jpg"))
 
 
-@pytest.mark.parametrize("body", [b"<html>", archive(["readme.txt"]), archive(["a"])[:-9]])
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>", archive(["readme.txt"]), archive(["a"])[:-9]],
+    ids=["a page", "no photographs", "cut off"],  # an archive holds the time, a worker has its own
+)
 def test_an_archive_that_is_not_bsds_is_named(body, server, tmp_path):
     server.files["bsds.tgz"] = body
     with pytest.raises(ValueError, match=r"BSR_bsds500\.tgz: "):
