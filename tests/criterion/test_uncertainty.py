@@ -21,6 +21,14 @@ def test_rows_of_one_unit_count_once():
     assert paired_stderr(a, b, np.arange(300)) == pytest.approx(plain, rel=1e-9)
 
 
+def test_what_both_sides_share_leaves_the_error_of_their_difference():
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal(400)
+    b = a + 0.1 * rng.standard_normal(400)
+    by_hand = np.std(a - b, ddof=1) / 20
+    assert paired_stderr(a, b) == pytest.approx(by_hand, rel=1e-9) < 0.01
+
+
 def test_subsamples_hold_whole_units_and_give_the_error_of_a_mean():
     rng = np.random.default_rng(0)
     units = np.repeat(np.arange(200), 5)

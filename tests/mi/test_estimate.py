@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cchkd_utils.mi import METHODS, estimate, label_entropy, tasks
+from cchkd_utils.mi.normal import held_out_posterior
 
 SQUARE = -np.log(1 - 0.64)  # two pairs of correlation .8
 
@@ -199,3 +200,16 @@ def test_given_needs_labels_and_a_continuous_y():
         estimate(GOOD, GOOD[::-1] ** 2, given=GOOD[:, 0])
     with pytest.raises(ValueError, match="leave out discrete_y"):
         estimate(GOOD, np.arange(100) % 2, discrete_y=True, given=np.arange(100) % 3)
+
+
+def test_a_posterior_never_sees_the_rows_that_it_judges():
+    x, codes, met = np.arange(60.0)[:, None], np.arange(60) % 3, []
+
+    def model(train, labels, new, n_classes):
+        assert not set(train[:, 0]) & set(new[:, 0]) and len(train) == len(labels)
+        met.extend(new[:, 0])
+        return np.tile(new, n_classes)
+
+    log_p = held_out_posterior(model, x, codes, seed=0)
+    assert sorted(met) == list(range(60))  # each row is judged once
+    np.testing.assert_array_equal(log_p, np.tile(x, 3))  # and lies in its own place
