@@ -77,4 +77,4 @@ def test_labels_of_an_index_lose_no_digit():
 
 def test_recorded_verdicts_name_the_versions_that_judged_them():
     table = pd.DataFrame({"version": ["0.2.3", "0.1.0", "0.1.1"]})
-    assert judged_by(table) == "Judged by the verdict of 0.1 and 0.2."
+    assert judged_by(table) == "Judged by version 0.1 and 0.2 of the verdict."
