@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cchkd_utils.criterion import assess, decide, probability_wrong, rank_teachers
+from cchkd_utils.criterion.expected_gain import OutOfRange, forecast, predict
 from cchkd_utils.criterion.rivals import linear_cka, residual_alignment, rival_criteria
 from cchkd_utils.criterion.uncertainty import paired_stderr, simulated_bias
 
@@ -260,3 +261,16 @@ def test_training_gives_a_forecast_of_the_same_accuracies():
     assert "P(helps)" in str(verdict) and verdict.to_dict()["forecast"]["p_help"] > 0
     with pytest.raises(ValueError, match="student_logits"):
         criterion.assess(h1, h2, labels, checks=False, training={"n_train": 200})
+
+
+def test_without_a_teacher_nothing_is_foretold_and_little_where_its_share_is_small():
+    model = {"mean": [1.0], "scale": [2.0], "intercept": 0.1, "weights": [0.3], "spread": 0.2}
+    mean, spread = predict(model, np.array([[3.0]] * 3), np.array([0.0, 0.2, 0.8]))
+    np.testing.assert_allclose(mean, [0.0, 0.08, 0.32])  # (0.1 + 0.3) times the share
+    np.testing.assert_allclose(spread, [0.0, 0.04, 0.16])
+    known = {"teacher_accuracy": 0.9, "student_accuracy": 0.7, "mi_student_label": 0.6,
+             "n_train": 200, "n_classes": 4}  # fmt: skip
+    worse = known | {"teacher_accuracy": 0.7}
+    assert forecast(**worse).p_help < forecast(**known).p_help
+    with pytest.raises(OutOfRange, match="no forecast"):
+        forecast(**known | {"n_train": 10**6})
