@@ -13,7 +13,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that meet slow each other down
 
 
-SLOW = {"site", "smoke", "tiny"}  # fixtures of tests that start kernels or build the book
+SLOW = {"site", "tiny"}  # fixtures of tests that start kernels or build the book
 
 
 def pytest_collection_modifyitems(items):

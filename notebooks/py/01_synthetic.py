@@ -173,24 +173,16 @@ table, judgements = results.check(rows), results.check(verdicts, "verdicts")
 kept, kept_verdicts = results.recorded("synthetic")
 print(readable.judged_by(kept_verdicts))
 
-
-def kept_world(true: float) -> JointGaussian:
-    """Return the world of the recorded run at a gap."""
-    return JointGaussian.from_correlations(0.6, q_for_gap(true, 0.6), 0.8, 100, "calibrated")
-
-
 kept_summary, most = study.gains(kept), int(kept["n_train"].max())
 kept_main = kept_summary[
     (kept_summary["n_train"] == most) & kept_summary["lam"].isin([0.2, 0.5, 0.8])
 ]
 kept_judged = study.gaps(kept_verdicts, most)
 by_auto = kept_judged[kept_judged["estimator"] == "auto"].set_index("knob")["decision"]
-fine = np.linspace(-0.2, 0.4, 60)
 fig = figures.gain_against_true_gap(
     kept_main.assign(decision=kept_main["knob"].map(by_auto)),
-    {w: (fine, [-100 * kept_world(x).relative_change(most, w) for x in fine])
-     for w in (0.2, 0.5, 0.8)},
-)  # fmt: skip
+    study.exact_curves(study.recorded_world, most, (0.2, 0.5, 0.8), kept_main["knob"]),
+)
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
@@ -214,7 +206,7 @@ order = [name for name in ("ksg", "mine", "lmi", "auto") if name in set(kept_jud
 display(study.both_sides(kept_judged, order), study.against_truth(kept_judged).loc[order].round(2))
 
 # %% tags=["hide-input"]
-fig = figures.gain_against_rows(kept_summary, kept_world, gap=0.1)
+fig = figures.gain_against_rows(kept_summary, study.recorded_world, gap=0.1)
 plots.mark_simulated(fig, "simulated")
 plots.show(
     fig,
@@ -234,11 +226,7 @@ estimated = study.gaps(judgements, n_train)
 of_networks = estimated[estimated["estimator"] != "exact"]
 main = summary[summary["n_train"] == n_train]
 by_last = of_networks[of_networks["estimator"] == estimator[-1]].set_index("knob")
-fine = np.linspace(min(gap), max(gap), 60)
-curves = {
-    weight: (fine, [-100 * world(x).relative_change(n_train, weight) for x in fine])
-    for weight in lam
-}
+curves = study.exact_curves(world, n_train, lam, gap)
 fig = figures.gain_against_true_gap(
     main.assign(decision=main["knob"].map(by_last["decision"])), curves
 )

@@ -170,6 +170,8 @@ points = tables.points(table, judged, middle, first_temperature, share, metric)
 mosi_clean, clean = mosi_points[mosi_points["knob"] == 0], points[points["knob"] == 0]
 mosi_sweep, sweep = (p[p["teacher"] == "text"] for p in (mosi_points, points))
 mosi_sweep = mosi_sweep[mosi_sweep["estimator"].isin(["ksg", "auto"])]
+
+# %% tags=["hide-input"]
 drawn = {
     "ranking": [figures.ranking(tables.ranking(mosi_judged, fold_share)),
                 figures.ranking(tables.ranking(judged, share))],

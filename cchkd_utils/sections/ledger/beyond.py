@@ -31,21 +31,20 @@ def sign_on_many_pairs(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     if clear["source"].nunique() < FEWEST:
         return Cell("clear effects in fewer than three sources", NOT_TESTABLE)
     helps = clear.drop_duplicates(tables.POINT)["outcome"] == "helps"
-    parts, apart, shares, names = [], [], [], []
+    parts, shares, apart = [], [], {}
     for estimator, own in clear.groupby("estimator", sort=False):
         same, never = same_sign(own).to_numpy(), (own["outcome"] == "hurts").to_numpy()
         constant = never if never.mean() >= 0.5 else ~never
         parts.append(f"{estimator} {same.sum()} of {len(same)}")
         shares.append(same.mean())
         ahead = same.astype(float) - constant
-        apart.append(intervals.cluster_interval(lambda r, a=ahead: a[r].mean(), own["source"]))
-        names.append(estimator)
+        apart[estimator] = intervals.cluster_interval(lambda r, a=ahead: a[r].mean(), own["source"])
     text = f"sign right: {', '.join(parts)}; *always* in {helps.sum()}, *never* in {(~helps).sum()}"
     text += "; less the better of these, points over sources: " + ", ".join(
         f"{name} " + "{:+.0f} [{:+.0f}, {:+.0f}]".format(*(100 * v for v in told))
-        for name, told in zip(names, apart, strict=True)
+        for name, told in apart.items()
     )
-    better, worse = [low > 0 for _, low, _ in apart], [high < 0 for _, _, high in apart]
+    better, worse = zip(*((low > 0, high < 0) for _, low, high in apart.values()), strict=True)
     if not any(better) and not all(worse):
         return Cell(text, NOT_TESTABLE)
     sure = all(better) and min(shares) >= FLOOR
@@ -55,8 +54,8 @@ def sign_on_many_pairs(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
 @headline(
     "08_many_pairs",
     "Beyond the paper: on every pair of many sets, the gap ranks the pairs of a set by their gain",
-    "How much more accurate the teacher is orders the pairs no worse, for nothing; with soft "
-    "labels from teachers that have not seen the rows it is ahead.",
+    "How much more accurate the teacher is costs nothing, and is not shown to order them worse; "
+    "with soft labels from teachers that have not seen the rows it is ahead.",
 )
 def ranking_of_many_pairs(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     wide, scores = tables.scored(near(tables.joined(rows, verdicts), lam=0.5, temperature=2.0))

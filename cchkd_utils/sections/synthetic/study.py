@@ -1,6 +1,6 @@
 """What notebook 01 computes: networks on joint Gaussian data, their verdicts, the two tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ from cchkd_utils import criterion, distill, plots, results
 from cchkd_utils.datasets import synthetic
 from cchkd_utils.distill import networks
 from cchkd_utils.distill.losses import teacher_share
-from cchkd_utils.gaussian import JointGaussian
+from cchkd_utils.gaussian import JointGaussian, q_for_gap
 from cchkd_utils.results import intervals
 from cchkd_utils.sections.cells import pooled
 from cchkd_utils.sections.quantities import crossing
@@ -161,3 +161,14 @@ def against_truth(estimated: pd.DataFrame) -> pd.DataFrame:
         for name, group in estimated.sort_values("knob").groupby("estimator", sort=False)
     }
     return pd.DataFrame(compared).T
+
+
+def recorded_world(true: float) -> JointGaussian:
+    """Return the world of the recorded run at a gap of `true` nats."""
+    return JointGaussian.from_correlations(0.6, q_for_gap(true, 0.6), 0.8, 100, "calibrated")
+
+
+def exact_curves(world: Callable, n: int, lam: Iterable[float], gaps: Iterable[float]) -> dict:
+    """Per cent of the error that a linear student saves, by weight: (gaps, values) of a curve."""
+    fine = np.linspace(min(gaps), max(gaps), 60)
+    return {w: (fine, [-100 * world(x).relative_change(n, w) for x in fine]) for w in lam}
