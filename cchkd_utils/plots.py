@@ -149,7 +149,7 @@ def vega() -> bytes:
 def mark_simulated(fig: Figure, kind: str) -> None:
     """Write on the figure that its data are simulated, if they are."""
     if kind == "simulated":
-        fig.supxlabel("simulated data", x=0.99, ha="right", color=GREY, fontsize=9)
+        fig.supxlabel("simulated data", x=0.99, ha="right", color=GREY, fontsize=10)
 
 
 def colours(values: Sequence[float]) -> dict[float, tuple]:

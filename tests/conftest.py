@@ -13,6 +13,11 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that meet slow each other down
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Two workers a core: much of the time tests wait for kernels, schedulers and pages."""
+    return 2 * (os.cpu_count() or 1)
+
+
 SLOW = {"site", "tiny"}  # fixtures of tests that start kernels or build the book
 
 

@@ -1,7 +1,12 @@
 // What the generated HTML leaves out for readers without a mouse or without eyes.
 function mend() {
-  for (const box of document.querySelectorAll(".bd-article :is(table, div.math, pre, figure)")) {
+  const boxes = ".bd-article :is(table, div.math, pre, figure, a.image-reference)";
+  for (const box of document.querySelectorAll(boxes)) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; // wide: the arrow keys scroll it
+    // its edge fades where it goes on
+    const left = () => box.scrollWidth - box.clientWidth - box.scrollLeft;
+    box.onscroll = () => box.classList.toggle("goes-on", left() > 2);
+    box.onscroll();
   }
   // docutils calls the bibliography a list; its entries say that they are not list items
   document.querySelectorAll(".citation-list[role=list]").forEach(list => list.removeAttribute("role"));

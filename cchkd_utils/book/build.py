@@ -166,7 +166,7 @@ def run_card(record: Mapping[str, Any]) -> str:
     more += [f'<a href="{at}{path.name}">{path.stem}</a>' for path in recorded_files(stem)]
     made = record | {
         "threads": f"{record['threads']} thread{'s' * (record['threads'] > 1)}",
-        "finished": record["finished"][:10],
+        "finished": record["finished"][:10].replace("-", "\N{NON-BREAKING HYPHEN}"),
         "data": ", ".join(dict.fromkeys(filter(None, [values.get("data"), record["kind"]]))),
         "tables": ", ".join(tables),
         "more": ", ".join(more),

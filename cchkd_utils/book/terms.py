@@ -1,4 +1,4 @@
-"""Links to the glossary: the first use of each of its words on a page, set when it is staged."""
+"""Prose as it is staged: first uses of glossary words are links, numbers stay with their units."""
 
 import json
 import re
@@ -9,6 +9,10 @@ FENCE = re.compile(r"\s*(`{3,}|\$\$)")
 UNLINKED = re.compile(r"\s*[#|%<:({]")  # titles, tables, comments, HTML, options, labels
 KEPT = re.compile(
     r"(\{[\w:-]+\}`[^`]*`|`[^`]*`|\$[^$]*\$|!?\[[^\]]*\]\([^)]*\)|<a .*?</a>|<[^>]*>|\*\*[^*]*\*\*)"
+)
+TOGETHER = re.compile(  # a number and its unit, a symbol and its value
+    r"(?<=\d) (?=%|nats?\b|points?\b|px\b)|(?<=[λTγκ]) (?=[=<>≈])"
+    r"|(?<=[=<>≈]) (?=[−\d½])|^ (?=[=≈] )"
 )
 EVERYDAY = {"cell", "source"}  # pages have others
 SOLVED = {"exercise", "solution"}
@@ -60,6 +64,7 @@ def _linked(text: str, left: dict[str, re.Pattern]) -> str:
             fence = "" if closes or one_line else fence or mark[1]
         elif not fence and not html and not UNLINKED.match(line):
             parts = KEPT.split(line)  # kept ones at odd places
+            parts[::2] = [TOGETHER.sub("\N{NO-BREAK SPACE}", part) for part in parts[::2]]
             for word, form in list(left.items()):
                 for j in range(0, len(parts), 2):
                     if hit := form.search(parts[j]):

@@ -137,7 +137,7 @@ def simulation_check(judged: Judged) -> tuple[float, Check]:
     failed = abs(bias) > limit and turned
     return bias, Check(
         "bias in simulation", not failed, bias, f"{limit:.3f} nats, or the sign holds without it",
-        "without this bias the sign is not sure; more rows, or fewer units", failed,
+        "without this bias the sign is not sure; more rows, or fewer columns", failed,
     )  # fmt: skip
 
 
@@ -227,7 +227,7 @@ def _unseen_rows(judged, rows):
     return Check(
         "promised above unseen rows", not (down or up), float(falls[worst]),
         f"at most {allowed[worst]:.3f} nats",
-        "a model fits its own rows better than others; add rows, or keep fewer units",
+        "a model fits its own rows better than others; add rows, or keep fewer columns",
         bool(down or up) and judged.turns(down, up),
     )  # fmt: skip
 
@@ -276,7 +276,7 @@ def _shuffled_rows(judged):
     down, up = (max(e.nats - Z * e.stderr - SLACK, 0.0) for e in sides)
     return Check(
         name, not (down or up), max(e.nats for e in sides), f"{SLACK:g} nats and {Z:g} errors",
-        "rows that are no pairs seem to share information; more rows, or fewer units",
+        "rows that are no pairs seem to share information; more rows, or fewer columns",
         bool(down or up) and judged.turns(down, up),
     )  # fmt: skip
 

@@ -128,7 +128,7 @@ def draw(verdict: Verdict) -> Figure:
     gap.set_xlabel(f"nats, with the {verdict.level:.0%} interval; shaded: says distil")
     plots.headline(fig, headline(verdict))
     if told:
-        fig.supxlabel("\n".join(told), x=0.01, ha="left", fontsize=9, color="0.25")
+        fig.supxlabel("\n".join(told), x=0.01, ha="left", fontsize=10, color="0.25")
     return fig
 
 

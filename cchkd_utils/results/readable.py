@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 
 MINUS = re.compile(r"(?<![^>\s\[(±])-(?=[\d.])")
-TOGETHER = re.compile(r"\[[^\[\]<>]*\]|[\d.] ± [\d.]")
+TOGETHER = re.compile(r"\[[^\[\]<>]*\]|[\d.] ± [\d.]|\d %")
 
 
 def typeset() -> None:

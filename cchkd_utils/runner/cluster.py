@@ -25,6 +25,7 @@ from cchkd_utils.runner.runs import Plan
 TRIES = 3  # of a point whose kernel died; Dask gives a point whose worker died as many
 PATIENCE = 10  # seconds for a scheduler to answer, and to show its workers
 UNGUARDED = 'no worker started; in a script, sweep under `if __name__ == "__main__":`'
+GROUPS = ("run", "after")  # of tasks: without and with needs
 DIED = "workers died on this point again and again: killed, or out of memory"
 LOST = "the scheduler was lost; finished runs are kept, call again to go on"
 
@@ -97,8 +98,9 @@ def _outcomes(
     ours = uuid.uuid4().hex[:8]  # another's sweep of the same points is another's
     futures = {}
     for plan in plans:  # those needed stand before those that need them
-        name = f"{plan.notebook.stem}-{plan.key}-{ours}"
         first = [futures[need.key] for need in plan.needs if need.key in futures]
+        group = f"{GROUPS[bool(first)]}-{ours}"  # Dask keeps the order within a large group
+        name = (group, plan.notebook.stem, plan.key)
         futures[plan.key] = client.submit(_work, plan, gpus, *first, key=name)
     keys = {future: key for key, future in futures.items()}
     for future in as_completed(keys):
@@ -144,6 +146,10 @@ def _cluster(plans: Sequence[Plan], workers: int | None, scheduler: str | None) 
         "distributed.nanny.pre-spawn-environ": {},  # notebooks get the environment of the caller
         "distributed.scheduler.allowed-failures": TRIES,
         "distributed.scheduler.no-workers-timeout": "60s",  # if none comes back, points end
+        # A worker gets its next run when it is free, in the order given, and may take one from
+        # another's queue, which Dask allows where a duration is known.
+        "distributed.scheduler.worker-saturation": 1.0,
+        "distributed.scheduler.default-task-durations": dict.fromkeys(GROUPS, "60s"),
         "distributed.comm.timeouts.connect": f"{PATIENCE}s",
         "distributed.client.security-loader": None,
         # Dask watches itself some fifty times a second; a worker that waits for its kernel has

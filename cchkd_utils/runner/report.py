@@ -163,7 +163,7 @@ def gain_figure(means: pd.DataFrame, settings: list[str]) -> Figure | None:
         ax.set(xlabel=typed(across), ylabel=f"gain, {metric}")
     if lines:
         handles, names = ax.get_legend_handles_labels()
-        fig.legend(handles, names, loc="outside upper left", ncols=2, fontsize=9, frameon=False)
+        fig.legend(handles, names, loc="outside upper left", ncols=2, fontsize=10, frameon=False)
     return fig
 
 

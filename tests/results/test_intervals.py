@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from cchkd_utils.results import intervals
 
@@ -130,3 +131,20 @@ def test_intervals_over_seeds_cover_and_outcomes_follow_from_them():
 def test_one_repeat_has_no_interval_and_is_unresolved():
     row = intervals.summarise(gains(0.1), ["condition"]).iloc[0]
     assert np.isnan(row["gain_lo"]) and row["outcome"] == "unresolved" and row["repeats"] == 1
+
+
+def test_rank_correlation_is_spearmans_ties_and_repeats_included():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 6, 40), rng.integers(0, 4, 40)
+    rows = rng.integers(40, size=40)
+    for drawn in (np.arange(40), rows):
+        value, _, _ = intervals.rank_correlation(x[drawn], y[drawn], np.arange(40), draws=2)
+        assert value == pytest.approx(spearmanr(x[drawn], y[drawn]).statistic)
+
+    def drawn_again(rows):
+        return spearmanr(x[rows], y[rows]).statistic
+
+    units = np.repeat(np.arange(10), 4)
+    wanted = intervals.cluster_interval(drawn_again, units, draws=50)
+    assert intervals.rank_correlation(x, y, units, draws=50) == pytest.approx(wanted)
+    assert np.isnan(intervals.rank_correlation(x, 0 * y, units, draws=5)).all()

@@ -261,7 +261,7 @@ def test_an_unwritable_folder_is_one_line(tiny, monkeypatch, capsys):
 
 
 def test_a_full_disk_is_a_clear_error_of_each_point(tiny, monkeypatch):
-    """On a file system of 120 kB, where this user may mount one."""
+    """On a file system of 40 kB, where this user may mount one."""
     small = tiny / "small"
     small.mkdir()
     under = [
@@ -269,7 +269,7 @@ def test_a_full_disk_is_a_clear_error_of_each_point(tiny, monkeypatch):
         "-rm",
         "sh",
         "-c",
-        f'mount -t tmpfs -o size=120k t {small} && exec "$@"',
+        f'mount -t tmpfs -o size=40k t {small} && exec "$@"',
         "-",
     ]
     if (
@@ -278,7 +278,7 @@ def test_a_full_disk_is_a_clear_error_of_each_point(tiny, monkeypatch):
     ):
         pytest.skip("this user may not mount a file system")
     monkeypatch.setenv("CCHKD_RUNS", str(small / "runs"))
-    words = ["sweep", "01", "--preset", "smoke", "-p", "n_seeds=1..40", "--workers", "1"]
+    words = ["sweep", "01", "--preset", "smoke", "-p", "n_seeds=1..12", "--workers", "1"]
     status, _, err = call(*words, under=under)
     text = "\n".join(err)
     assert status == 1 and "No space left on device" in text and "Traceback" not in text

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cchkd_utils import paths, results, runner
-from cchkd_utils.runner import execute
+from cchkd_utils.runner import cluster, execute
 
 READER = """\
 from cchkd_utils import results
@@ -65,7 +65,7 @@ def test_what_fails_below_fails_above_with_its_reason(reader):
     assert isinstance(outcome, runner.RunError) and "01_tiny: cell" in str(outcome)
 
 
-def test_without_the_runs_it_needs_nothing_is_filed(reader):
+def test_without_the_runs_it_needs_nothing_is_filed(reader, monkeypatch):
     """However it came to that: their tables would be missing and nobody would see."""
     planned = runner.plan("02", preset="smoke")
     with pytest.raises(runner.RunError, match="02_reader: it needs 01_tiny, whose run"):
@@ -76,6 +76,7 @@ def test_without_the_runs_it_needs_nothing_is_filed(reader):
         "os.getppid()", "int(Path(f'/proc/{os.getppid()}/stat').read_text().split()[3])"
     )
     path.write_text(path.read_text().replace("time.sleep(seconds)", worker))
+    monkeypatch.setattr(cluster, "TRIES", 1)
     plans = [runner.plan(name, preset="smoke") for name in ("01", "02")]
     outcomes = dict(runner.run_many(plans, workers=1))
     assert "workers died on this point" in str(outcomes[0])

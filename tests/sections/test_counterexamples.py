@@ -83,7 +83,7 @@ def test_tables_to_read():
     cases = Cases()
     entry(cases, "loss", 3.0)
     report = cases.report("case")
-    assert report.loc["loss", "gain, λ=0.1"] == "+3.00 ± 0.02"
+    assert report.loc["loss", "gain (% of mse), λ=0.1"] == "+3.00 ± 0.02"
     assert report.loc["loss", "CCH"] == "distil"
     assert cases.conclusion().loc["case: loss", "what happened"] == "helps (+3.0)"
 

@@ -157,13 +157,17 @@ class Cases:
         table = self.summary().query("experiment == @case")
         names = table["condition"].str.removeprefix(f"{case}: ")
         out = pd.DataFrame(index=pd.Index(names, name=case))
+        metric = next(row["metric"] for row in self.rows if row["experiment"] == case)
+        unit = "points" if results.SIGNS[metric] > 0 else f"% of {metric}"
         out["gap (nats)"] = [f"{gap:+.3f}" for gap in table["gap"]]
         out["CCH"] = _decisions(table)
         out["E[(y−t)(y−s)]"] = [f"{value:+.3f}" for value in table[ALIGNMENT]]
         for lam, gains in self.gains().groupby("lam"):
             gains = gains.set_index("condition").loc[table["condition"]]
             half = (gains["gain_hi"] - gains["gain_lo"]) / 2
-            out[f"gain, λ={lam:g}"] = [f"{g:+.2f} ± {h:.2f}" for g, h in zip(gains["gain"], half)]
+            out[f"gain ({unit}), λ={lam:g}"] = [
+                f"{g:+z.2f} ± {h:.2f}" for g, h in zip(gains["gain"], half)
+            ]
         return out
 
     def conclusion(self) -> pd.DataFrame:
@@ -172,7 +176,7 @@ class Cases:
         happened = zip(table["outcome"], table["gain"])
         return pd.DataFrame(index=table.index).assign(**{
             "CCH": _decisions(table),
-            "what happened": [f"{outcome} ({gain:+.1f})" for outcome, gain in happened],
+            "what happened": [f"{outcome} ({gain:+z.1f})" for outcome, gain in happened],
             "residual alignment": table["predicted"],
             "who was right": table["right"],
         })  # fmt: skip

@@ -64,7 +64,7 @@ def estimate_against_truth(ax: Axes, table: pd.DataFrame, *, ceiling=np.inf, ls=
     if np.isfinite(ceiling):
         ax.axhline(ceiling, color="0.2", lw=1, ls=":")
         ax.annotate(f"ln K = {ceiling:.2f}", (0, ceiling), (2, -4), textcoords="offset points",
-                    va="top", fontsize=9)  # fmt: skip
+                    va="top", fontsize=10)  # fmt: skip
     ax.set(xlabel="true information (nats)", ylabel="estimate (nats)")
 
 
@@ -121,10 +121,10 @@ def times_faster(ax: Axes, ratios: pd.DataFrame) -> None:
                 label=part)  # fmt: skip
     ax.axvline(1.0, **TRUTH)
     size = [f", {n} rows, {d} + {d}" if d else "" for n, d in zip(ratios["n"], ratios["d"])]
-    ax.set_yticks(at, ratios["what"] + "\nbeside " + ratios["beside"] + size, fontsize=8.5)
+    ax.set_yticks(at, ratios["what"] + "\nbeside " + ratios["beside"] + size, fontsize=9.5)
     ax.set(xscale="log", ylim=(len(at) - 0.5, -0.5), xlabel="times faster (logarithmic)")
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.legend(loc="lower right", fontsize=9)
+    ax.legend(loc="lower right", fontsize=10)
 
 
 def growth(axes: Sequence[Axes], table: pd.DataFrame) -> None:
@@ -148,7 +148,7 @@ def bits_and_nats(ax: Axes, verdicts: pd.DataFrame, flips: np.ndarray) -> None:
     ax.scatter(label[flips], shared[flips], color=plots.ORANGE, marker="X", s=40,
                edgecolor="white", label="turned")  # fmt: skip
     ax.set(xlabel="I(H2;Y) (nats)", ylabel="I(H1;H2) (nats)", xlim=(0, top), ylim=(0, top))
-    ax.legend(loc="upper left", fontsize=9)
+    ax.legend(loc="upper left", fontsize=10)
 
 
 def _diagonal(ax: Axes, *values: pd.Series, **options) -> float:

@@ -104,7 +104,7 @@ def digits_sign(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     sizes, (gain, loss) = [], REPORTED["digits"]
     for estimator, group in cells.groupby("estimator", sort=False):
         above, below = group[group["gap"] > 0], group[group["gap"] < 0]
-        parts.append(f"{estimator}: gap > 0 {_span(above)}, gap < 0 {_span(below)}")
+        parts.append(f"{estimator}: gap > 0: {_span(above)}, gap < 0: {_span(below)}")
         same = same_sign(group)
         if len(same) and len(above) and len(below):
             right.append(same.mean())
@@ -133,7 +133,9 @@ def modality_ranking(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
         (f"{better} − {worse}", *intervals.over_repeats(wide[better] - wide[worse], share))
         for better, worse in pairwise(("text", "audio", "vision"))
     ]
-    text += " nats; paired: " + ", ".join("{} {:+.2f} [{:+.2f}, {:+.2f}]".format(*d) for d in apart)
+    text += " nats; paired: " + ", ".join(
+        "{} {:+z.2f} [{:+z.2f}, {:+z.2f}]".format(*d) for d in apart
+    )
     if all(low > 0 for _, _, low, _ in apart):
         return Cell(text, REPRODUCED)
     if any(high < 0 for _, _, _, high in apart):
@@ -194,9 +196,9 @@ def cohorts_agree(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
         for cohort, row in counts.iterrows()
     )
     same = same_sign(clear).groupby(clear["dataset"])
-    text += f" (pairs × λ × T × estimators; {undecided:.0%} undecided). Where the effect is clear"
+    text += f" (pairs × λ × T × the paper's estimators; {undecided:.0%} undecided)"
     text += (
-        ", the bare sign of the gap is right in "
+        ". Where the effect is clear, the bare sign of the gap is right in "
         + (", ".join(f"{s.sum()} of {len(s)} ({name})" for name, s in same) or "no cell")
         + f"; {_constants(clear)}"
     )
@@ -240,7 +242,7 @@ def ablations(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Cell:
     right = same_sign(table)
     by_lam, by_temperature = (right.groupby(table[name]).mean() for name in ("lam", "temperature"))
     text = "; ".join(
-        "agreement " + ", ".join(f"at {name} = {key:g}: {v:.0%}" for key, v in shares.items())
+        "right signs " + ", ".join(f"at {name} = {key:g}: {v:.0%}" for key, v in shares.items())
         for name, shares in (("λ", by_lam), ("T", by_temperature))
     )
     text += f"; {_constants(table)}"
@@ -339,7 +341,7 @@ def _range_of(cells: pd.DataFrame) -> str:
 
 def _span(cells: pd.DataFrame) -> str:
     ends = cells["percent"].agg(["min", "max"])
-    return "no such cell" if cells.empty else "{min:+.1f} … {max:+.1f}".format(**ends)
+    return "no such cell" if cells.empty else "{min:+z.1f} … {max:+z.1f}".format(**ends)
 
 
 def _points(row: pd.Series) -> str:

@@ -202,7 +202,7 @@ def _mean(own: pd.DataFrame) -> str:
         return ""
     means = own.groupby("source")["percent"].mean()
     value, low, high = intervals.over_repeats(means)
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}], {len(own)} cells"
+    return f"{value:+z.1f} [{low:+z.1f}, {high:+z.1f}], {len(own)} cells"
 
 
 def failures(table: pd.DataFrame, verdicts: pd.DataFrame, estimator: str) -> pd.DataFrame:
@@ -223,7 +223,7 @@ def failed(table: pd.DataFrame, verdicts: pd.DataFrame, most: int = 8) -> pd.Dat
     pair = wrong["dataset"] + ": " + wrong["teacher"] + " → " + wrong["student"]
     pair += ", " + wrong["condition"]
     gap, gain = (
-        [f"{v:+.2f} [{lo:+.2f}, {hi:+.2f}]" for v, lo, hi in zip(*(wrong[c] for c in ends))]
+        [f"{v:+z.2f} [{lo:+z.2f}, {hi:+z.2f}]" for v, lo, hi in zip(*(wrong[c] for c in ends))]
         for ends in (("gap", "gap_lo", "gap_hi"), ("percent", "percent_lo", "percent_hi"))
     )
     return pd.DataFrame({

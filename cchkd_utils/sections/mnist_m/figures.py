@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cchkd_utils import plots
 from cchkd_utils.plots import BLUE, GREEN, ORANGE, PURPLE, figure, gain_by_estimator, with_intervals
+from cchkd_utils.results.readable import minus
 
 GAIN = "accuracy gained (points)"
 LINES = {
@@ -41,7 +42,8 @@ def _name_blurs(ax: Axes, points: pd.DataFrame) -> None:
         names = ", ".join(f"{blur:g}" for blur in sorted(group.index))
         at = np.clip(group["gap"].mean(), left + margin, right - margin)
         ax.annotate(f"{names} px", (at, group["low"].min()), (0, -4), va="top",
-                    textcoords="offset points", ha="center", fontsize=9)  # fmt: skip
+                    textcoords="offset points", ha="center", fontsize=10, zorder=9,
+                    bbox={"fc": "white", "alpha": 0.75, "lw": 0, "pad": 0.5})  # fmt: skip
 
 
 def _heat_map(ax: Axes, grid: pd.DataFrame, text: pd.DataFrame, title: str, norm, size: int):
@@ -63,13 +65,13 @@ def heat_maps(table: pd.DataFrame) -> Figure:
     blurs = sorted(table["knob"].unique())
     columns = min(4, len(blurs))
     rows = -(-len(blurs) // columns)
-    fig, axes = figure(columns, rows, width=2.4 * columns + 0.8, height=2.5 * rows + 0.5)
+    fig, axes = figure(columns, rows, width=2.2 * columns + 0.6, height=2.3 * rows + 0.5)
     axes = np.reshape(axes, (rows, columns))
     limit = max(1.0, float(np.abs(grids.to_numpy()).max()))
     scale = mpl.colors.SymLogNorm(linthresh=2, vmin=-limit, vmax=limit)
     for ax, blur in zip(axes.flat, blurs):
-        text = (grids.loc[blur].round(1) + 0).map("{:+.1f}".format)  # no −0
-        picture = _heat_map(ax, grids.loc[blur], text, f"blur {blur:g} px", scale, 9)
+        text = grids.loc[blur].map(lambda v: minus(f"{v:+z.1f}"))
+        picture = _heat_map(ax, grids.loc[blur], text, f"blur {blur:g} px", scale, 10)
         ax.invert_yaxis()
     for ax in axes.flat[len(blurs) :]:
         ax.set_visible(False)
@@ -90,8 +92,9 @@ def confusion_differences(changes: Mapping[str, NDArray]) -> Figure:
     limit = max(float(np.abs(grid).max()) for grid in changes.values())
     scale = mpl.colors.Normalize(-limit, limit)
     for ax, (title, grid) in zip(np.ravel(axes), changes.items()):
-        text = pd.DataFrame(grid).map("{:+.0f}".format).where(np.eye(len(grid), dtype=bool), "")
-        picture = _heat_map(ax, pd.DataFrame(grid), text, title, scale, 8)
+        text = pd.DataFrame(grid).map(lambda v: minus(f"{v:+z.0f}"))
+        text = text.where(np.eye(len(grid), dtype=bool), "")
+        picture = _heat_map(ax, pd.DataFrame(grid), text, title, scale, 9)
         ax.set(xlabel="class the student says", ylabel="true class")
     fig.colorbar(picture, ax=axes, shrink=0.85, pad=0.02).set_label("change (% of the true class)")
     return fig

@@ -38,7 +38,7 @@ def foretold(table: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     counts = pd.crosstab(cells["knob"], cells["outcome"])
     counts = counts.reindex(columns=["helps", "hurts", "unresolved"], fill_value=0)
     said = by_blur(verdicts)
-    text = (said["gap"].map("{:+.2f} ".format) + said["decision"]).unstack("estimator")
+    text = (said["gap"].map("{:+z.2f} ".format) + said["decision"]).unstack("estimator")
     return counts.join(text).rename_axis("blur (px)")
 
 
@@ -53,12 +53,9 @@ def rank_correlations(table: pd.DataFrame, verdicts: pd.DataFrame, draws: int = 
     wide = wide.join(first.set_index(case)[RIVALS])
     gains, ranked = table.groupby(case)["gain"].mean(), []
     for name in wide:
-        pair = wide[[name]].assign(gain=gains)
-        interval = intervals.cluster_interval(
-            lambda rows, pair=pair: pair.iloc[rows].corr("spearman").iloc[0, 1],
-            wide.index.get_level_values("knob"), draws=draws,
-        )  # fmt: skip
-        ranked.append((name, *interval))
+        pair = wide[[name]].assign(gain=gains).dropna()
+        blurs = pair.index.get_level_values("knob")
+        ranked.append((name, *intervals.rank_correlation(*pair.to_numpy().T, blurs, draws=draws)))
     return pd.DataFrame(ranked, columns=["predictor", "rho", "low", "high"])
 
 

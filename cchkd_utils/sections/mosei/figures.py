@@ -33,7 +33,7 @@ def ranking(table: pd.DataFrame) -> Figure:
     ax.set_ylabel("I(H;Y), nats")
     if table["nats_hi"].notna().any():
         ax.set_ylim(top=1.25 * table["nats_hi"].max())
-    ax.legend(title="estimator", fontsize=9, ncols=2, frameon=False)
+    ax.legend(title="estimator", fontsize=10, ncols=2, frameon=False)
     return fig
 
 
@@ -59,7 +59,7 @@ def pairs(points: pd.DataFrame, title: str) -> Figure:
     words = said.loc[order, estimators].replace("do not distil", "do not").to_numpy()
     lines = ["".join(f"{word:<11}" for word in line) for line in [estimators, *words]]
     beside = ax.twinx()
-    beside.set_yticks(range(-1, len(order)), lines, family="monospace", fontsize=9)
+    beside.set_yticks(range(-1, len(order)), lines, family="monospace", fontsize=10)
     beside.tick_params(length=0)
     beside.grid(False)
     for each in (ax, beside):
@@ -87,7 +87,7 @@ def noise_sweep(points: pd.DataFrame) -> Figure:
             ax.axhline(0, color="0.2", lw=1)
             ax.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
         plots.share_limits(row)
-        row[-1].legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        row[-1].legend(fontsize=10, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for (top, low), student in zip(axes.T, students):
         top.set_title(f"text → {student}", loc="left")
         low.set_xlabel("noise on the teacher's inputs (sd)")

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from cchkd_utils import plots
 from cchkd_utils.gaussian import JointGaussian
 from cchkd_utils.plots import with_intervals
+from cchkd_utils.results.readable import minus
 
 STUDENTS = {"linear": "Linear student", "mlp": "Network"}
 
@@ -34,7 +35,7 @@ def gain_against_rows(
     points: pd.DataFrame, world: Callable[[float], JointGaussian], gap: float
 ) -> Figure:
     """Draw how the gains of one true `gap` and the room for λ shrink with the training rows."""
-    fig, axes = plots.figure(3, width=11.5, height=4.8)
+    fig, axes = plots.figure(3, width=9.8, height=4.4)
     sizes = sorted(set(points["n_train"]))
     model = world(gap)
     n = np.geomspace(max(1.6 * model.p2, 0.6 * sizes[0]), 2 * sizes[-1], 200)
@@ -50,7 +51,7 @@ def gain_against_rows(
             ax.plot(n, -100 * model.relative_change(n, lam), color=colour[lam], lw=1.4)
             with_intervals(ax, group["n_train"], group, "gain", fmt="o", color=colour[lam], ms=5,
                            lw=1, label=f"λ = {lam:g}")  # fmt: skip
-        ax.set_title(f"{title}, gap {gap:+g}", fontsize=11)
+        ax.set_title(minus(f"{title}, gap {gap:+g}"), fontsize=11)
         ax.set_ylabel("MSE saved (% of baseline)")
     plots.headline(fig, _shrinking(own))
     plots.share_limits(axes[:2])
@@ -78,9 +79,11 @@ def _room(ax, points, world, n) -> None:
     for gap, style in zip(chosen, ("-", "--", "-.", ":")):
         largest = world(gap).largest_helpful_lambda(n)
         # log scale: no helpful weight is off the picture, every weight is its upper edge
-        ax.plot(n, np.clip(largest, 1e-9, 1e9), style, color="0.2", lw=1.5, label=f"{gap:+g}")
+        ax.plot(
+            n, np.clip(largest, 1e-9, 1e9), style, color="0.2", lw=1.5, label=minus(f"{gap:+g}")
+        )
     lam = points["lam"]
     ax.axhspan(lam.min(), lam.max(), color=plots.REGION, alpha=0.2, lw=0)
     ax.set(yscale="log", ylim=(1e-3, 1e2), ylabel="largest λ that helps")
-    ax.set_title("Room for λ, exact (band: λ used here)", fontsize=11)
-    ax.legend(title="true gap (nats)", fontsize=9, frameon=False, loc="lower left")
+    ax.set_title("Room for λ (band: λ used)", fontsize=11)
+    ax.legend(title="true gap (nats)", fontsize=10, frameon=False, loc="lower left")

@@ -138,12 +138,13 @@ def both_sides(estimated: pd.DataFrame, estimators: Sequence[str]) -> pd.DataFra
 
 def beside_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Set the paper's claim beside what `tables` say at the most rows, by the sign of the gap."""
+    span = "{}; {:+z.2f} … {:+z.2f} %".format
     out = {"the paper says": {(s, g): PAPER[s] for s in PAPER for g in ("linear", "mlp")}}
     for name, table in tables.items():
         cells = gains(table[table["n_train"] == table["n_train"].max()])
         cells = cells[cells["knob"] != 0]
         out[name] = {
-            key: f"{plots.helped(group)}; {group['gain'].min():+.2f} … {group['gain'].max():+.2f} %"
+            key: span(plots.helped(group), group["gain"].min(), group["gain"].max())
             for key, group in cells.groupby([cells["knob"] > 0, "experiment"])
         }
     names = {True: "gap > 0", False: "gap < 0", "linear": "linear student", "mlp": "network"}
@@ -160,7 +161,7 @@ def against_truth(estimated: pd.DataFrame) -> pd.DataFrame:
         }
         for name, group in estimated.sort_values("knob").groupby("estimator", sort=False)
     }
-    return pd.DataFrame(compared).T
+    return pd.DataFrame(compared).T.round(2) + 0.0  # no minus zero
 
 
 def recorded_world(true: float) -> JointGaussian:

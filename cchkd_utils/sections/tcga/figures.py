@@ -17,7 +17,7 @@ LOOK = plots.ESTIMATORS | plots.SOFT_LABELS | {  # colour, marker
 def verdicts_and_gains(pooled: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     """Show every pair in a row: the verdicts (`tables.pool_verdicts`) left, what happened right."""
     pairs = pair_names(gains).unique()
-    fig, axes = plots.figure(2, width=10, height=0.5 * len(pairs) + 2.2)
+    fig, axes = plots.figure(2, width=9.5, height=0.5 * len(pairs) + 2.2)
     _dots(axes[0], pooled, "estimator", "gap", pairs, 1)
     axes[0].set_xlabel("MI gap  I(H1;H2) − I(H2;Y)  (nats)")
     axes[0].axvspan(0, 99, color=plots.REGION, alpha=0.13, lw=0, zorder=0)
@@ -64,6 +64,7 @@ def _dots(ax: Axes, table: pd.DataFrame, group: str, value: str, pairs: np.ndarr
     low, high = min(ends.min(axis=None), 0), max(ends.max(axis=None), 0)
     pad = 0.05 * (high - low or 1)
     ax.set_xlim(low - pad, high + pad)
+    ax.locator_params(axis="x", nbins=5)
     ax.set_ylim(-len(pairs) + 0.5, 0.5)
     ax.set_yticks(-np.arange(len(pairs)), pairs)
     ax.axvline(0, color="0.2", lw=1)
@@ -73,5 +74,5 @@ def _dots(ax: Axes, table: pd.DataFrame, group: str, value: str, pairs: np.ndarr
 
 
 def _legend(ax, where, columns, **options):
-    ax.figure.legend(*ax.get_legend_handles_labels(), loc=where, ncols=columns, fontsize=9,
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc=where, ncols=columns, fontsize=10,
                      columnspacing=1.0, handletextpad=0.4, frameon=False, **options)  # fmt: skip

@@ -107,4 +107,5 @@ def first_choices(ranked: list[dict], gains: pd.DataFrame) -> dict[str, str]:
     first = [next(iter(verdicts)) for verdicts in ranked]
     name = max(sorted(set(first)), key=first.count)
     best = gains.loc[gains["gain"].idxmax(), "teacher"]
-    return {"ranked first": f"{name} ({first.count(name)} of {len(first)})", "best gain": best}
+    counted = f"{name} (in {first.count(name)} of {len(first)})"
+    return {"teacher of the larger gap": counted, "teacher of the larger gain": best}
