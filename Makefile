@@ -31,7 +31,7 @@ publish:  ## copy the rendered book to any static host: DEST=user@host:/path or 
 figure: $(ENV)  ## draw the README's figure from the recorded results
 	$(BIN)/python -m cchkd_utils.sections.intro.page
 
-test: $(ENV)  ## run the tests, two workers a core
+test: $(ENV)  ## run the tests, three workers on two cores
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-fast: $(ENV)  ## the tests that need neither kernel nor browser: a minute, for the inner loop

@@ -14,11 +14,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that meet slow each oth
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Two workers a core: much of the time tests wait for kernels, schedulers and pages."""
-    return 2 * (os.cpu_count() or 1)
+    """Three workers on two cores: a third of the time tests wait for kernels and schedulers."""
+    return 3 * (os.cpu_count() or 1) // 2
 
 
-SLOW = {"site", "tiny"}  # fixtures of tests that start kernels or build the book
+SLOW = {"site", "tiny", "again"}  # fixtures of tests that start kernels or build the book
 
 
 def pytest_collection_modifyitems(items):

@@ -160,7 +160,7 @@ def right_signs(main):
 
 def loses(change):
     """A change of the gain as a loss with its interval, from its text."""
-    gain, low, high = (-float(v) for v in re.findall(r"[+-][.\d]+", change))
+    gain, low, high = (0.0 - float(v) for v in re.findall(r"[+-][.\d]+", change))
     return interval((gain, high, low), 1)
 
 
@@ -360,8 +360,9 @@ def cancer():
     counts = {}
     for name in ESTIMATORS:
         own = pooled(name)[REAL[2]].query("decision == 'distil'")["outcome"].value_counts()
-        counts[name] = f"{own.get('helps', 0)} and {own.get('hurts', 0)}"
-    yield f"by `auto` in {counts['auto']} cells of λ and $T$ (by `ksg` in {counts['ksg']})"
+        counts[name] = own.get("helps", 0), own.get("hurts", 0)
+    told = "`auto` confirmed in {} and contradicted in {}, `ksg` in {} and {}"
+    yield told.format(*counts["auto"], *counts["ksg"])
 
 
 def estimators():

@@ -38,6 +38,15 @@ def smoke(site, smoke_runs):
     return run
 
 
+@pytest.fixture(scope="session")
+def again(common):
+    """Second runs of all notebooks at preset smoke, in a folder of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CCHKD_RUNS", str(common / "again"))
+        plans = [runner.plan(path.stem, preset="smoke", threads=1) for path in NOTEBOOKS]
+        return {IDS[position]: run for position, run in runner.run_many(plans, workers=1)}
+
+
 def cells(path):
     return [
         (cell.cell_type, cell.source, sorted(cell.metadata.get("tags", [])))
@@ -112,13 +121,9 @@ def test_smoke_run_writes_tables_that_join(notebook, smoke):
 
 
 @each
-def test_same_seed_same_rows_bit_for_bit(notebook, smoke):
-    first = smoke(notebook)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CCHKD_RUNS", str(first.folder.parents[2] / "again"))
-        # where 05 needed it, it was made again then
-        second = runner.run(notebook.stem, preset="smoke", threads=1, progress=False)
-    assert second.folder != first.folder
+def test_same_seed_same_rows_bit_for_bit(notebook, smoke, again):
+    first, second = smoke(notebook), again[notebook.stem]
+    assert second.folder != first.folder and not second.reused
     assert first.record["tables"] == second.record["tables"]
     for table in first.record["tables"]:
         a, b = (results.read(run.folder / f"{table}.csv", table) for run in (first, second))

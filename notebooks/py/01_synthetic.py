@@ -297,8 +297,8 @@ plots.show(
 # networks and at every λ; at gaps below zero none does. But the effect is small. Linear students gain at most 0.4 % of their error, networks at most 1.1 %, because at this size
 # little excess error is left to remove. At a gap of −0.2 they lose up to 6 %.
 #
-# *Zero is not the threshold in general.* With 500 rows (recorded in 100 dimensions; in the table to download, not drawn here) distillation helps at a gap of −0.05 too, linear students by up to 5 %. At −0.1 it helps linear students at
-# every λ, networks where λ is small. With more rows the crossing moves right, and the gain goes to nothing. With fewer it moves further left for linear students, as the
+# *Zero is not the threshold in general.* With 500 rows (recorded) distillation helps at a gap of −0.05 too, linear students by up to 5 %. At −0.1 it helps linear students at
+# every λ, networks where λ is small (these cells are in the table to download, and not drawn here). With more rows the crossing moves right, and the gain goes to nothing. With fewer it moves further left for linear students, as the
 # exact theory foretells; networks with few rows have learned too little to follow. The gap alone can foretell none of this: it contains neither $n$ nor λ. So in this model the criterion is **sufficient for small λ, not necessary** ([](../book/theory.md) proves it, under a condition on the teacher's scale).
 #
 # *Estimators.* On the recorded representations all four rank the worlds nearly alike, and differ in value, as the paper says of its three. But the sign is what

@@ -260,7 +260,7 @@ chosen.assign(text=text).pivot(
 # teachers were made to differ in the gap, three of the four estimators beat both constants: 17 to 30 of 30, *always* 17. Decided verdicts are contradicted too: `ksg` in 11 of 32 on MNIST-M (*never* is wrong in 9), 25 of 80 in TCGA (1) and 90 of 235 over the many pairs (40);
 # `auto` in 10 of 18 on MNIST-M (*never* is wrong in 8), 5 of 25 in TCGA (6) and 57 of 174 over the many pairs (22). `auto` is the most accurate where the truth is known, so the failures are not the estimators' doing alone.
 #
-# **After a *yes* gains are rare, after a *no* rarer.** Only 73 of 2400 cells of real data gain for certain, 3.0 %, where chance lets pass up to 2.5 %. After *do not distil* by `auto` 5 of 392 do, and 35 % lose; after *distil* 31 of 838 (848 in the figure, which has 10 simulated ones), and 8 % lose; resampled
+# **After a *yes* gains are rare, after a *no* rarer.** Only 73 of 2400 cells of real data gain for certain, 3.0 %, where chance lets pass up to 2.5 %. After *do not distil* by `auto` 5 of 392 do, and 35 % lose; after *distil* 31 of 838, and 8 % lose (the figure counts simulated cells too); resampled
 # over sources, the difference in losses is +27 points [−18, +36].
 #
 # **The order is shown on some data.** The gap ranks the gains on synthetic data, MOSI and TCGA by every estimator, with intervals that leave out zero; by `auto` on MNIST-M (0.35 [−0.31, 0.75]) and over the many pairs (0.21 [−0.23, 0.34]) the interval holds zero. By the other three it leaves out zero on MNIST-M too ([](02_mnist_m.ipynb) has other numbers from the same rows: there a blur and seed has one gain, its mean over λ and $T$; here every λ and $T$ is a cell). None of

@@ -277,7 +277,7 @@ plots.show(
 # - **Which score ranks best?** Within sets, the difference in accuracy between teacher and student has a rank correlation with the gain of 0.25 [−0.02, 0.73] (in-sample) and 0.65 [0.50, 0.90] (cross-fitted), the gap by `auto` 0.20 [−0.18, 0.54] and 0.39 [−0.11, 0.69]. The paired
 #   difference of the two leaves out zero, 0.26 [0.04, 0.64] with cross-fitted labels; in-sample, 0.05 [−0.30, 0.57], some 656 sources would be needed to see it.
 #   `ksg` ranks the pairs of a set better than `auto` with cross-fitted labels (0.11 [0.05, 0.28]).
-# - **λ, T and rows.** From λ = 0.2 to 0.8 the student loses 0.7 [0.2, 1.1] points, cross-fitted 4.4 [2.9, 5.9]: as the theory says, harm grows with λ. From $T$ = 1 to 2 it loses 0.3 [0.0, 0.5] points, not for certain, cross-fitted 0.8 [0.6, 1.1]. From 100 to 300
+# - **λ, T and rows.** From λ = 0.2 to 0.8 the student loses 0.7 [0.2, 1.1] points, cross-fitted 4.4 [2.9, 5.9]: as the theory says, harm grows with λ. From $T$ = 1 to 2 it loses 0.3 [0.0, 0.5] points, cross-fitted 0.8 [0.6, 1.1]. From 100 to 300
 #   training rows in-sample gains do not change for certain; cross-fitted harm shrinks by 1.7 [0.1, 3.3] points, as both networks get better.
 # - **Where does it fail?** *Half-images of digits* (top → left, 300 rows, gap +1.1 nats) share 3.0 nats, of which 1.2 are not about the label; the teacher is 1 point less accurate than the student, which loses 4.8 points at λ = 0.8 and 2.6 at 0.5.
 #   *Nuclei*, their spread and their extremes (error → worst, 284 rows, gap +0.5 nats) share 1.0 nats, of which 0.4 are not about the label; the teacher is 12 points less accurate than the student, which loses 3.6 points at λ = 0.8 and 1.6 at 0.5.
