@@ -12,8 +12,9 @@ KEPT = re.compile(
 )
 TOGETHER = re.compile(  # a number and its unit, a symbol and its value
     r"(?<=\d) (?=%|nats?\b|points?\b|px\b)|(?<=[λTγκ]) (?=[=<>≈])"
-    r"|(?<=[=<>≈]) (?=[−\d½])|^ (?=[=≈] )"
+    r"|(?<=[=<>≈]) (?=[−\d½])"
 )
+VALUE = re.compile(r"\$([A-Za-z])\$ ([=<>]) (\d+(?:\.\d+)?)")  # one formula, which does not break
 EVERYDAY = {"cell", "source"}  # pages have others
 SOLVED = {"exercise", "solution"}
 
@@ -63,7 +64,7 @@ def _linked(text: str, left: dict[str, re.Pattern]) -> str:
             one_line = line.count("$$") == 2
             fence = "" if closes or one_line else fence or mark[1]
         elif not fence and not html and not UNLINKED.match(line):
-            parts = KEPT.split(line)  # kept ones at odd places
+            parts = KEPT.split(VALUE.sub(r"$\1 \2 \3$", line))  # kept ones at odd places
             parts[::2] = [TOGETHER.sub("\N{NO-BREAK SPACE}", part) for part in parts[::2]]
             for word, form in list(left.items()):
                 for j in range(0, len(parts), 2):
