@@ -14,8 +14,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that meet slow each oth
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Three workers on two cores: a third of the time tests wait for kernels and schedulers."""
-    return 3 * (os.cpu_count() or 1) // 2
+    """Three workers on two cores: a third of the time slow tests wait for kernels, schedulers."""
+    cores = os.cpu_count() or 1
+    return cores if "not slow" in config.option.markexpr else 3 * cores // 2
 
 
 SLOW = {"site", "tiny", "again"}  # fixtures of tests that start kernels or build the book

@@ -136,7 +136,7 @@ rows = [row for cv in crossed for row in study.distil(cv, lam, temperature, main
 #
 # $H_1$ and $H_2$ are the last hidden layers of the teacher and of the undistilled student. Information needs held-out patients, and many of them: a fifth of LIHC is 29. So
 # for the verdict alone both networks train on one half of the patients and are judged on the other half, once per repeat. Hidden layers of
-# different networks must never be pooled, since their axes differ. Logits can be: their axes are the classes. The estimate `pooled logits`
+# different networks must never be pooled, since their axes differ. Logits can be: their axes are the classes. The estimate `pooled logits`, by `auto`,
 # therefore uses the logits of *all* patients, each from the fold that held him or her out.
 
 # %%

@@ -489,6 +489,8 @@ shown = ratios.drop(columns=["part", "runs", "least", "most"])
 shown.rename(columns={"times faster": "faster"}).set_index("what").round(2)
 
 # %% [markdown]
+# In the folded table *its* belongs to what stands in *beside*; *n* counts rows (runs, for the two workers), and a dimension of 0 means that there is none.
+#
 # A whole verdict, with its rivals and the bias in simulation: 64 units and ten classes (medians of three; a million rows once). Beyond 10 000 rows a random 10 000 are judged, and the notes of the
 # estimate say so; what still grows is checking and sampling the arrays.
 
