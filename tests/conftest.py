@@ -19,7 +19,7 @@ def pytest_xdist_auto_num_workers(config):
     return cores if "not slow" in config.option.markexpr else 3 * cores // 2
 
 
-SLOW = {"site", "tiny", "again"}  # fixtures of tests that start kernels or build the book
+SLOW = {"site", "tiny"}  # fixtures of tests that start kernels or build the book
 
 
 def pytest_collection_modifyitems(items):
