@@ -4,6 +4,7 @@ DATA ?= embedded
 PYTHON ?= python3
 BIN := .venv/bin
 ENV := .venv/.ready
+unexport PYTHONDONTWRITEBYTECODE  # images set it; the many processes would each compile the module
 
 .DEFAULT_GOAL := help
 .PHONY: help env book pdf publish figure test test-fast lab run sweep bench lint lock clean
@@ -15,8 +16,9 @@ env: $(ENV)  ## create .venv from requirements.lock
 $(ENV): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name it: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip check
 	touch $@
 
 book: $(ENV)  ## run the notebooks, render the book; PRESET=smoke|book|paper DATA=embedded|real

@@ -4,15 +4,13 @@ import json
 import re
 from collections.abc import Mapping
 
+from cchkd_utils.results.readable import together
+
 WORDS = re.compile(r"```\{glossary\}\n(.*?)\n```", re.DOTALL)
 FENCE = re.compile(r"\s*(`{3,}|\$\$)")
 UNLINKED = re.compile(r"\s*[#|%<:({]")  # titles, tables, comments, HTML, options, labels
 KEPT = re.compile(
     r"(\{[\w:-]+\}`[^`]*`|`[^`]*`|\$[^$]*\$|!?\[[^\]]*\]\([^)]*\)|<a .*?</a>|<[^>]*>|\*\*[^*]*\*\*)"
-)
-TOGETHER = re.compile(  # a number and its unit, a symbol and its value
-    r"(?<=\d) (?=%|nats?\b|points?\b|px\b)|(?<=[λTγκ]) (?=[=<>≈])"
-    r"|(?<=[=<>≈]) (?=[−\d½])"
 )
 VALUE = re.compile(r"\$([A-Za-z])\$ ([=<>]) (\d+(?:\.\d+)?)")  # one formula, which does not break
 EVERYDAY = {"cell", "source"}  # pages have others
@@ -65,7 +63,7 @@ def _linked(text: str, left: dict[str, re.Pattern]) -> str:
             fence = "" if closes or one_line else fence or mark[1]
         elif not fence and not html and not UNLINKED.match(line):
             parts = KEPT.split(VALUE.sub(r"$\1 \2 \3$", line))  # kept ones at odd places
-            parts[::2] = [TOGETHER.sub("\N{NO-BREAK SPACE}", part) for part in parts[::2]]
+            parts[::2] = map(together, parts[::2])
             for word, form in list(left.items()):
                 for j in range(0, len(parts), 2):
                     if hit := form.search(parts[j]):

@@ -6,7 +6,10 @@ from html import escape
 import pandas as pd
 
 MINUS = re.compile(r"(?<![^>\s\[(±])-(?=[\d.])")
-TOGETHER = re.compile(r"\[[^\[\]<>]*\]|[\d.] ± [\d.]|\d %")
+TOGETHER = re.compile(  # an interval, a number and its unit, a symbol and its value
+    r"(?<=,) (?=[^\[\]<>]*\])|(?<=[\d.]) (?=±|%|nats?\b|points?\b|px\b)"
+    r"|(?<=[λTγκ]) (?=[=<>≈])|(?<=[=<>≈±]) (?=[−\d.½])"
+)
 
 
 def typeset() -> None:
@@ -35,13 +38,17 @@ def html(frame: pd.DataFrame) -> str:
     above, row, last = head.rpartition("<tr")
     for name in names if any(names) else ():
         last = last.replace("<th></th>", f"<th>{escape(name)}</th>", 1)
-    text = minus(above + row + last + end + body)
-    return TOGETHER.sub(lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    return together(minus(above + row + last + end + body))
 
 
 def minus(text: str) -> str:
     """Write the hyphens before numbers as minus signs; dates and names keep theirs."""
     return MINUS.sub("−", text)
+
+
+def together(text: str) -> str:
+    """Keep intervals, numbers with their units and symbols with their values on one line."""
+    return TOGETHER.sub("\N{NO-BREAK SPACE}", text)
 
 
 def _short(label):

@@ -29,7 +29,7 @@ class Server(ThreadingHTTPServer):
         self.behaviours, self.ranges, self.asked = list(behaviours), ranges, []
         self.content, self.tags = content, list(tags)
         self.released = threading.Event()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def url(self):

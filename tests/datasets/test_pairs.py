@@ -266,7 +266,7 @@ def served(monkeypatch):
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        Thread(target=http.serve_forever, daemon=True).start()
+        Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
         here = f"http://127.0.0.1:{http.server_port}/"
         moved = {
             name: replace(p, address=here) if p.address else p

@@ -152,8 +152,8 @@ def test_one_change_is_read_or_refused(make, name, renamed, change, tmp_path):
     assert steps["participants"] == parts.sum() and parts.iloc[-1] == len(got)
     rows = [PEOPLE.index(who) for who in got.ids]
     for modality, values in VALUES.items():
-        found, known = got.modalities[modality], values[rows]
-        for column in found.T:  # a gene of the source, but for a cell
+        known = values[rows]
+        for column in got.modalities[modality].T:  # a gene of the source, but for a cell
             wrong = ~np.isclose(column[:, None], known, atol=1e-5)
             assert wrong.sum(0).min() <= 1
     assert [got.provenance["classes"][c] for c in got.labels] == [TYPES[i] for i in rows]

@@ -109,5 +109,5 @@ def test_rectified_units_share_nothing_with_what_is_independent_of_them(d):
         values["labels"].append(ross_rows(x, rng.integers(0, 4, 300)).mean())
         half = d // 2
         values["units"].append(ksg_rows(x[:, :half], y[:, :half]).mean())
-    for found in values.values():
-        assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(12) + 0.01
+    for means in values.values():
+        assert abs(np.mean(means)) < 3 * np.std(means) / np.sqrt(12) + 0.01

@@ -55,8 +55,8 @@ def test_standard_error_over_units_is_that_of_a_mean_and_counts_repeats():
     twice = [[*a, *a] for a in again[:3]]
     same, _ = intervals.over_units(twice[1], twice[0], units, twice[2], again[3])
     assert same == pytest.approx(stderr)  # the same repeat again tells nothing new
-    other, _ = intervals.over_units(twice[1], twice[0], units, [*means, *(means + 1)], again[3])
-    assert other == pytest.approx(np.sqrt(stderr**2 + 0.25))
+    shifted, _ = intervals.over_units(twice[1], twice[0], units, [*means, *(means + 1)], again[3])
+    assert shifted == pytest.approx(np.sqrt(stderr**2 + 0.25))
 
 
 def test_rows_with_a_standard_error_over_units_take_it():

@@ -56,8 +56,8 @@ def test_a_split_keeps_classes_in_proportion_and_rows_apart(dataset):
     assert len(train) == 120 and len(set(train) | set(test)) == len(dataset)
     share = dataset.labels.mean()
     assert abs(dataset.labels[train].mean() - share) < 0.01
-    again, other = (study.split(dataset, 120, seed=s)[0] for s in (3, 4))
-    assert (train == again).all() and set(train) != set(other)
+    again, fourth = (study.split(dataset, 120, seed=s)[0] for s in (3, 4))
+    assert (train == again).all() and set(train) != set(fourth)
 
 
 def test_no_group_is_on_both_sides():
@@ -79,8 +79,7 @@ def test_held_out_rows_and_few_groups_are_asked_for(dataset):
 
 
 def test_gains_are_those_of_the_same_students_one_by_one(cv):
-    found = [row for pair in study.distil(cv, [0.5], [2.0]) for row in pair]
-    table = results.check(found)
+    table = results.check([row for pair in study.distil(cv, [0.5], [2.0]) for row in pair])
     assert len(table) == 6 * 2 and table["experiment"].eq("in-sample").all()
     row = table.query("teacher == 'good' and student == 'deaf' and metric == 'accuracy'").iloc[0]
     y, by_hand = cv.dataset.labels, []
