@@ -240,6 +240,8 @@ def differences(lam, temperature, step=1e-5):
     return (np.transpose(loss[0]) - np.transpose(loss[1])) / (2 * step)
 
 
+rng = np.random.default_rng(1)
+z, y, q = rng.normal(size=(6, 10)), np.arange(6), softmax(rng.normal(size=(6, 10)), axis=1)
 assert np.shape(kd_gradient(z, q, y, 0.5, 2.0)) == (6, 10), "one slope per row and logit"
 wrong = np.abs(kd_gradient(z, q, y, 0.0, 2.0) - differences(0.0, 2.0)).max()
 assert wrong < 1e-6, f"λ = 0: off by {wrong:.2g}. Probability minus what for the true class?"
@@ -294,6 +296,8 @@ assert np.all(forward(plain, x)[1].argmax(1) == y), (
 assert np.all(forward(distilled, x)[1].argmax(1) == (y + 1) % 10), (
     "λ = 1: the teacher's answer alone"
 )
+colder = students(x, next_digit, y, 1.0, 1.0, seed=0)[1]
+assert not np.allclose(colder[0], distilled[0]), "`temperature` has to reach `kd_gradient`"
 first, second = students(x, next_digit, y, 0.0, 2.0, seed=0)
 assert np.allclose(first[0], second[0]), "at λ = 0 both are the same: give both the same seed"
 assert np.isclose(gain(plain, distilled, x, y), -100), (
@@ -301,6 +305,8 @@ assert np.isclose(gain(plain, distilled, x, y), -100), (
 )
 assert np.isclose(gain(distilled, plain, x, y), 100), "distilled minus plain, in percentage points"
 ### BEGIN HIDDEN TESTS
+mixed = train(x, lambda z: kd_gradient(z, next_digit, y, 0.3, 3.0), 1)
+assert np.allclose(students(x, next_digit, y, 0.3, 3.0, seed=1)[1][0], mixed[0])
 half = np.where(y < 5, y, 0)
 assert np.isclose(gain(plain, plain, x, half), 0)
 assert np.isclose(gain(plain, distilled, x, np.where(y < 5, y, (y + 1) % 10)), 0)
@@ -371,6 +377,8 @@ b = 0.8 * a + 0.6 * noise  # correlation 0.8: the truth is −½ ln(1 − 0.8²)
 assert np.ndim(knn_information(a, b)) == 0, "return a single number: the mean over the rows"
 assert np.isfinite(knn_information(a, b)), "ψ(0) is −∞: the formula adds 1 to each count"
 assert abs(knn_information(a, noise)) < 0.1, "independent: near 0. Is the distance the joint one?"
+apart = [knn_information(a, rng.normal(size=a.shape)) for _ in range(10)]
+assert min(apart) < 0, "independent: estimates lie on both sides of 0; do not cut them there"
 assert abs(knn_information(a, b) - 0.51) < 0.08, "about 0.51 nats: 1 is added to each count"
 peer = mutual_info_regression(a, b[:, 0], n_neighbors=5, random_state=0)[0]
 assert abs(knn_information(a / a.std(), b / b.std()) - peer) < 0.01, f"scikit-learn says {peer:.3f}"
@@ -409,6 +417,10 @@ y = rng.integers(0, 4, 800)
 apart, blurred = y[:, None] + rng.normal(size=(2, 800, 1)) * [[[0.01]], [[1.0]]]
 assert abs(label_information(apart, y) - np.log(4)) < 0.05, "classes far apart: ln 4. What is n_y?"
 assert abs(label_information(rng.normal(size=(800, 1)), y)) < 0.1, "unrelated: near 0. m: any label"
+few = np.repeat([0, 1, 2], [5, 6, 13])  # far apart: what is left of the formula is ψ(n) − ⟨ψ(n_y)⟩
+wide = 100 * few[:, None] + 3 * rng.normal(size=(24, 1))
+told = digamma(24) - np.mean(digamma([5] * 5 + [6] * 6 + [13] * 13))
+assert np.isclose(label_information(wide, few, k=3), told), "n_y counts the row itself too"
 peer = mutual_info_classif(blurred, y, n_neighbors=5, random_state=0)[0]
 wrong = label_information(blurred / blurred.std(), y) - peer
 assert abs(wrong) < 0.01, f"scikit-learn differs by {wrong:+.3f}: m counts rows of all labels"
