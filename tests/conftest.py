@@ -10,7 +10,8 @@ from filelock import FileLock
 from cchkd_utils import paths
 
 os.environ.setdefault("MPLBACKEND", "agg")
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that meet slow each other down
+if not os.environ.get("OMP_NUM_THREADS"):
+    os.environ["OMP_NUM_THREADS"] = "1"  # threads that meet slow each other down
 
 
 def pytest_xdist_auto_num_workers(config):
