@@ -342,6 +342,46 @@ def test_the_solved_lab_passes_its_own_checks(tmp_path):
     assert done.stdout.count("teacher right") == 5
 
 
+WRONG = [  # the answer, what stands there, what a student may write
+    ("kd_loss", "temperature**2 * divergence", "divergence"),
+    ("kd_loss", "rel_entr(soft, softmax(logits / temperature, axis=1))",
+     "rel_entr(softmax(logits / temperature, axis=1), soft)"),
+    ("kd_loss", "lam * temperature", "lam**2 * temperature"),
+    ("kd_gradient", "lam * temperature *", "lam * temperature**2 *"),
+    ("kd_gradient", "(1 - lam) * hard", "hard"),
+    ("students", "y, w, temperature)", "y, w, 1.0)"),
+    ("students", "(after - before)", "(before - after)"),
+    ("students", "return 100 * ", "return "),
+    ("knn_information", "+ 1) + digamma", ") + digamma"),
+    ("knn_information", "digamma(k) + digamma(len(a)) - near.mean()",
+     "max(0, digamma(k) + digamma(len(a)) - near.mean())"),
+    ("knn_information", "digamma(k)", "digamma(k - 1)"),
+    ("label_information", "digamma(same)", "digamma(same - 1)"),
+    ("label_information", "reach(h[rows], k)", "reach(h, k)[rows]"),
+    ("label_information", "    distance, same =",
+     "    return knn_information(h, np.reshape(y, (-1, 1)), k)\n    distance, same ="),
+    ("decide", "0.975", "0.95"),
+    ("decide", ", ddof=1", ""),
+    ("decide", "np.std", "np.var"),
+]  # fmt: skip
+
+
+def test_a_wrong_answer_of_the_lab_meets_a_hint_that_students_see():
+    now, ids, checked = {}, {c.metadata.get("nbgrader", {}).get("grade_id"): c for c in LAB}, 0
+    for c in LAB[: LAB.index(ids["decide-check"]) + 1]:
+        if c.cell_type == "code" and "plt.show" not in c.source:
+            exec(c.source, now)
+        for name, right, wrong in WRONG:
+            if c is ids.get(f"{name}-check"):
+                assert ids[name].source.count(right) == 1, right
+                own = dict(now)
+                exec(ids[name].source.replace(right, wrong), own)
+                with pytest.raises(AssertionError, match=r"\w{2,}.* "):
+                    exec(handouts.REGION.sub("", c.source), own)
+                checked += 1
+    assert checked == len(WRONG)
+
+
 # Slides.
 
 
