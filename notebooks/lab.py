@@ -410,7 +410,7 @@ assert abs(knn_information(a, b, k=20) - 0.51) < 0.08
 #
 # $$ \hat I(h;y) = \psi(k) + \psi(n) - \big\langle \psi(n_y) + \psi(m + 1) \big\rangle. $$
 #
-# Complete `label_information`. `for c in np.unique(y)` goes through the classes. (3 points)
+# Complete `label_information`. Begin with an empty `distance` for all rows; `for c in np.unique(y)` goes through the classes, and `rows = y == c` says which of its places to fill. (3 points)
 
 
 # %% nbgrader={"grade_id": "label_information", "solution": true}
