@@ -102,12 +102,12 @@ def draw(teacher: str, seed: int, n_student: int = 150, label_errors: float = 0.
 fig, axes = plt.subplots(2, 5, figsize=(9, 4))
 for column, name in zip(axes.T, TEACHERS):
     x1, x2, *_ = draw(name, seed=0)
-    for ax, x in zip(column, (x1, x2)):
-        ax.imshow(x[5].reshape(8, -1), cmap="gray_r", vmin=-0.3, vmax=0.7)
+    for ax, x, part in zip(column, (x1, x2), (TEACHERS[name][0], RIGHT)):
+        place = part.start - 0.5, part.stop - 0.5, 7.5, -0.5
+        ax.imshow(x[5].reshape(8, -1), cmap="gray_r", vmin=-0.3, vmax=0.7, extent=place)
+        ax.set(xlim=(-0.5, 7.5), xticks=[], yticks=[])
     column[0].set_title(f"teacher: {name}", fontsize=8)
     column[1].set_title(f"student, a {labels[5]}", fontsize=8)
-    for ax in column:
-        ax.set_axis_off()
 plt.show()
 
 # %% [markdown]
