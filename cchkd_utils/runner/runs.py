@@ -301,7 +301,7 @@ def file_run(
     (part / LOCK).unlink(missing_ok=True)  # from here on there is nothing to clear
     files = sorted(path for path in part.rglob("*") if path.is_file())
     record = record | {"files": {p.relative_to(part).as_posix(): digest(p) for p in files}}
-    text = json.dumps(record, indent=1, sort_keys=True)
+    text = json.dumps(record, indent=1)
     (part / "run.json").write_text(text + "\n", encoding="utf-8")
     aside = part.with_name(f"{part.name}-old")
     with contextlib.suppress(FileNotFoundError):
