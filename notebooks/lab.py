@@ -597,6 +597,7 @@ same_gaps, spoilt_gains, _ = measure(range(8), teacher=most, spoil=spoil)
 assert np.allclose(same_gaps, gaps[most]), (
     "the gaps are not those of part 6: look at the logits only"
 )
+assert decide(same_gaps) == "positive", "the largest gap is not above zero: see part 4"
 assert decide(spoilt_gains) == "negative", (
     f"mean gain {np.mean(spoilt_gains):+.1f}: not yet harmful for certain. "
     "What would a teacher say who is sure, and wrong?"
@@ -604,7 +605,8 @@ assert decide(spoilt_gains) == "negative", (
 
 # %% [markdown]
 # **It says no, and distillation helps.** Define `setting`, a dictionary with `teacher` (a name in `TEACHERS`) and any of `lam`, `temperature`, `n_student`, `label_errors`, such that
-# `decide` calls the gap negative and the gain positive. Think first: when are a teacher's answers better to learn from than the labels that the student has? What if some of these are wrong? Try a few: `g, p, _ = measure(range(8), teacher="same half")`, then `decide(g), decide(p)`.
+# `decide` calls the gap negative and the gain positive. Think first: when are a teacher's answers better to learn from
+# than the labels that the student has? What if some of these are wrong? Try a few: `g, p, _ = measure(range(8), teacher="same half")`, then `decide(g), decide(p)`.
 # The check takes sixteen seeds that you have not tried. Run it when you believe in a setting, not to search. (4 points)
 
 # %% nbgrader={"grade_id": "setting", "solution": true}

@@ -173,9 +173,9 @@ def test_a_cell_that_ended_with_its_kernel_leaves_no_traceback(caplog):
     gc.collect()
     assert not caplog.records
 
-    async def other():
+    async def refused():
         raise OSError("of another kind")
 
-    asyncio.run(interrupted(other))
+    asyncio.run(interrupted(refused))
     gc.collect()
     assert "never retrieved" in caplog.text
